@@ -1,0 +1,1 @@
+"""Measurements. Not tests: nothing here passes or fails, it prints figures."""

@@ -1,0 +1,87 @@
+"""The okx-mcp command: serve (the default), try, paper."""
+
+import gc
+
+gc.disable()  # until the server runs: nothing that starting makes is garbage
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import NoReturn  # noqa: E402
+
+from okx_mcp import __version__  # noqa: E402
+
+__all__ = ["main"]
+
+_USAGE_ERROR = 2
+_DESCRIPTION = "An MCP server that reads and trades an OKX account. Without a command it serves over stdio."
+_EPILOG = (
+    "Settings: OKX_ENV (paper, demo, live), OKX_SITE (global, eea, us), OKX_API_KEY, OKX_SECRET_KEY, OKX_PASSPHRASE, "
+    "OKX_PROFILE, OKX_API_BASE_URL (another paper exchange on this machine), or a TOML file; see README.md."
+)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command; ends the process."""
+    given = _parser().parse_args(arguments)
+    match given.command:
+        case "try":
+            from okx_mcp.first_run import run_first_run  # noqa: PLC0415
+
+            sys.exit(run_first_run())
+        case "paper":
+            sys.exit(_run_paper(given))
+        case _:
+            _serve(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("okx-mcp", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"okx-mcp {__version__}")
+    parser.add_argument("--profile", help="a profile of the configuration file")
+    parser.add_argument("--env", help="paper, demo or live")
+    parser.add_argument("--site", help="global, eea or us: where the account was registered")
+    parser.add_argument("--config", type=Path, help="the configuration file, in place of the usual one")
+    parser.add_argument("--state-dir", type=Path, help="where the journal and the paper account are kept")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve MCP over stdio (the default)")
+    commands.add_parser("try", help="watch a client place an order on a fresh paper exchange")
+    paper = commands.add_parser("paper", help="run the paper exchange on this machine for any v5 client")
+    paper.add_argument("--port", type=int, default=8787, help="0 picks a free one (default: 8787)")
+    paper.add_argument("--seed", type=int, default=1, help="which invented market (default: 1)")
+    paper.add_argument("--reset", action="store_true", help="start over with a fresh account")
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> NoReturn:
+    from okx_mcp.config import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = load_settings(
+            os.environ,
+            {"profile": given.profile, "environment": given.env, "site": given.site},
+            config_file=given.config,
+            state_dir=given.state_dir,
+        )
+    except SettingsError as error:
+        print(f"okx-mcp: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(_USAGE_ERROR)
+
+    import threading  # noqa: PLC0415
+
+    from okx_mcp.logs import log_to_stderr  # noqa: PLC0415
+    from okx_mcp.server import create_server  # noqa: PLC0415
+    from okx_mcp.serving import serve  # noqa: PLC0415
+
+    log_to_stderr(settings.credentials)
+    print(f"okx-mcp {__version__}: {settings.in_words}", file=sys.stderr)  # noqa: T201
+    closed = threading.Event()
+    serve(create_server(settings, closed.set), closed)
+
+
+def _run_paper(given: argparse.Namespace) -> int:
+    from okx_mcp.config import default_state_dir  # noqa: PLC0415
+    from okx_mcp.paper.serve import run_paper  # noqa: PLC0415
+
+    return run_paper(given.port, given.seed, given.state_dir or default_state_dir(), reset=given.reset)

@@ -1,0 +1,239 @@
+"""Every setting there is, where it comes from, and what does not go together.
+
+Command line over environment over file over default. Whatever is unknown, half given or contradictory refuses
+to start, with one line that says which setting it is; nothing is guessed and no secret is repeated.
+"""
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
+from okx_mcp.okx.signing import Credentials, Secret
+from okx_mcp.trading.environment import Environment
+
+__all__ = ["CONFIG_FILE", "Settings", "SettingsError", "default_config_dir", "default_state_dir", "load_settings"]
+
+CONFIG_FILE: Final = "config.toml"
+_APP: Final = "okx-mcp"
+
+_VARIABLES: Final = {
+    "OKX_PROFILE": "profile",
+    "OKX_ENV": "environment",
+    "OKX_SITE": "site",
+    "OKX_API_KEY": "api_key",
+    "OKX_SECRET_KEY": "secret_key",
+    "OKX_PASSPHRASE": "passphrase",
+    "OKX_API_BASE_URL": "api_base_url",
+}
+_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "profiles"})
+_IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
+_CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class SettingsError(Exception):
+    """A setting that is wrong, in one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server runs with. `credentials` is None on the embedded paper exchange, which has keys of its own."""
+
+    environment: Environment
+    site: Site
+    credentials: Credentials | None
+    state_dir: Path
+    api_base_url: str | None = None
+    proxy: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        """What a person who starts the server should know."""
+        match self.environment:
+            case Environment.PAPER:
+                where = self.api_base_url or "built in"
+                return f"paper trading ({where}), invented prices, no real money"
+            case Environment.DEMO:
+                return f"demo trading at OKX, {self.site} site, no real money"
+            case Environment.LIVE:
+                return f"LIVE trading at OKX, {self.site} site, REAL MONEY"
+
+    @property
+    def base_url(self) -> str | None:
+        """Where requests go; None for the embedded paper exchange."""
+        return self.api_base_url if self.environment is Environment.PAPER else REST_URLS[self.site]
+
+
+def default_config_dir() -> Path:
+    """The platform's folder for configuration."""
+    import platformdirs  # noqa: PLC0415
+
+    return platformdirs.user_config_path(_APP, appauthor=False)
+
+
+def default_state_dir() -> Path:
+    """The platform's folder for state: the journal and the paper account."""
+    import platformdirs  # noqa: PLC0415
+
+    return platformdirs.user_state_path(_APP, appauthor=False)
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    flags: Mapping[str, str | None],
+    *,
+    config_file: Path | None = None,
+    state_dir: Path | None = None,
+) -> Settings:
+    """Put the settings together.
+
+    Args:
+        environ: the process's environment; only names that begin with OKX_ are looked at.
+        flags: `profile`, `environment` and `site` from the command line, None where not given.
+        config_file: a file named on the command line, which must then exist.
+
+    Raises:
+        SettingsError: one line for standard error.
+    """
+    given = _from_environment(environ)
+    given.update({name: value for name, value in flags.items() if value is not None})
+    file = _read_file(config_file)
+    profile = given.pop("profile", None) or file.get("profile")
+    values = {**_profile(file, profile), **given}
+
+    credentials = _credentials(values)
+    environment = _choice(
+        Environment, "environment", values, Environment.PAPER if credentials is None else Environment.DEMO
+    )
+    api_base_url = _paper_address(values.get("api_base_url"), environment)
+    _check_together(environment, credentials, api_base_url, allow_live=file.get("allow_live", False))
+    embedded = environment is Environment.PAPER and api_base_url is None
+    return Settings(
+        environment=environment,
+        site=_choice(Site, "site", values, Site.GLOBAL),
+        credentials=None if embedded else credentials,
+        state_dir=state_dir or default_state_dir(),
+        api_base_url=api_base_url,
+        proxy=values.get("proxy"),
+    )
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    given = {}
+    for variable, value in environ.items():
+        if not variable.startswith("OKX_"):
+            continue
+        if variable not in _VARIABLES:
+            raise SettingsError(f"unknown setting {variable}{_did_you_mean(variable, _VARIABLES)}")
+        if value.strip():
+            given[_VARIABLES[variable]] = value.strip()
+    return given
+
+
+def _read_file(named: Path | None) -> dict[str, Any]:
+    path = named or default_config_dir() / CONFIG_FILE
+    if named is None and not path.exists():
+        return {}
+    try:
+        text = path.read_text("utf-8")
+        file = tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"the configuration file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise SettingsError(f"the configuration file {path} is not TOML") from None
+    _refuse_unknown(file, _TOP_LEVEL, str(path))
+    if not isinstance(file.get("allow_live", False), bool):
+        raise SettingsError(f"allow_live in {path} is true or false")
+    profiles = file.setdefault("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
+        raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
+    for name, profile in profiles.items():
+        _refuse_unknown(profile, _IN_PROFILE, f"[profiles.{name}] of {path}")
+        if not all(isinstance(value, str) for value in profile.values()):
+            raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
+    if any(name in profile for profile in profiles.values() for name in _CREDENTIALS):
+        _refuse_readable_by_others(path)
+    return file
+
+
+def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: str) -> None:
+    for name in table:
+        if name not in known:
+            raise SettingsError(f"unknown setting {name} in {where}{_did_you_mean(name, known)}")
+
+
+def _refuse_readable_by_others(path: Path) -> None:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise SettingsError(f"{path} holds credentials and other users can read it: run chmod 600 on it")
+
+
+def _profile(file: Mapping[str, Any], name: str | None) -> dict[str, str]:
+    if name is None:
+        return {}
+    profiles: dict[str, dict[str, str]] = file.get("profiles", {})
+    if name not in profiles:
+        raise SettingsError(f"unknown profile {name}{_did_you_mean(name, profiles)}")
+    return profiles[name]
+
+
+def _credentials(values: Mapping[str, str]) -> Credentials | None:
+    present = [name for name in _CREDENTIALS if name in values]
+    if not present:
+        return None
+    missing = [f"OKX_{name.upper()}" for name in _CREDENTIALS if name not in values]
+    if missing:
+        raise SettingsError(f"half a set of credentials: {' and '.join(missing)} missing")
+    for name in _CREDENTIALS:
+        if not values[name].isascii() or not values[name].isprintable():
+            raise SettingsError(f"OKX_{name.upper()} has a character that no OKX credential has")
+    return Credentials(*(Secret(values[name]) for name in _CREDENTIALS))
+
+
+def _choice(choices: type[_Choice], name: str, values: Mapping[str, str], default: _Choice) -> _Choice:
+    text = values.get(name)
+    if text is None:
+        return default
+    try:
+        return choices(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {', '.join(choices)}, not {text!r}") from None
+
+
+def _paper_address(address: str | None, environment: Environment) -> str | None:
+    if address is None:
+        return None
+    if environment is not Environment.PAPER:
+        raise SettingsError(f"OKX_API_BASE_URL names a paper exchange, and the environment is {environment}")
+    try:
+        checked = checked_base_url(address)
+    except ValueError as error:
+        raise SettingsError(f"OKX_API_BASE_URL: {error}") from None
+    if not is_loopback(checked):
+        raise SettingsError("OKX_API_BASE_URL: a paper exchange is on this machine (http://127.0.0.1:PORT)")
+    return checked
+
+
+def _check_together(
+    environment: Environment, credentials: Credentials | None, api_base_url: str | None, *, allow_live: bool
+) -> None:
+    needs_keys = environment is not Environment.PAPER or api_base_url is not None
+    if needs_keys and credentials is None:
+        raise SettingsError(
+            f"the environment {environment} needs OKX_API_KEY, OKX_SECRET_KEY and OKX_PASSPHRASE"
+            + ("" if api_base_url is None else " (the keys that this paper exchange printed)")
+        )
+    if environment is Environment.LIVE and not allow_live:
+        raise SettingsError("the environment is live, but allow_live = true is not in the configuration file")
+
+
+def _did_you_mean(name: str, known: Mapping[str, object] | frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,314 @@
+"""OKX's v5 REST API, one thin method an endpoint. How a request is made, signed and judged is `rest`'s subject."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from okx_mcp.okx import models
+from okx_mcp.okx.catalog import Endpoint, endpoint
+from okx_mcp.okx.clock import Clock, ExchangeClock
+from okx_mcp.okx.errors import Answered, OkxError, OrderRefused, Unknown
+from okx_mcp.okx.rest import AnyRow, JsonObject, Rest, only
+from okx_mcp.okx.signing import Credentials
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["OkxClient"]
+
+_Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck)
+
+
+class OkxClient:
+    """OKX's v5 REST API for one account, or without credentials for its public part.
+
+    Args:
+        base_url: an address of `hosts.REST_URLS`, or of a paper exchange on this machine.
+        demo: sends `x-simulated-trading: 1`, on public requests too: demo prices are not live prices.
+        transport: stands in for the network; a paper exchange in process.
+        proxy: the only way to a proxy; the environment's proxy settings are not followed.
+        read_within_s: how long a read may take with all its waiting and asking again.
+        write_within_s: how long a write may wait for its turn.
+        answer_within_s: how long one answer may take.
+
+    Every method raises an `OkxError`; its tree says what each one means.
+
+    Raises:
+        ValueError: an address that is neither OKX's nor this machine's, or live trading on this machine.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials | None = None,
+        *,
+        demo: bool = True,
+        transport: "httpx2.AsyncBaseTransport | None" = None,
+        proxy: str | None = None,
+        clock: Clock | None = None,
+        read_within_s: float = 20.0,
+        write_within_s: float = 5.0,
+        answer_within_s: float = 8.0,
+    ) -> None:
+        self._rest = Rest(
+            base_url,
+            credentials,
+            demo=demo,
+            transport=transport,
+            proxy=proxy,
+            clock=clock,
+            read_within_s=read_within_s,
+            write_within_s=write_within_s,
+            answer_within_s=answer_within_s,
+        )
+
+    @property
+    def key_fingerprint(self) -> str:
+        """Tells this client's key from others; see `Credentials.fingerprint`."""
+        return self._rest.key_fingerprint
+
+    @property
+    def exchange_clock(self) -> ExchangeClock:
+        """OKX's clock as last measured."""
+        return self._rest.exchange_clock
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._rest.aclose()
+
+    async def measure_clock(self) -> None:
+        """Measure OKX's clock now; it is also done by itself before private requests. GET /public/time."""
+        await self._rest.measure_clock()
+
+    # --- public -----------------------------------------------------------------------------------------------
+
+    async def server_time(self) -> models.ServerTime:
+        """OKX's clock. GET /public/time."""
+        return await self._one(models.ServerTime, "public/time")
+
+    async def system_status(self) -> list[models.SystemStatus]:
+        """Maintenance that is planned or going on; empty when there is none. GET /system/status."""
+        return await self._all(models.SystemStatus, "system/status")
+
+    async def instruments(self, inst_type: str, inst_id: str | None = None) -> list[models.InstrumentRow]:
+        """What is listed. GET /public/instruments."""
+        return await self._all(models.InstrumentRow, "public/instruments", instType=inst_type, instId=inst_id)
+
+    async def price_limit(self, inst_id: str) -> models.PriceLimit:
+        """The highest buy and the lowest sell price accepted now. GET /public/price-limit."""
+        return await self._one(models.PriceLimit, "public/price-limit", instId=inst_id)
+
+    async def mark_price(self, inst_type: str, inst_id: str) -> models.MarkPrice:
+        """GET /public/mark-price; spot pairs are asked for as MARGIN."""
+        return await self._one(models.MarkPrice, "public/mark-price", instType=inst_type, instId=inst_id)
+
+    async def ticker(self, inst_id: str) -> models.Ticker:
+        """Last price, best bid and ask, 24 hours. GET /market/ticker."""
+        return await self._one(models.Ticker, "market/ticker", instId=inst_id)
+
+    async def tickers(self, inst_type: str) -> list[models.Ticker]:
+        """Every instrument of a kind. GET /market/tickers."""
+        return await self._all(models.Ticker, "market/tickers", instType=inst_type)
+
+    async def order_book(self, inst_id: str, levels: int = 20) -> models.OrderBook:
+        """At most 400 levels a side. GET /market/books."""
+        return await self._one(models.OrderBook, "market/books", instId=inst_id, sz=levels)
+
+    async def candles(
+        self,
+        inst_id: str,
+        bar: str = "1m",
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[models.Candle]:
+        """Newest first, from the newest 1,440 bars; `after` and `before` are Unix ms. GET /market/candles."""
+        return await self._all(
+            models.Candle, "market/candles", instId=inst_id, bar=bar, after=after, before=before, limit=limit
+        )
+
+    async def history_candles(
+        self,
+        inst_id: str,
+        bar: str = "1m",
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[models.Candle]:
+        """Like `candles`, years back. GET /market/history-candles."""
+        return await self._all(
+            models.Candle,
+            "market/history-candles",
+            instId=inst_id,
+            bar=bar,
+            after=after,
+            before=before,
+            limit=limit,
+        )
+
+    async def trades(self, inst_id: str, limit: int = 100) -> list[models.Trade]:
+        """The newest trades, at most 500. GET /market/trades."""
+        return await self._all(models.Trade, "market/trades", instId=inst_id, limit=limit)
+
+    async def index_tickers(
+        self, *, quote_ccy: str | None = None, inst_id: str | None = None
+    ) -> list[models.IndexTicker]:
+        """Index prices of one quote currency or of one index. GET /market/index-tickers."""
+        return await self._all(models.IndexTicker, "market/index-tickers", quoteCcy=quote_ccy, instId=inst_id)
+
+    # --- account ----------------------------------------------------------------------------------------------
+
+    async def balance(self, ccys: Sequence[str] = ()) -> models.Balance:
+        """The trading account. Currencies without any balance are left out. GET /account/balance."""
+        return await self._one(models.Balance, "account/balance", ccy=",".join(ccys) or None)
+
+    async def account_config(self) -> models.AccountConfig:
+        """Account mode, position mode, the key's permissions and IP binding. GET /account/config."""
+        return await self._one(models.AccountConfig, "account/config")
+
+    async def account_instruments(self, inst_type: str, inst_id: str | None = None) -> list[models.InstrumentRow]:
+        """What this account may trade. GET /account/instruments."""
+        return await self._all(models.InstrumentRow, "account/instruments", instType=inst_type, instId=inst_id)
+
+    async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> models.TradeFee:
+        """Fee rates; a negative rate is what you pay. GET /account/trade-fee."""
+        return await self._one(models.TradeFee, "account/trade-fee", instType=inst_type, instId=inst_id)
+
+    async def bills(self, *, ccy: str | None = None, limit: int = 100) -> list[models.Bill]:
+        """Balance changes of seven days. GET /account/bills."""
+        return await self._all(models.Bill, "account/bills", ccy=ccy, limit=limit)
+
+    async def max_size(self, inst_id: str, td_mode: str) -> models.MaxSize:
+        """The largest order the balance allows. GET /account/max-size."""
+        return await self._one(models.MaxSize, "account/max-size", instId=inst_id, tdMode=td_mode)
+
+    async def max_avail_size(self, inst_id: str, td_mode: str) -> models.MaxAvailSize:
+        """What is available to buy with and to sell. GET /account/max-avail-size."""
+        return await self._one(models.MaxAvailSize, "account/max-avail-size", instId=inst_id, tdMode=td_mode)
+
+    async def funding_balances(self, ccys: Sequence[str] = ()) -> list[models.FundingBalance]:
+        """The funding account. GET /asset/balances."""
+        return await self._all(models.FundingBalance, "asset/balances", ccy=",".join(ccys) or None)
+
+    async def currencies(self, ccy: str | None = None) -> list[models.Currency]:
+        """One row a currency and chain. GET /asset/currencies."""
+        return await self._all(models.Currency, "asset/currencies", ccy=ccy)
+
+    # --- orders, read -----------------------------------------------------------------------------------------
+
+    async def order(
+        self, inst_id: str, *, ord_id: str | None = None, cl_ord_id: str | None = None
+    ) -> models.Order | None:
+        """One order, or None where OKX knows of none (51603).
+
+        None is not proof: an order can be invisible for a moment after it was accepted, and a cancelled one
+        without fills is forgotten after two hours. GET /trade/order.
+        """
+        try:
+            return await self._one(models.Order, "trade/order", instId=inst_id, ordId=ord_id, clOrdId=cl_ord_id)
+        except OkxError as error:
+            if error.code == "51603":
+                return None
+            raise
+
+    async def open_orders(self, inst_id: str | None = None, *, after: str | None = None) -> list[models.Order]:
+        """Orders that rest, newest first, a hundred at most; `after` is an ordId. GET /trade/orders-pending."""
+        return await self._all(models.Order, "trade/orders-pending", instId=inst_id, after=after)
+
+    async def order_history(
+        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+    ) -> list[models.Order]:
+        """Orders that ended in the last seven days. GET /trade/orders-history."""
+        return await self._all(models.Order, "trade/orders-history", instType=inst_type, instId=inst_id, after=after)
+
+    async def order_archive(
+        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+    ) -> list[models.Order]:
+        """Three months, without orders cancelled unfilled. GET /trade/orders-history-archive."""
+        return await self._all(
+            models.Order, "trade/orders-history-archive", instType=inst_type, instId=inst_id, after=after
+        )
+
+    async def fills(
+        self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
+    ) -> list[models.Fill]:
+        """Executions of the last three days; `after` is a billId. GET /trade/fills."""
+        return await self._all(models.Fill, "trade/fills", instId=inst_id, ordId=ord_id, after=after)
+
+    async def fills_history(
+        self, inst_type: str, *, inst_id: str | None = None, ord_id: str | None = None
+    ) -> list[models.Fill]:
+        """Executions of three months. GET /trade/fills-history."""
+        return await self._all(models.Fill, "trade/fills-history", instType=inst_type, instId=inst_id, ordId=ord_id)
+
+    # --- orders, written: sent once, and only the desk calls these ----------------------------------------------
+
+    async def place_order(
+        self,
+        body: JsonObject,
+        *,
+        valid_ms: int | None = None,
+        before_send: Callable[[int], None] | None = None,
+    ) -> models.OrderAck:
+        """POST /trade/order. The acknowledgement means accepted, not executed.
+
+        `valid_ms` and `before_send` as in `Rest.write`.
+
+        Raises:
+            OrderRefused: the row's sCode is not 0.
+            Unknown: the order may have been placed.
+        """
+        acks = await self._rest.write(models.OrderAck, "trade/order", body, valid_ms=valid_ms, before_send=before_send)
+        return _own_row(acks, body, endpoint("POST", "trade/order"))
+
+    async def place_orders(self, bodies: Sequence[JsonObject], *, valid_ms: int | None = None) -> list[models.OrderAck]:
+        """POST /trade/batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
+        return await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
+
+    async def amend_order(self, body: JsonObject, *, valid_ms: int | None = None) -> models.AmendAck:
+        """POST /trade/amend-order. Raises as `place_order`."""
+        acks = await self._rest.write(models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms)
+        return _own_row(acks, body, endpoint("POST", "trade/amend-order"))
+
+    async def cancel_order(self, body: JsonObject) -> models.CancelAck:
+        """POST /trade/cancel-order. Raises as `place_order`."""
+        acks = await self._rest.write(models.CancelAck, "trade/cancel-order", body)
+        return _own_row(acks, body, endpoint("POST", "trade/cancel-order"))
+
+    async def cancel_orders(self, bodies: Sequence[JsonObject]) -> list[models.CancelAck]:
+        """POST /trade/cancel-batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
+        return await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
+
+    async def transfer(self, body: JsonObject) -> models.Transfer:
+        """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity."""
+        rows = await self._rest.write(models.Transfer, "asset/transfer", body)
+        return only(rows, endpoint("POST", "asset/transfer"))
+
+    async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
+        return only(await self._rest.read(model, path, params), endpoint("GET", path))
+
+    async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
+        return await self._rest.read(model, path, params)
+
+
+def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint) -> _Ack:
+    """The row that answers this very order; a row about another order proves nothing about ours."""
+    ack = only(acks, asked)
+    for sent, answered in ((body.get("clOrdId"), ack.cl_ord_id), (body.get("ordId"), ack.ord_id)):
+        if sent and answered != sent:
+            raise Unknown(f"{asked}: the answer is about another order", asked)
+    if ack.s_code is None:
+        raise Unknown(f"{asked}: an answer without sCode", asked)
+    if ack.s_code != "0":
+        raise OrderRefused.from_answer(asked, Answered(ack.s_code, ack.s_msg or "", 200))
+    return ack

@@ -1,0 +1,72 @@
+"""The rows of OKX's answers as frozen types: `Ticker.model_validate(row)`, `ticker.to_wire()`.
+
+One model stands for one shape, however many endpoints answer with it. Every documented field is there
+under OKX's name in snake case, numbers are Decimal, times are ms; what OKX left empty or out is None. A
+field that OKX adds tomorrow is ignored and a value it adds is kept as text, so an answer can grow without
+breaking a reader. The values OKX gives to its fields are in `okx.names`.
+"""
+
+from .account import (
+    AccountConfig,
+    Balance,
+    BalanceDetail,
+    Bill,
+    FeeGroup,
+    FiatFee,
+    MaxAvailSize,
+    MaxSize,
+    TradeFee,
+)
+from .funding import Currency, FundingBalance, Transfer
+from .market import (
+    BookLevel,
+    Candle,
+    IndexTicker,
+    InstrumentChange,
+    InstrumentRow,
+    MarkPrice,
+    OrderBook,
+    PriceLimit,
+    ServerTime,
+    SystemStatus,
+    Ticker,
+    Trade,
+)
+from .trade import AmendAck, AttachedAlgo, CancelAck, Fill, LinkedAlgo, Order, OrderAck
+from .wire import Row, okx_name
+
+__all__ = [
+    "AccountConfig",
+    "AmendAck",
+    "AttachedAlgo",
+    "Balance",
+    "BalanceDetail",
+    "Bill",
+    "BookLevel",
+    "CancelAck",
+    "Candle",
+    "Currency",
+    "FeeGroup",
+    "FiatFee",
+    "Fill",
+    "FundingBalance",
+    "IndexTicker",
+    "InstrumentChange",
+    "InstrumentRow",
+    "LinkedAlgo",
+    "MarkPrice",
+    "MaxAvailSize",
+    "MaxSize",
+    "Order",
+    "OrderAck",
+    "OrderBook",
+    "PriceLimit",
+    "Row",
+    "ServerTime",
+    "SystemStatus",
+    "Ticker",
+    "Trade",
+    "TradeFee",
+    "Transfer",
+    "okx_name",
+]

@@ -1,0 +1,269 @@
+"""One request to OKX: wait for its turn, sign it, send it once, read the answer, say what it proves.
+
+`read` asks again where the error table says that this helps, after a pause that grows. `write` sends once; nothing
+here sends it again. What is signed is what is sent: path and body are taken from the very request object.
+"""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import httpx2
+from pydantic import ValidationError
+
+from okx_mcp import __version__
+from okx_mcp.okx.catalog import Endpoint, Permission, endpoint
+from okx_mcp.okx.clock import Clock, ExchangeClock, SystemClock
+from okx_mcp.okx.error_codes import Again
+from okx_mcp.okx.errors import Answered, NoConnection, NoCredentials, OkxError, TooBusy, Unknown, refusal
+from okx_mcp.okx.hosts import checked_base_url, is_loopback
+from okx_mcp.okx.models import Row, ServerTime
+from okx_mcp.okx.rate_limits import RateLimits, WaitTooLong
+from okx_mcp.okx.signing import Credentials, rest_headers, rest_timestamp
+
+__all__ = ["JsonObject", "Rest", "only"]
+
+JsonObject = Mapping[str, Any]
+"""One JSON object as OKX takes or sends it; built from, or read into, a typed value right beside the wire."""
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+_ATTEMPTS: Final = 4
+_FIRST_PAUSE_S: Final = 0.25
+_CONNECT_WITHIN_S: Final = 5.0
+_TRACE_HEADERS: Final = ("x-trace-id", "x-request-id", "traceid", "cf-ray")
+_EVERY_ROW_FAILED, _SOME_ROWS_FAILED = "1", "2"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The envelope of an answer that could be read, and its rows."""
+
+    answered: Answered
+    rows: Sequence[Any]
+
+    @property
+    def speaks_in_rows(self) -> bool:
+        """Whether each row carries its own result: code 0, or 1 and 2 where some or all of them failed."""
+        code = self.answered.code
+        return code == "0" or (code in (_EVERY_ROW_FAILED, _SOME_ROWS_FAILED) and bool(self.rows))
+
+
+class Rest:
+    """The REST side of one account. Arguments as `OkxClient`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials | None,
+        *,
+        demo: bool,
+        transport: httpx2.AsyncBaseTransport | None,
+        proxy: str | None,
+        clock: Clock | None,
+        read_within_s: float,
+        write_within_s: float,
+        answer_within_s: float,
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        if is_loopback(self.base_url) and not demo:
+            raise ValueError("a paper exchange on this machine is never live")
+        self._credentials = credentials
+        self._clock = clock or SystemClock()
+        self.exchange_clock = ExchangeClock(self._clock)
+        self._rate_limits = RateLimits(self._clock)
+        self._read_within_s = read_within_s
+        self._write_within_s = write_within_s
+        headers = {"User-Agent": f"okx-mcp/{__version__}", "Accept": "application/json"}
+        if demo:
+            headers["x-simulated-trading"] = "1"
+        # No limit on connections: a request waits for its turn before it is signed, never after.
+        self._http = httpx2.AsyncClient(
+            base_url=self.base_url,
+            headers=headers,
+            transport=transport,
+            proxy=proxy,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx2.Timeout(answer_within_s, connect=_CONNECT_WITHIN_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0),
+        )
+
+    @property
+    def key_fingerprint(self) -> str:
+        """Of the key that signs; "none" where there is none."""
+        return self._credentials.fingerprint if self._credentials else "none"
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def read(self, model: type[AnyRow], path: str, params: Mapping[str, object]) -> list[AnyRow]:
+        """GET the rows; asked again where that is harmless and gives hope, until the deadline."""
+        asked = endpoint("GET", path)
+        query = {name: str(value) for name, value in params.items() if value is not None}
+        deadline_s = self._clock.monotonic_s() + self._read_within_s
+        attempt = 1
+        while True:
+            try:
+                return _rows(model, await self._request(asked, query=query, deadline_s=deadline_s), asked)
+            except OkxError as error:
+                pause_s = _pause_before_asking_again(error, attempt)
+                if pause_s is None or self._clock.monotonic_s() + pause_s > deadline_s:
+                    raise
+                await self._clock.sleep(pause_s)
+                attempt += 1
+
+    async def write(
+        self,
+        model: type[AnyRow],
+        path: str,
+        body: JsonObject | Sequence[JsonObject],
+        *,
+        valid_ms: int | None = None,
+        before_send: Callable[[int], None] | None = None,
+    ) -> list[AnyRow]:
+        """POST the body, once.
+
+        `valid_ms` from the moment of sending becomes expTime, on the exchange's clock. `before_send` is called
+        with it when nothing but the socket write is left to do; what it raises stops the request.
+        """
+        asked = endpoint("POST", path)
+        deadline_s = self._clock.monotonic_s() + self._write_within_s
+        answer = await self._request(
+            asked, body=body, valid_ms=valid_ms, before_send=before_send, deadline_s=deadline_s
+        )
+        return _rows(model, answer, asked)
+
+    async def _request(
+        self,
+        asked: Endpoint,
+        *,
+        deadline_s: float,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | Sequence[JsonObject] | None = None,
+        valid_ms: int | None = None,
+        before_send: Callable[[int], None] | None = None,
+    ) -> _Answer:
+        credentials = None if asked.permission is Permission.PUBLIC else self._credentials
+        if credentials is None and asked.permission is not Permission.PUBLIC:
+            raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
+        if credentials is not None and self.exchange_clock.needs_measuring:
+            await self.measure_clock()
+        await self._wait_for_turn(asked, query if body is None else body, deadline_s)
+
+        request = self._http.build_request(asked.method, asked.path, params=query or None, content=_json(body))
+        now_ms = self.exchange_clock.now_ms()
+        if body is not None:
+            request.headers["Content-Type"] = "application/json"
+        exp_time_ms = now_ms + (valid_ms or 0)
+        if valid_ms is not None:
+            request.headers["expTime"] = str(exp_time_ms)
+        if credentials is not None:
+            request.headers.update(_signature(request, credentials, now_ms))
+        if before_send is not None:
+            before_send(exp_time_ms)
+        answer = await self._send(asked, request)
+        if answer.speaks_in_rows:
+            return answer
+        error = refusal(asked, answer.answered)
+        if error.again is Again.RESYNC_CLOCK:
+            self.exchange_clock.forget()
+        raise error
+
+    async def measure_clock(self) -> None:
+        """Take OKX's time from the middle of a round trip."""
+        asked = endpoint("GET", "public/time")
+        deadline_s = self._clock.monotonic_s() + self._write_within_s
+        await self._wait_for_turn(asked, None, deadline_s)
+        request = self._http.build_request(asked.method, asked.path)
+        sent_s = self._clock.monotonic_s()
+        answer = await self._send(asked, request)
+        received_s = self._clock.monotonic_s()
+        if not answer.speaks_in_rows:
+            raise refusal(asked, answer.answered)
+        exchange_ms = only(_rows(ServerTime, answer, asked), asked).ts
+        if exchange_ms is None:
+            raise Unknown(f"{asked}: no time in the answer", asked, answer.answered)
+        self.exchange_clock.record(sent_s=sent_s, received_s=received_s, exchange_ms=exchange_ms)
+
+    async def _wait_for_turn(
+        self, asked: Endpoint, sent: JsonObject | Sequence[JsonObject] | None, deadline_s: float
+    ) -> None:
+        for key, orders in _counted(asked, sent).items():
+            within_s = deadline_s - self._clock.monotonic_s()
+            try:
+                await self._rate_limits.turn(asked, key, orders=orders, within_s=within_s)
+            except WaitTooLong as wait:
+                limit = f"{asked.limit} in {asked.per_s} s"
+                raise TooBusy(f"OKX's limit of {limit} on {asked} is used up: {wait}", asked) from None
+
+    async def _send(self, asked: Endpoint, request: httpx2.Request) -> _Answer:
+        """One attempt. The body is read before the status is looked at: OKX's code is in it at any status."""
+        try:
+            response = await self._http.send(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
+        except httpx2.HTTPError as error:
+            raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
+        trace_id = next((response.headers[name] for name in _TRACE_HEADERS if name in response.headers), None)
+        try:
+            envelope = json.loads(response.content, parse_float=Decimal)
+            code, message, rows = envelope["code"], envelope.get("msg") or "", envelope.get("data") or []
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            code, message, rows = None, "", None
+        if not isinstance(code, str) or not isinstance(rows, list):
+            answered = Answered("", "", response.status_code, trace_id)
+            raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, answered)
+        return _Answer(Answered(code, str(message), response.status_code, trace_id), rows)
+
+
+def only(rows: Sequence[AnyRow], asked: Endpoint) -> AnyRow:
+    """The single row of an answer that has one.
+
+    Raises:
+        Unknown: there are none or several.
+    """
+    if len(rows) != 1:
+        raise Unknown(f"{asked}: {len(rows)} rows where one was expected", asked)
+    return rows[0]
+
+
+def _pause_before_asking_again(error: OkxError, attempt: int) -> float | None:
+    """Seconds to wait before this read is asked again, or None when it is not."""
+    if error.again is Again.NO or attempt == _ATTEMPTS:
+        return None
+    if error.again is Again.RESYNC_CLOCK:
+        return 0.0 if attempt == 1 else None
+    spread = random.uniform(0.75, 1.25)  # noqa: S311  # keeps clients apart, hides nothing
+    return float(_FIRST_PAUSE_S * 2 ** (attempt - 1) * spread)
+
+
+def _json(body: JsonObject | Sequence[JsonObject] | None) -> bytes | None:
+    return None if body is None else json.dumps(body, separators=(",", ":")).encode()
+
+
+def _signature(request: httpx2.Request, credentials: Credentials, now_ms: int) -> dict[str, str]:
+    path = request.url.raw_path.decode("ascii")
+    return rest_headers(credentials, rest_timestamp(now_ms), request.method, path, request.content)
+
+
+def _counted(asked: Endpoint, sent: JsonObject | Sequence[JsonObject] | None) -> dict[str, int]:
+    """How much this request uses up of which queue: requests, or orders where it carries several."""
+    rows: Sequence[JsonObject] = [{}] if sent is None else [sent] if isinstance(sent, Mapping) else sent
+    used: dict[str, int] = {}
+    for row in rows:
+        key = str(row.get(asked.counted_by.parameter or "", ""))
+        used[key] = used.get(key, 0) + 1 if asked.counts_orders else 1
+    return used
+
+
+def _rows(model: type[AnyRow], answer: _Answer, asked: Endpoint) -> list[AnyRow]:
+    try:
+        return [model.model_validate(row) for row in answer.rows]
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
+        raise Unknown(f"{asked}: a row that cannot be read ({fields})", asked, answer.answered) from None

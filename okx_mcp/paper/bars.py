@@ -1,0 +1,160 @@
+"""Candles: which bars there are, where they are cut, and what a bar shows at a moment."""
+
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from okx_mcp.paper.figures import shifted
+from okx_mcp.paper.prices import DAY_S, HOUR_S, Bar
+from okx_mcp.paper.tape import Tape
+
+__all__ = ["BARS", "NEWEST", "BarLength", "Candle", "candle", "candles_back_from"]
+
+NEWEST: Final = 1440
+"""GET market/candles knows only this many bars; older ones are in market/history-candles."""
+
+_UTC8: Final = 8 * HOUR_S
+_MONDAY: Final = 4 * DAY_S
+"""1970-01-05, a Monday; weeks are cut there."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarLength:
+    """One value of the `bar` parameter: seconds or months, and how far its cuts lie before those of UTC."""
+
+    seconds: int = 0
+    months: int = 0
+    ahead_s: int = 0
+    origin_s: int = 0
+
+    def start(self, second: int) -> int:
+        """Where the bar that holds a second begins."""
+        if not self.months:
+            shift = self.origin_s - self.ahead_s
+            return second - (second - shift) % self.seconds
+        local = _moment(second + self.ahead_s)
+        month = (local.month - 1) // self.months * self.months + 1
+        return _unix(local.year, month) - self.ahead_s
+
+    def end(self, start: int) -> int:
+        """Where the bar that begins at `start` ends."""
+        if not self.months:
+            return start + self.seconds
+        local = _moment(start + self.ahead_s)
+        for _ in range(self.months):
+            local += timedelta(days=monthrange(local.year, local.month)[1])
+        return int(local.timestamp()) - self.ahead_s
+
+    def back(self, second: int, count: int) -> int:
+        """Where the bar begins that lies `count` bars before the one that holds a second."""
+        start = self.start(second)
+        if not self.months:
+            return start - count * self.seconds
+        local = _moment(start + self.ahead_s)
+        years, month = divmod(local.year * 12 + local.month - 1 - count * self.months, 12)
+        return _unix(max(years, 1970), month + 1) - self.ahead_s
+
+
+def _bars() -> Iterator[tuple[str, BarLength]]:
+    """Up to 4H the cut is the same everywhere; from 6H on there is one at UTC+8 and one at UTC."""
+    for name, seconds in (
+        ("1s", 1),
+        ("1m", 60),
+        ("3m", 180),
+        ("5m", 300),
+        ("15m", 900),
+        ("30m", 1800),
+        ("1H", HOUR_S),
+        ("2H", 2 * HOUR_S),
+        ("4H", 4 * HOUR_S),
+    ):
+        yield name, BarLength(seconds)
+    for ahead, suffix in ((_UTC8, ""), (0, "utc")):
+        yield f"6H{suffix}", BarLength(6 * HOUR_S, ahead_s=ahead)
+        yield f"12H{suffix}", BarLength(12 * HOUR_S, ahead_s=ahead)
+        yield f"1D{suffix}", BarLength(DAY_S, ahead_s=ahead)
+        yield f"2D{suffix}", BarLength(2 * DAY_S, ahead_s=ahead)
+        yield f"3D{suffix}", BarLength(3 * DAY_S, ahead_s=ahead)
+        yield f"1W{suffix}", BarLength(7 * DAY_S, ahead_s=ahead, origin_s=_MONDAY)
+        yield f"1M{suffix}", BarLength(months=1, ahead_s=ahead)
+        yield f"3M{suffix}", BarLength(months=3, ahead_s=ahead)
+
+
+BARS: Final = dict(_bars())
+
+
+class Candle(NamedTuple):
+    """A bar of an instrument in ticks and lots. `turnover` is in ticks times lots."""
+
+    ts_ms: int
+    open: int
+    high: int
+    low: int
+    close: int
+    lots: int
+    turnover: int
+    confirmed: bool
+
+    def row(self, tape: Tape) -> list[str]:
+        """`[ts, o, h, l, c, vol, volCcy, volCcyQuote, confirm]`, as OKX sends it for spot."""
+        digits, lot_digits = tape.instrument.tick_digits, tape.instrument.lot_digits
+        amount = shifted(self.turnover, digits + lot_digits)
+        prices = (shifted(ticks, digits) for ticks in (self.open, self.high, self.low, self.close))
+        size = shifted(self.lots, lot_digits)
+        return [str(self.ts_ms), *prices, size, amount, amount, str(int(self.confirmed))]
+
+
+def candles_back_from(tape: Tape, length: BarLength, now_ms: int, before_ms: int, oldest_ms: int) -> Iterator[Candle]:
+    """The bars that begin before one moment and not before another, newest first."""
+    start = length.start(min(now_ms, before_ms - 1) // 1000)
+    while start * 1000 >= oldest_ms:
+        yield candle(tape, start, length.end(start), now_ms)
+        start = length.start(start - 1)
+
+
+def candle(tape: Tape, start: int, end: int, now_ms: int) -> Candle:
+    """The bar of the seconds from `start` to `end` as it stands at a moment; later trades are left out."""
+    second = now_ms // 1000
+    if second >= end:
+        return _candle(tape, start, tape.path.span(start, end), confirmed=True)
+    whole = tape.path.span(start, second) if second > start else None
+    return _with_prints(tape, start, whole, now_ms)
+
+
+def _candle(tape: Tape, start: int, bar: Bar, *, confirmed: bool) -> Candle:
+    prices = [tape.instrument.ticks(price) for price in bar[:4]]
+    lots = bar.volume * tape.instrument.unit_lots
+    return Candle(start * 1000, *prices, lots, _turnover(prices, lots), confirmed)  # type: ignore[call-arg]
+
+
+def _with_prints(tape: Tape, start: int, whole: Bar | None, now_ms: int) -> Candle:
+    """A forming bar: its whole seconds, and the trades of the present one so far."""
+    second = now_ms // 1000
+    prints = [trade for trade in tape.second(second) if trade.ts_ms <= now_ms]
+    formed = _candle(tape, start, whole, confirmed=False) if whole else None
+    seen = [trade.ticks for trade in prints]
+    lots = sum(trade.lots for trade in prints)
+    if formed:
+        prices = [formed.open, max(formed.high, *seen, 0), min([formed.low, *seen]), formed.close]
+        lots += formed.lots
+    else:
+        opened = tape.instrument.ticks(tape.path.second(second).open)
+        prices = [opened, max([opened, *seen]), min([opened, *seen]), opened]
+    if seen:
+        prices[3] = seen[-1]
+    return Candle(start * 1000, *prices, lots, _turnover(prices, lots), confirmed=False)  # type: ignore[misc]
+
+
+def _turnover(prices: list[int], lots: int) -> int:
+    """Volume at the bar's mean price. The exact sum would need every trade of the bar; it lies within its range."""
+    return lots * sum(prices) // 4
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def _unix(year: int, month: int) -> int:
+    return int(datetime(year, month, 1, tzinfo=UTC).timestamp())

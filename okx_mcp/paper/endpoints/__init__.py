@@ -1,0 +1,57 @@
+"""What the paper exchange serves, one module a family of v5 paths."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from okx_mcp.paper.calls import Act, Read
+from okx_mcp.paper.endpoints import account, asset, market, public, trade
+
+__all__ = ["ACTS", "READS"]
+
+_PREFIX: Final = "/api/v5/"
+
+READS: Final[Mapping[tuple[str, str], Read]] = {
+    (method, _PREFIX + path): handler
+    for method, path, handler in (
+        ("GET", "public/time", public.time),
+        ("GET", "public/instruments", public.instruments),
+        ("GET", "public/price-limit", public.price_limit),
+        ("GET", "public/mark-price", public.mark_price),
+        ("GET", "system/status", public.status),
+        ("GET", "market/ticker", market.ticker),
+        ("GET", "market/tickers", market.tickers),
+        ("GET", "market/books", market.books),
+        ("GET", "market/candles", market.candles),
+        ("GET", "market/history-candles", market.history_candles),
+        ("GET", "market/trades", market.trades),
+        ("GET", "market/index-tickers", market.index_tickers),
+        ("GET", "account/balance", account.balance),
+        ("GET", "account/config", account.config),
+        ("GET", "account/instruments", account.instruments),
+        ("GET", "account/trade-fee", account.trade_fee),
+        ("GET", "account/bills", account.bills),
+        ("GET", "account/max-size", account.max_size),
+        ("GET", "account/max-avail-size", account.max_avail_size),
+        ("GET", "trade/order", trade.order),
+        ("GET", "trade/orders-pending", trade.orders_pending),
+        ("GET", "trade/orders-history", trade.orders_history),
+        ("GET", "trade/orders-history-archive", trade.orders_history_archive),
+        ("GET", "trade/fills", trade.fills),
+        ("GET", "trade/fills-history", trade.fills_history),
+        ("GET", "asset/balances", asset.balances),
+        ("GET", "asset/currencies", asset.currencies),
+        ("POST", "asset/transfer", asset.transfer),
+    )
+}
+
+ACTS: Final[Mapping[tuple[str, str], Act]] = {
+    ("POST", _PREFIX + path): handler
+    for path, handler in (
+        ("trade/order", trade.place),
+        ("trade/batch-orders", trade.place_batch),
+        ("trade/cancel-order", trade.cancel),
+        ("trade/cancel-batch-orders", trade.cancel_batch),
+        ("trade/amend-order", trade.amend),
+    )
+}
+"""Order endpoints: they answer with a result for each order."""

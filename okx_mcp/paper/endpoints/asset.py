@@ -1,0 +1,123 @@
+"""asset/*: the funding account and the way to the trading account."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from okx_mcp.paper.accounts import transfer as move
+from okx_mcp.paper.calls import Call, names_in
+from okx_mcp.paper.figures import figure, plain
+from okx_mcp.paper.intake import Item
+from okx_mcp.paper.listing import Coin
+from okx_mcp.paper.orders import FUNDING, TRADING, Transfer
+from okx_mcp.paper.refusals import RequestRefused
+
+__all__ = ["balances", "currencies", "transfer"]
+
+_ACCOUNTS: Final = frozenset({FUNDING, TRADING})
+_CLIENT_ID_LENGTH: Final = 32
+
+
+def balances(call: Call) -> list[Mapping[str, str]]:
+    asked = names_in(call, "ccy", 20)
+    return [
+        {"ccy": row.ccy, "bal": plain(row.cash), "frozenBal": "0", "availBal": plain(row.cash)}
+        for row in call.ledger.balances
+        if row.account == FUNDING and row.cash and (not asked or row.ccy in asked)
+    ]
+
+
+def currencies(call: Call) -> list[Mapping[str, Any]]:
+    """Every coin, on one chain each. Paper money can be neither deposited nor withdrawn."""
+    asked = names_in(call, "ccy", 20)
+    return [_currency(coin) for coin in call.market.listing.coins.values() if not asked or coin.ccy in asked]
+
+
+def transfer(call: Call) -> list[Mapping[str, str]]:
+    """Moves money between the two accounts. A clientId that is known moves nothing again."""
+    item = call.items[0]
+    ccy, amt, source = _given(item, "ccy"), figure(_given(item, "amt")), _given(item, "from")
+    target, client_id = _given(item, "to"), _text(item, "clientId")
+    if ccy not in call.market.listing.coins:
+        raise RequestRefused("51000", "Parameter ccy error")
+    if _text(item, "type") not in {"", "0"}:
+        raise RequestRefused("58129", "Only transfers within the account exist here.")
+    if amt is None:
+        raise RequestRefused("51000", "Parameter amt error")
+    if not amt:
+        raise RequestRefused("58114", "The transfer amount must be greater than 0.")
+    for name, account in (("from", source), ("to", target)):
+        if account not in _ACCOUNTS:
+            raise RequestRefused("51000", f"Parameter {name} error")
+    if source == target:
+        raise RequestRefused("58123", "Parameter from can not equal parameter to.")
+    if client_id and not (client_id.isascii() and client_id.isalnum() and len(client_id) <= _CLIENT_ID_LENGTH):
+        raise RequestRefused("51000", "Parameter clientId error")
+    known = call.ledger.transfers.rows.get(client_id)
+    if known:
+        return [_row(known, client_id)]
+    there = call.ledger.available(ccy) if source == TRADING else call.ledger.cash(ccy, FUNDING)
+    if amt > there:
+        raise RequestRefused("58350", "Insufficient balance.")
+    return [_row(move(call.ledger, client_id, ccy, amt, source, call.now_us), client_id)]
+
+
+def _row(done: Transfer, client_id: str) -> Mapping[str, str]:
+    return {
+        "transId": str(done.trans_id),
+        "ccy": done.ccy,
+        "clientId": client_id,
+        "from": done.source,
+        "amt": plain(done.amt),
+        "to": done.target,
+    }
+
+
+def _given(item: Item, name: str) -> str:
+    given = _text(item, name)
+    if not given:
+        raise RequestRefused("50014", f"Parameter {name} can not be empty.")
+    return given
+
+
+def _text(item: Item, name: str) -> str:
+    given = item.get(name)
+    if given is None:
+        return ""
+    if not isinstance(given, str):
+        raise RequestRefused("51000", f"Parameter {name} error")
+    return given
+
+
+def _currency(coin: Coin) -> Mapping[str, Any]:
+    return {
+        "burningFeeRate": "",
+        "canDep": False,
+        "canInternal": False,
+        "canWd": False,
+        "ccy": coin.ccy,
+        "chain": f"{coin.ccy}-{coin.chain}",
+        "ctAddr": "",
+        "depEstOpenTime": "",
+        "depQuotaFixed": "",
+        "depQuoteDailyLayer2": "",
+        "fee": "0",
+        "logoLink": "",
+        "mainNet": True,
+        "maxFee": "0",
+        "maxFeeForCtAddr": "",
+        "maxWd": "0",
+        "minDep": "0",
+        "minDepArrivalConfirm": "1",
+        "minFee": "0",
+        "minFeeForCtAddr": "",
+        "minInternal": "0",
+        "minWd": "0",
+        "minWdUnlockConfirm": "1",
+        "name": coin.name,
+        "needTag": False,
+        "usedDepQuotaFixed": "",
+        "usedWdQuota": "0",
+        "wdEstOpenTime": "",
+        "wdQuota": "0",
+        "wdTickSz": "8",
+    }

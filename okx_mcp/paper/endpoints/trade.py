@@ -1,0 +1,208 @@
+"""trade/*: placing, cancelling, amending, and the lists of orders and fills."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from okx_mcp.paper.calls import INST_TYPES, Call, needed, one_of
+from okx_mcp.paper.intake import Item, OrderRef, read_amend, read_place, read_ref
+from okx_mcp.paper.ledger import HOUR_US, is_forgotten
+from okx_mcp.paper.orders import Fill, Order
+from okx_mcp.paper.pages import page, window_of
+from okx_mcp.paper.refusals import Refused, RequestRefused
+from okx_mcp.paper.rows import fill_row, order_row
+
+__all__ = [
+    "amend",
+    "cancel",
+    "cancel_batch",
+    "fills",
+    "fills_history",
+    "order",
+    "orders_history",
+    "orders_history_archive",
+    "orders_pending",
+    "place",
+    "place_batch",
+]
+
+_DAY_US: Final = 24 * HOUR_US
+_BATCH: Final = 20
+_PENDING_STATES: Final = frozenset({"live", "partially_filled"})
+_HISTORY_STATES: Final = frozenset({"canceled", "filled", "mmp_canceled"})
+
+
+def place(call: Call) -> list[Mapping[str, str]]:
+    return [_placed(call, call.items[0])]
+
+
+def place_batch(call: Call) -> list[Mapping[str, str]]:
+    return [_placed(call, item) for item in _batch(call)]
+
+
+def cancel(call: Call) -> list[Mapping[str, str]]:
+    return [_canceled(call, call.items[0])]
+
+
+def cancel_batch(call: Call) -> list[Mapping[str, str]]:
+    return [_canceled(call, item) for item in _batch(call)]
+
+
+def amend(call: Call) -> list[Mapping[str, str]]:
+    return [_amended(call, call.items[0])]
+
+
+def order(call: Call) -> list[Mapping[str, Any]]:
+    """One order. An unknown one, or one that is forgotten, is 51603."""
+    needed(call, "instId")
+    try:
+        ref = read_ref(call.params)
+    except Refused as refusal:
+        raise RequestRefused(refusal.code, refusal.message) from None
+    known = call.dealing.find(ref)
+    if known is None or is_forgotten(known, call.now_us):
+        raise RequestRefused("51603", "Order does not exist")
+    return [order_row(known)]
+
+
+def orders_pending(call: Call) -> list[Mapping[str, Any]]:
+    one_of(call, "instType", INST_TYPES, optional=True)
+    one_of(call, "state", _PENDING_STATES, optional=True)
+    rows = (known for known in call.ledger.open.values() if _asked_for(call, known))
+    shown = page(rows, window_of(call.params, dated=False), _ord_id, _created_ms)
+    return [order_row(known) for known in shown]
+
+
+def orders_history(call: Call) -> list[Mapping[str, Any]]:
+    """Seven days of finished orders; of those that were cancelled without a fill, two hours."""
+    return _history(call, lambda known: known.u_time_us > call.now_us - 7 * _DAY_US)
+
+
+def orders_history_archive(call: Call) -> list[Mapping[str, Any]]:
+    """Three months of finished orders that got a fill."""
+    return _history(call, lambda known: not known.never_filled)
+
+
+def fills(call: Call) -> list[Mapping[str, str]]:
+    """Three days of fills."""
+    one_of(call, "instType", INST_TYPES, optional=True)
+    return _fills(call, call.now_us - 3 * _DAY_US)
+
+
+def fills_history(call: Call) -> list[Mapping[str, str]]:
+    """Three months of fills."""
+    one_of(call, "instType", INST_TYPES)
+    return _fills(call, 0)
+
+
+def _batch(call: Call) -> list[Item]:
+    if len(call.items) > _BATCH:
+        raise RequestRefused("51111", f"A batch may have {_BATCH} orders at most.")
+    return list(call.items)
+
+
+def _placed(call: Call, item: Item) -> Mapping[str, str]:
+    def act() -> Order:
+        return call.dealing.place(read_place(item, call.market.listing))
+
+    return _result(call, item, act, placing=True)
+
+
+def _canceled(call: Call, item: Item) -> Mapping[str, str]:
+    return _result(call, item, lambda: call.dealing.cancel(read_ref(item)))
+
+
+def _amended(call: Call, item: Item) -> Mapping[str, str]:
+    row = _result(call, item, lambda: call.dealing.amend(read_amend(item)), sub_code=True)
+    return {**row, "reqId": _echo(item, "reqId")}
+
+
+def _result(
+    call: Call, item: Item, act: Callable[[], Order], *, placing: bool = False, sub_code: bool = False
+) -> dict[str, str]:
+    """One row of an order endpoint's answer: accepted, or refused with a code."""
+    row = {
+        "clOrdId": _echo(item, "clOrdId"),
+        "ordId": "" if placing else _echo(item, "ordId"),
+        "sCode": "0",
+        "sMsg": "",
+        "ts": str(call.now_ms),
+    }
+    if placing:
+        row |= {"sMsg": "Order placed", "tag": _echo(item, "tag")}
+    if placing or sub_code:
+        row["subCode"] = ""
+    try:
+        done = act()
+    except Refused as refusal:
+        row |= {"sCode": refusal.code, "sMsg": refusal.message}
+        if "subCode" in row:
+            row["subCode"] = refusal.sub_code
+        return row
+    return row | {"clOrdId": done.cl_ord_id, "ordId": str(done.ord_id)}
+
+
+def _echo(item: Item, name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _history(call: Call, kept: Callable[[Order], bool]) -> list[Mapping[str, Any]]:
+    one_of(call, "instType", INST_TYPES)
+    one_of(call, "state", _HISTORY_STATES, optional=True)
+    rows = (
+        known
+        for known in call.ledger.orders
+        if not known.is_open
+        and not is_forgotten(known, call.now_us)
+        and kept(known)
+        and _asked_for(call, known)
+    )
+    return [order_row(known) for known in page(rows, window_of(call.params), _ord_id, _created_ms)]
+
+
+def _asked_for(call: Call, known: Order) -> bool:
+    """Whether an order has what the request filters for."""
+    params = call.params
+    types = params.get("ordType", "")
+    return (
+        params.get("instType", "") in {"", "SPOT"}
+        and params.get("instId", "") in {"", known.inst_id}
+        and params.get("state", "") in {"", known.state}
+        and params.get("category", "") in {"", "normal"}
+        and not params.get("instFamily")
+        and (not types or known.ord_type in types.split(","))
+    )
+
+
+def _fills(call: Call, since_us: int) -> list[Mapping[str, str]]:
+    params = call.params
+    rows = (
+        fill
+        for fill in _of_type(call)
+        if fill.time_us > since_us
+        and params.get("instId", "") in {"", fill.inst_id}
+        and params.get("ordId", "") in {"", str(fill.ord_id)}
+        and params.get("subType", "") in {"", "1" if fill.side == "buy" else "2"}
+    )
+    shown = page(
+        rows,
+        window_of(params),
+        lambda fill: fill.bill_id,
+        lambda fill: fill.time_us // 1000,
+        begin_is_near=False,
+    )
+    return [fill_row(fill) for fill in shown]
+
+
+def _of_type(call: Call) -> Iterable[Fill]:
+    """All fills are spot fills."""
+    spot = call.params.get("instType", "") in {"", "SPOT"} and not call.params.get("instFamily")
+    return call.ledger.fills if spot else ()
+
+
+def _ord_id(known: Order) -> int:
+    return known.ord_id
+
+
+def _created_ms(known: Order) -> int:
+    return known.c_time_us // 1000

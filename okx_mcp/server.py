@@ -1,0 +1,141 @@
+"""The MCP server: the tools, and the parts they work with, put together on first use.
+
+Starting costs little: the client, its models, the desk and the paper exchange are imported and built when the
+first tool needs them, not before the client has its list of tools.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.tools import Tool
+
+from okx_mcp import __version__
+from okx_mcp.config import Settings
+from okx_mcp.tools.account import account
+from okx_mcp.tools.asking import Asker
+from okx_mcp.tools.market import market
+from okx_mcp.tools.orders import orders
+from okx_mcp.tools.status import status
+from okx_mcp.trading.environment import Environment
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.client import OkxClient
+    from okx_mcp.trading.desk import OrderDesk
+    from okx_mcp.trading.market import Market
+
+__all__ = ["Workshop", "create_server"]
+
+_INSTRUCTIONS: Final = {
+    Environment.PAPER: "Trades on a built-in paper exchange: invented prices, no real money.",
+    Environment.DEMO: "Trades on OKX's demo account: no real money.",
+    Environment.LIVE: "Trades on a live OKX account: REAL MONEY.",
+}
+_HOW: Final = (
+    "Read with get_ticker, get_balance, find_instruments. Order with place_limit_order: the user approves each order, "
+    "asked by the client or through confirm_order. Follow up with check_order and cancel_order. If order_sent is "
+    "unknown, never place the order again: call check_order. When something fails, system_status says why."
+)
+
+
+class Workshop:
+    """The parts of one server, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def exchange(self) -> "OkxClient":
+        """The exchange these settings name: OKX, another paper exchange, or the embedded one."""
+        from okx_mcp.okx.client import OkxClient  # noqa: PLC0415
+
+        settings = self._settings
+        if settings.base_url is None:
+            from okx_mcp.embedded import embedded_client  # noqa: PLC0415
+
+            return embedded_client(settings)
+        return OkxClient(
+            settings.base_url,
+            settings.credentials,
+            demo=settings.environment is not Environment.LIVE,
+            proxy=settings.proxy,
+        )
+
+    @cached_property
+    def desk(self) -> "OrderDesk":
+        """The order desk of this account."""
+        from okx_mcp.okx.clock import SystemClock  # noqa: PLC0415
+        from okx_mcp.trading.accounts import Account  # noqa: PLC0415
+        from okx_mcp.trading.desk import OrderDesk  # noqa: PLC0415
+        from okx_mcp.trading.journal import Journal  # noqa: PLC0415
+
+        settings = self._settings
+        return OrderDesk(
+            Account(settings.environment, settings.site, self.exchange.key_fingerprint),
+            self.exchange,
+            Journal(settings.state_dir / "journal.sqlite3"),
+            SystemClock(),
+        )
+
+    @cached_property
+    def prices(self) -> "Market":
+        """Prices of this exchange."""
+        from okx_mcp.trading.market import Market  # noqa: PLC0415
+
+        return Market(self.exchange, self.desk.instruments)
+
+    async def part(self, name: str, context: Context[Any, Any]) -> Any:
+        """The part a tool asks for by the name of its parameter."""
+        match name:
+            case "ask":
+                return Asker(context, self.desk)
+            case "diagnosis":
+                from okx_mcp.tools.diagnosis import Diagnosis  # noqa: PLC0415
+
+                return Diagnosis(self.desk, self.exchange, Asker(context, self.desk).channel)
+            case _:
+                return getattr(self, name)
+
+    def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
+        """An expected failure in words for a model; None for any other."""
+        from okx_mcp.tools.words import in_words  # noqa: PLC0415
+
+        words = in_words(error, self.desk.account)
+        return f"{words} Nothing was sent." if words and places_orders else words
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        made = self.__dict__
+        if "desk" in made:
+            self.desk.close()
+        if "exchange" in made:
+            await self.exchange.aclose()
+
+
+def create_server(settings: Settings, on_closed: Callable[[], None] = lambda: None) -> MCPServer:
+    """The server for these settings, ready to run; nothing is connected yet.
+
+    `on_closed` is called when everything the server opened is closed again.
+    """
+    workshop = Workshop(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await workshop.aclose()
+            on_closed()
+
+    tools: list[Tool] = [tool for toolset in (market, account, orders, status) for tool in toolset.tools(workshop)]
+    return MCPServer(
+        "okx-mcp",
+        title="OKX",
+        version=__version__,
+        instructions=f"{_INSTRUCTIONS[settings.environment]} {_HOW}",
+        tools=tools,
+        lifespan=lifespan,
+        log_level="WARNING",
+    )

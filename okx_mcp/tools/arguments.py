@@ -1,0 +1,74 @@
+"""What a model may put into an argument, to the letter.
+
+A number is a plain decimal: as text, or as a JSON number that lost nothing on its way. No exponent, no thousands
+separator, no other script's digits, no sign, no zero. Nothing is repaired: a misread size is a wrong order.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+__all__ = ["AnyOrderId", "InstId", "Price", "Size", "exact_decimal"]
+
+_PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_FLOAT_DIGITS: Final = 15
+"""A float carries this many digits without doubt; a longer one may have been another number."""
+
+
+def exact_decimal(value: Any) -> Decimal:
+    """The number that was meant, exactly.
+
+    Raises:
+        ValueError: it is not a plain positive decimal, or it may have lost digits as a float.
+    """
+    match value:
+        case Decimal():
+            text = f"{value:f}"
+        case str():
+            text = value
+        case bool():
+            text = "a boolean"
+        case int():
+            text = str(value)
+        case float():
+            text = _digits_of(value)
+        case _:
+            text = "not a number"
+    if not _PLAIN.fullmatch(text):
+        raise ValueError('a plain positive decimal is needed, as text like "0.015"')
+    number = Decimal(text)
+    if not number:
+        raise ValueError("must be greater than zero")
+    return number
+
+
+def _digits_of(value: float) -> str:
+    shortest = Decimal(repr(value))
+    if not shortest.is_finite():
+        return "not a number"
+    if len(shortest.normalize().as_tuple().digits) > _FLOAT_DIGITS:
+        raise ValueError("too many digits for a JSON number; send it as text in quotes")
+    text = f"{shortest:f}"
+    return text.removesuffix(".0")
+
+
+Size = Annotated[
+    Decimal,
+    BeforeValidator(exact_decimal),
+    WithJsonSchema({"type": "string", "description": 'How much, counted in `unit`, e.g. "0.015"'}),
+]
+Price = Annotated[
+    Decimal,
+    BeforeValidator(exact_decimal),
+    WithJsonSchema({"type": "string", "description": 'Limit price in the quote currency, e.g. "60000.5"'}),
+]
+InstId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,39}$", description="Instrument, e.g. BTC-USDT")]
+AnyOrderId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9]{1,32}$",
+        description="Ticket id, OKX order id (ordId) or client order id (clOrdId)",
+    ),
+]

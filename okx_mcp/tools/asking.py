@@ -1,0 +1,171 @@
+"""How a person is asked to approve a ticket, through whatever the client can do.
+
+A client that can ask (elicitation) asks: in the 2026-07-28 protocol by a result that demands input and a repeated
+call, before that by a request of ours. Any other client shows its own approval card for confirm_order, which
+carries the whole order in its arguments. Which way a ticket goes is fixed when it is made and never weakens.
+"""
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from mcp import MCPError
+from mcp.server.mcpserver import Context
+from mcp.types import (
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+)
+
+from okx_mcp.tools.reports import OrderReport, iso_time, of_receipt
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.refusals import NotApproved
+
+if TYPE_CHECKING:
+    from okx_mcp.trading.desk import OrderDesk
+    from okx_mcp.trading.orders import LimitOrder, Receipt, Ticket
+
+__all__ = ["Asker"]
+
+_QUESTION: Final = "approve"
+_ASKS_BY_RESULT_SINCE: Final = "2026-07-28"
+_ANSWER_WITHIN_S: Final = 300.0
+_NO_PERSON_ANSWERS_WITHIN_MS: Final = 1_000
+
+_CENT: Final = Decimal("0.01")
+_PLACE: Final = {
+    "paper": "PAPER (no real money)",
+    "demo": "DEMO (no real money)",
+    "live": "LIVE, REAL MONEY",
+}
+
+# One required boolean: an empty form hangs a client, free text invites mistakes.
+_FORM: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "place": {
+            "type": "boolean",
+            "title": "Place this order",
+            "description": "Tick to send exactly this order; anything else sends nothing",
+        }
+    },
+    "required": ["place"],
+}
+
+
+class Asker:
+    """Asks about tickets on behalf of one call."""
+
+    def __init__(self, context: Context[Any, Any], desk: "OrderDesk") -> None:
+        self._context = context
+        self._desk = desk
+
+    async def about(self, intent: "LimitOrder") -> OrderReport | InputRequiredResult:
+        """Propose the intent, have it approved, commit it: as far as this call gets."""
+        if self._context.request_state is not None and self._context.input_responses is not None:
+            return await self._answered_by_repeated_call(self._context.request_state, intent)
+        ticket = await self._desk.propose(intent, self.channel)
+        if not self._client_can_ask:
+            return _waits_for_host(self._desk.ticket(ticket.id))
+        if self._asks_by_result:
+            return InputRequiredResult(input_requests={_QUESTION: _question(ticket)}, request_state=ticket.id)
+        return await self._ask_and_wait(ticket)
+
+    async def confirmed(self, ticket_id: str, line: str) -> OrderReport:
+        """Commit a ticket whose exact line was repeated, as shown on the client's approval card."""
+        ticket = self._desk.ticket(ticket_id).ticket
+        if line != ticket.line:
+            raise NotApproved("The line does not match the ticket to the letter.")
+        return of_receipt(await self._desk.commit(Approval(ticket_id, Channel.HOST)))
+
+    @property
+    def channel(self) -> Channel:
+        """The best channel this client has."""
+        return Channel.ELICITATION if self._client_can_ask else Channel.HOST
+
+    @property
+    def _client_can_ask(self) -> bool:
+        capabilities = self._context.client_capabilities
+        elicitation = capabilities.elicitation if capabilities else None
+        # `elicitation: {}` means forms, as before there were other kinds.
+        return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+    @property
+    def _asks_by_result(self) -> bool:
+        return (self._context.protocol_version or "") >= _ASKS_BY_RESULT_SINCE
+
+    async def _answered_by_repeated_call(self, ticket_id: str, intent: "LimitOrder") -> OrderReport:
+        receipt = self._desk.ticket(ticket_id)
+        if receipt.ticket.intent != intent:
+            raise NotApproved("This answer belongs to another order.")
+        answer = (self._context.input_responses or {}).get(_QUESTION)
+        return await self._after(receipt.ticket, answer if isinstance(answer, ElicitResult) else None)
+
+    async def _ask_and_wait(self, ticket: "Ticket") -> OrderReport:
+        answer = None
+        try:
+            with anyio.move_on_after(_ANSWER_WITHIN_S):
+                answer = await self._context.session.elicit_form(
+                    _text(ticket), _FORM, related_request_id=self._context.request_id
+                )
+        except MCPError:
+            return of_receipt(self._desk.decline(ticket.id, "the client could not ask"))
+        except anyio.get_cancelled_exc_class():
+            self._desk.decline(ticket.id, "the call was cancelled before anyone answered")
+            raise
+        return await self._after(ticket, answer)
+
+    async def _after(self, ticket: "Ticket", answer: ElicitResult | None) -> OrderReport:
+        """Only an accepted form with the box ticked is an approval."""
+        if answer is not None and answer.action == "accept" and (answer.content or {}).get("place") is True:
+            return of_receipt(await self._desk.commit(Approval(ticket.id, Channel.ELICITATION)))
+        return of_receipt(self._desk.decline(ticket.id, self._why_not(ticket, answer)))
+
+    def _why_not(self, ticket: "Ticket", answer: ElicitResult | None) -> str:
+        if answer is None:
+            return "nobody answered in time"
+        if answer.action == "cancel" and self._desk.age_ms(ticket) < _NO_PERSON_ANSWERS_WITHIN_MS:
+            return "the client closed the question at once, as clients do that have nobody to ask"
+        return {
+            "accept": "the form was accepted without the tick",
+            "decline": "the person declined",
+            "cancel": "the question was closed without an answer",
+        }[answer.action]
+
+
+def _question(ticket: "Ticket") -> ElicitRequest:
+    return ElicitRequest(params=ElicitRequestFormParams(message=_text(ticket), requested_schema=_FORM))
+
+
+def _text(ticket: "Ticket") -> str:
+    """What a person is shown: the ticket and nothing else, least of all words of the model's."""
+    intent, quantity = ticket.intent, ticket.quantity
+    lines = [
+        f"{_PLACE[ticket.account.environment.value]}: {intent.side.value} {intent.inst_id}, {intent.ord_type.value}",
+        f"Size: {quantity}",
+        f"Price: {plain(intent.price)} {quantity.quote_ccy}{_from_market(ticket)}",
+    ]
+    if ticket.fee_rate is not None:
+        cost = abs(quantity.quote * ticket.fee_rate)
+        lines.append(f"Fee: at most about {plain(cost.quantize(_CENT))} {quantity.quote_ccy}")
+    lines.append(f"Good until {iso_time(ticket.expires_ms)}. Place exactly this order?")
+    return "\n".join(lines)
+
+
+def _from_market(ticket: "Ticket") -> str:
+    if ticket.distance is None:
+        return ""
+    percent = f"{abs(ticket.distance) * 100:.2f} %"
+    return f", {percent} {'above' if ticket.distance > 0 else 'below'} the last price"
+
+
+def _waits_for_host(receipt: "Receipt") -> OrderReport:
+    line = json.dumps(receipt.ticket.line, ensure_ascii=False)
+    return of_receipt(
+        receipt,
+        "Not sent. Show the user this order and ask. If the user says yes, call confirm_order with this ticket_id and "
+        f"order set to {line}.",
+    )

@@ -1,0 +1,117 @@
+"""Finding out what works and what does not: the connection, the clock, the key, the account, the journal."""
+
+from dataclasses import dataclass, field
+
+from okx_mcp import __version__
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import BadCredentials, OkxError
+from okx_mcp.tools.words import foreign, in_words
+from okx_mcp.trading.approval import Channel, accepts
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.refusals import JournalUnavailable, NotTradable
+
+__all__ = ["Diagnosis", "Findings"]
+
+_ACCOUNT_MODES = {
+    "1": "spot",
+    "2": "futures",
+    "3": "multi-currency margin",
+    "4": "portfolio margin",
+}
+
+
+@dataclass
+class Findings:
+    """What was found; the fields of the system_status tool."""
+
+    environment: str
+    site: str
+    confirmation: str
+    version: str = __version__
+    exchange: str = "reachable"
+    maintenance: list[str] = field(default_factory=list)
+    clock_offset_ms: int | None = None
+    key: str = "not checked"
+    permissions: list[str] = field(default_factory=list)
+    ip_bound: bool | None = None
+    account_mode: str | None = None
+    unsettled_orders: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One sentence if all is well, else every problem."""
+        if not self.problems:
+            return f"All well: {self.environment} trading, {self.site} site."
+        return " ".join(self.problems)
+
+
+class Diagnosis:
+    """One run of every check. A check that fails is a finding and stops none of the others."""
+
+    def __init__(self, desk: OrderDesk, exchange: OkxClient, channel: Channel) -> None:
+        self._desk = desk
+        self._exchange = exchange
+        self._channel = channel
+
+    async def run(self) -> Findings:
+        """Ask everything once."""
+        account = self._desk.account
+        found = Findings(account.environment.value, account.site.value, self._confirmation())
+        await self._look_at_exchange(found)
+        if found.exchange != "unreachable":
+            await self._look_at_key(found)
+        self._look_at_journal(found)
+        return found
+
+    def _confirmation(self) -> str:
+        environment = self._desk.account.environment
+        if not accepts(environment, self._channel):
+            return f"none: this client cannot ask a person, and {environment} orders need a person's approval"
+        if self._channel is Channel.ELICITATION:
+            return "the client asks the user about each order"
+        return "the client cannot ask the user: place_limit_order returns a ticket, confirm_order sends it"
+
+    async def _look_at_exchange(self, found: Findings) -> None:
+        try:
+            await self._exchange.measure_clock()
+            found.clock_offset_ms = self._exchange.exchange_clock.offset_ms
+        except OkxError as error:
+            found.exchange = "unreachable"
+            found.problems.append(str(error))
+            return
+        try:
+            announced = await self._exchange.system_status()
+        except OkxError as error:
+            found.problems.append(f"Maintenance could not be read: {error}")
+            return
+        found.maintenance = [f"{each.state}: {foreign(each.title or '')}" for each in announced]
+        if any(each.state == "ongoing" for each in announced):
+            found.exchange = "in maintenance"
+            found.problems.append("OKX is in maintenance.")
+
+    async def _look_at_key(self, found: Findings) -> None:
+        try:
+            rules = await self._desk.rules(fresh=True)
+        except NotTradable as refusal:
+            found.key = "refused"
+            found.problems.append(str(refusal))
+            return
+        except OkxError as error:
+            found.key = "refused" if isinstance(error, BadCredentials) else "not checked"
+            found.problems.append(in_words(error, self._desk.account) or str(error))
+            return
+        found.key = "accepted"
+        found.permissions = sorted(rules.permissions)
+        found.ip_bound = bool(rules.bound_ips)
+        found.account_mode = _ACCOUNT_MODES.get(rules.account_mode, rules.account_mode)
+        if "trade" not in rules.permissions:
+            found.problems.append("The key may only read: orders need a key with the permission to trade.")
+
+    def _look_at_journal(self, found: Findings) -> None:
+        try:
+            found.unsettled_orders = [receipt.ticket.id for receipt in self._desk.unsettled()]
+        except JournalUnavailable as refusal:
+            found.problems.append(str(refusal))
+        if found.unsettled_orders:
+            found.problems.append("Orders with an unknown outcome wait to be settled; no new one is sent before.")

@@ -1,0 +1,80 @@
+"""Placing, confirming, following and cancelling orders."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from mcp.types import InputRequiredResult
+from pydantic import Field
+
+from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size
+from okx_mcp.tools.reports import OrderReport, of_order, of_receipt
+from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.orders import LimitOrder, OrderState, Receipt
+from okx_mcp.trading.refusals import NoSuchOrder
+
+if TYPE_CHECKING:
+    from okx_mcp.tools.asking import Asker
+    from okx_mcp.trading.desk import OrderDesk
+
+__all__ = ["orders"]
+
+orders = Toolset()
+
+_InstIdOfOthers = Annotated[InstId | None, Field(description="Needed only for orders not made by this server")]
+
+
+@orders.tool(title="Place a limit order", annotations=PLACES)
+async def place_limit_order(
+    inst_id: InstId,
+    side: Literal["buy", "sell"],
+    size: Size,
+    unit: Annotated[Literal["base", "quote"], Field(description="What size counts: BTC (base) or USDT (quote)")],
+    price: Price,
+    order_type: Literal["limit", "post_only", "ioc", "fok"] = "limit",
+    *,
+    ask: "Asker",
+) -> OrderReport | InputRequiredResult:
+    """Buy or sell at a stated price or better; the user approves the exact order before it is sent.
+
+    Where the client cannot ask the user itself, this sends nothing and returns a ticket for confirm_order.
+    Numbers are never rounded: a misfit is refused with the nearest valid values.
+    """
+    return await ask.about(LimitOrder(inst_id, Side(side), size, SizeUnit(unit), price, OrdType(order_type)))
+
+
+@orders.tool(title="Confirm an order", annotations=PLACES)
+async def confirm_order(
+    ticket_id: AnyOrderId,
+    order: Annotated[str, Field(max_length=300, description="The ticket's `order` line, to the letter")],
+    *,
+    ask: "Asker",
+) -> OrderReport:
+    """Send the order of a ticket that the user has seen and agreed to. Not for tickets the client asks about itself.
+
+    A ticket is valid for five minutes and sends at most one order: calling again returns the recorded result.
+    """
+    return await ask.confirmed(ticket_id, order)
+
+
+@orders.tool(title="Check an order", annotations=READS)
+async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
+    """What became of an order or ticket, asked of the exchange now. The way to settle an unknown outcome."""
+    found = await desk.check(order_id, inst_id)
+    if found is None:
+        where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
+        raise NoSuchOrder(f"No order {order_id} is known {where}.")
+    if isinstance(found, Receipt):
+        return of_receipt(found)
+    return of_order(found, desk.account.environment, "This is what the exchange reports.")
+
+
+@orders.tool(title="Cancel an order", annotations=REDUCES)
+async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
+    """Take an open order back. Needs no approval; what was filled before stays filled."""
+    order = await desk.cancel(order_id, inst_id)
+    summary = {
+        OrderState.CANCELED: "The order is cancelled; filled_size says how much was executed before.",
+        OrderState.FILLED: "Too late: the order was already filled.",
+    }.get(order.state, "OKX accepted the cancel and the order is not gone yet. Call check_order.")
+    return of_order(order, desk.account.environment, summary)

@@ -1,0 +1,51 @@
+"""The port through which the desk reaches an exchange. `okx.client.OkxClient` has this shape."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from okx_mcp.okx.clock import ExchangeClock
+from okx_mcp.okx.models import (
+    AccountConfig,
+    CancelAck,
+    Fill,
+    InstrumentRow,
+    Order,
+    OrderAck,
+    Ticker,
+    TradeFee,
+)
+
+__all__ = ["Exchange"]
+
+
+class Exchange(Protocol):
+    """What the desk needs of an exchange; every method is one of `OkxClient`, documented there."""
+
+    @property
+    def exchange_clock(self) -> ExchangeClock: ...
+
+    async def account_config(self) -> AccountConfig: ...
+
+    async def account_instruments(self, inst_type: str, inst_id: str | None = None) -> list[InstrumentRow]: ...
+
+    async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> TradeFee: ...
+
+    async def ticker(self, inst_id: str) -> Ticker: ...
+
+    async def order(self, inst_id: str, *, ord_id: str | None = None, cl_ord_id: str | None = None) -> Order | None: ...
+
+    async def open_orders(self, inst_id: str | None = None, *, after: str | None = None) -> list[Order]: ...
+
+    async def order_history(
+        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+    ) -> list[Order]: ...
+
+    async def fills(
+        self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
+    ) -> list[Fill]: ...
+
+    async def place_order(
+        self, body: Mapping[str, Any], *, valid_ms: int, before_send: Callable[[int], None]
+    ) -> OrderAck: ...
+
+    async def cancel_order(self, body: Mapping[str, Any]) -> CancelAck: ...

@@ -1,0 +1,272 @@
+"""The durable record of tickets, approvals, sends and outcomes: one SQLite file in the state folder.
+
+What must be decided once for all processes that share it, single use of an approval above all, is decided in
+one of its transactions and never in memory. Nothing is reported as done before it is on the disk.
+"""
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Approval
+from okx_mcp.trading.orders import OrderState, Receipt, Ticket
+from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["Begun", "Journal"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS tickets (
+    id         TEXT PRIMARY KEY,
+    account    TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    ord_id     TEXT,
+    receipt    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
+CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
+CREATE TABLE IF NOT EXISTS events (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms  INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    ticket TEXT,
+    what   TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+"""
+
+_ABANDONED_AFTER_MS: Final = 30_000
+"""A send older than this has no process waiting for its answer any more."""
+_LOCK_WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What `begin` found: the ticket and whether this call consumed its approval or an earlier one had."""
+
+    receipt: Receipt
+    is_ours: bool
+
+
+class Journal:
+    """One journal file. Opened on first use, so that a server which never trades never touches it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def propose(self, ticket: Ticket) -> Receipt:
+        """Record a new ticket.
+
+        Raises:
+            JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
+        """
+        receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO tickets VALUES (?, ?, ?, ?, NULL, ?)",
+                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
+            )
+            _note(db, receipt, {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel})
+        return receipt
+
+    def begin(self, approval: Approval, account: Account, now_ms: int) -> Begun:
+        """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
+
+        Raises:
+            NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
+            UnsettledOrder: an earlier order of this account is not settled.
+            JournalUnavailable: nothing could be recorded.
+        """
+        with self._transaction() as db:
+            found = _find(db, approval.ticket_id, account)
+            if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
+                if found.ticket.channel is not approval.channel:
+                    raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
+                _refuse_beside_unsettled(db, account, now_ms)
+                found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)
+                _record(db, found)
+                return Begun(found, is_ours=True)
+            if found.state is OrderState.PROPOSED:
+                found = _moved(found, OrderState.EXPIRED, now_ms)
+                _record(db, found)
+        return Begun(_if_ever_used(found), is_ours=False)
+
+    def sending(self, receipt: Receipt, exp_time_ms: int, now_ms: int) -> Receipt:
+        """Write SENT, durably; called just before the socket write.
+
+        Raises:
+            JournalUnavailable: it could not be written, so nothing may be sent.
+        """
+        return self.record(_moved(receipt, OrderState.SENT, now_ms, exp_time_ms=exp_time_ms))
+
+    def record(self, receipt: Receipt) -> Receipt:
+        """Write what became of a ticket."""
+        with self._transaction() as db:
+            _record(db, receipt)
+        return receipt
+
+    def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
+        """Write that the approval was not given. A ticket that was used already stays as it is."""
+        with self._transaction() as db:
+            found = _find(db, ticket_id, account)
+            if found.state is OrderState.PROPOSED:
+                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
+                _record(db, found)
+        return found
+
+    def note(self, account: Account, what: str, now_ms: int, **detail: str) -> None:
+        """Write down something that is not about a ticket."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO events (at_ms, account, ticket, what, detail) VALUES (?, ?, NULL, ?, ?)",
+                (now_ms, str(account), what, json.dumps(detail)),
+            )
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def receipt(self, any_id: str, account: Account) -> Receipt | None:
+        """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT receipt FROM tickets WHERE account = ?1 AND (id = ?2 OR ord_id = ?2)",
+                (str(account), any_id),
+            ).fetchone()
+        return None if row is None else _from_json(row[0])
+
+    def unsettled(self, account: Account, now_ms: int) -> list[Receipt]:
+        """Orders of this account whose outcome nobody knows and nobody is waiting for."""
+        with self._transaction() as db:
+            return _unsettled(db, account, now_ms)
+
+    # --- the file -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            db = self._open()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            raise JournalUnavailable(
+                f"The journal {self._path} cannot be used ({error}). Without it no order is sent; reading and "
+                "cancelling go on."
+            ) from None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            _make_private(self._path)
+            db = sqlite3.connect(self._path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+                db.executescript(_SCHEMA)
+            except sqlite3.Error:
+                db.close()
+                raise
+            self._connection = db
+        return self._connection
+
+
+def _make_private(path: Path) -> None:
+    """The file in a folder of its owner's, readable by nobody else, and no link to somewhere else."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
+    row = db.execute("SELECT receipt FROM tickets WHERE id = ? AND account = ?", (ticket_id, str(account))).fetchone()
+    if row is None:
+        raise NotApproved("There is no such ticket on this account.")
+    return _from_json(row[0])
+
+
+def _moved(receipt: Receipt, state: OrderState, now_ms: int, **changes: Any) -> Receipt:
+    return replace(receipt, state=state, at_ms=now_ms, **changes)
+
+
+def _if_ever_used(receipt: Receipt) -> Receipt:
+    """The recorded result of a ticket that was used, or the refusal of one that never can be."""
+    if receipt.state is OrderState.DECLINED:
+        raise NotApproved(f"This ticket was not approved ({receipt.reason}) and cannot be used any more.")
+    if receipt.state is OrderState.EXPIRED:
+        raise NotApproved("The ticket has expired. Propose the order again to see today's figures.")
+    return receipt
+
+
+def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> None:
+    waiting = _unsettled(db, account, now_ms)
+    if waiting:
+        ids = ", ".join(receipt.ticket.id for receipt in waiting)
+        raise UnsettledOrder(
+            f"The outcome of an earlier order is not known yet ({ids}). Call check_order with that id; until it is "
+            "settled no new order is sent."
+        )
+
+
+def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Receipt]:
+    rows = db.execute(
+        "SELECT receipt FROM tickets WHERE account = ? AND (state = ? OR (state = ? AND changed_ms < ?))",
+        (str(account), OrderState.UNKNOWN, OrderState.SENT, now_ms - _ABANDONED_AFTER_MS),
+    ).fetchall()
+    return [_from_json(row[0]) for row in rows]
+
+
+def _record(db: sqlite3.Connection, receipt: Receipt) -> None:
+    db.execute(
+        "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
+        (receipt.state, receipt.at_ms, receipt.ord_id, _to_json(receipt), receipt.ticket.id),
+    )
+    detail = {"ord_id": receipt.ord_id, "code": receipt.code, "reason": receipt.reason}
+    _note(db, receipt, {name: value for name, value in detail.items() if value is not None})
+
+
+def _note(db: sqlite3.Connection, receipt: Receipt, detail: dict[str, str]) -> None:
+    db.execute(
+        "INSERT INTO events (at_ms, account, ticket, what, detail) VALUES (?, ?, ?, ?, ?)",
+        (receipt.at_ms, str(receipt.ticket.account), receipt.ticket.id, receipt.state, json.dumps(detail)),
+    )
+
+
+@cache
+def _receipts() -> "TypeAdapter[Receipt]":
+    from pydantic import TypeAdapter  # noqa: PLC0415  # built only by a server that trades
+
+    return TypeAdapter(Receipt)
+
+
+def _to_json(receipt: Receipt) -> str:
+    return _receipts().dump_json(receipt).decode()
+
+
+def _from_json(text: str) -> Receipt:
+    return _receipts().validate_json(text)

@@ -1,0 +1,216 @@
+"""What an order is on its way: intent, ticket, receipt, and the states it passes through.
+
+PROPOSED --approved--> INTENT --just before the socket write--> SENT
+SENT --row sCode 0--> ACCEPTED --read back--> LIVE | PARTIALLY_FILLED | FILLED | CANCELED
+SENT --a definite refusal--> REJECTED          INTENT --nothing left--> NOT_SENT
+SENT --anything else--> UNKNOWN --asked by clOrdId--> one of the above, or NO_EFFECT
+"""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal
+
+from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Channel
+from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instruments import Quantity, SizeUnit
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.models import Order
+
+__all__ = [
+    "LimitOrder",
+    "OrderSent",
+    "OrderState",
+    "OrderView",
+    "Receipt",
+    "Ticket",
+    "body_digest",
+    "new_ticket_id",
+    "state_at_exchange",
+]
+
+OrderSent = Literal["no", "yes", "unknown"]
+
+_ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_ID_LENGTH: Final = 26
+
+
+class OrderState(StrEnum):
+    """Where an order stands; the picture is in this module's docstring."""
+
+    PROPOSED = "proposed"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    INTENT = "intent"
+    NOT_SENT = "not_sent"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    NO_EFFECT = "no_effect"
+    ACCEPTED = "accepted"
+    LIVE = "live"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+
+    @property
+    def order_sent(self) -> OrderSent:
+        """Whether the order left this program."""
+        if self in _NEVER_SENT:
+            return "no"
+        return "unknown" if self in _UNPROVEN else "yes"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in _FINAL
+
+
+_NEVER_SENT: Final = frozenset({OrderState.PROPOSED, OrderState.DECLINED, OrderState.EXPIRED, OrderState.NOT_SENT})
+_UNPROVEN: Final = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+_FINAL: Final = frozenset(
+    {
+        OrderState.DECLINED,
+        OrderState.EXPIRED,
+        OrderState.NOT_SENT,
+        OrderState.REJECTED,
+        OrderState.NO_EFFECT,
+        OrderState.FILLED,
+        OrderState.CANCELED,
+    }
+)
+
+_AT_EXCHANGE: Final = {
+    "live": OrderState.LIVE,
+    "partially_filled": OrderState.PARTIALLY_FILLED,
+    "filled": OrderState.FILLED,
+    "canceled": OrderState.CANCELED,
+    "mmp_canceled": OrderState.CANCELED,
+}
+
+
+def state_at_exchange(order: "Order") -> OrderState:
+    """OKX's word for the state as one of ours; a word we do not know means it is at least accepted."""
+    return _AT_EXCHANGE.get(str(order.state), OrderState.ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOrder:
+    """An intent: what was asked for, validated in form, nothing looked up."""
+
+    inst_id: str
+    side: Side
+    size: Decimal
+    unit: SizeUnit
+    price: Decimal
+    ord_type: OrdType = OrdType.LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An intent made exact: the very body that would be sent, and all a person needs to judge it.
+
+    `id` is also the order's clOrdId: fresh for each ticket, never reused. `digest` binds an approval to this body.
+    `fee_rate` is the account's rate in OKX's sign, negative for a charge.
+    Times are Unix milliseconds on the exchange's clock.
+    """
+
+    id: str
+    account: Account
+    intent: LimitOrder
+    body: dict[str, str]
+    digest: str
+    quantity: Quantity
+    last_price: Decimal | None
+    fee_rate: Decimal | None
+    channel: Channel
+    created_ms: int
+    expires_ms: int
+
+    @property
+    def distance(self) -> Decimal | None:
+        """How far the price lies from the last trade, as a fraction of it."""
+        if not self.last_price:
+            return None
+        return (self.intent.price - self.last_price) / self.last_price
+
+    @property
+    def line(self) -> str:
+        """The ticket in one line, always the same text for the same ticket."""
+        intent = self.intent
+        kind = "" if intent.ord_type is OrdType.LIMIT else f", {intent.ord_type}"
+        return (
+            f"{self.account.environment.upper()}: {intent.side} {plain(self.quantity.base)} {self.quantity.base_ccy} "
+            f"at {plain(intent.price)} {self.quantity.quote_ccy} = {plain(self.quantity.quote)} "
+            f"{self.quantity.quote_ccy} ({intent.inst_id} limit order{kind})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order as the exchange reports it."""
+
+    inst_id: str
+    ord_id: str
+    cl_ord_id: str | None
+    side: str
+    ord_type: str
+    price: Decimal | None
+    size: Decimal | None
+    filled_size: Decimal
+    average_price: Decimal | None
+    fee: Decimal | None
+    fee_ccy: str | None
+    state: OrderState
+
+    @classmethod
+    def from_order(cls, order: "Order") -> "OrderView":
+        """Take what concerns a person out of OKX's row."""
+        return cls(
+            inst_id=order.inst_id or "",
+            ord_id=order.ord_id or "",
+            cl_ord_id=order.cl_ord_id or None,
+            side=str(order.side),
+            ord_type=str(order.ord_type),
+            price=order.px,
+            size=order.sz,
+            filled_size=order.acc_fill_sz or Decimal(0),
+            average_price=order.avg_px or None,
+            fee=order.fee,
+            fee_ccy=order.fee_ccy or None,
+            state=state_at_exchange(order),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a ticket. `order` is what the exchange said last, None where it never said anything.
+
+    `code` and `reason` are OKX's code and our words for it where it refused.
+    """
+
+    ticket: Ticket
+    state: OrderState
+    approved_by: Channel | None = None
+    ord_id: str | None = None
+    order: OrderView | None = None
+    code: str | None = None
+    reason: str | None = None
+    exp_time_ms: int | None = None
+    at_ms: int = 0
+
+
+def new_ticket_id() -> str:
+    """130 bits in 26 lower-case letters and digits: fits OKX's clOrdId, cannot be guessed, has no look-alikes."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def body_digest(body: dict[str, str]) -> str:
+    """SHA-256 over the body's canonical JSON."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,61 @@
+"""What the desk refuses, and why. One tree, so that one place can turn any refusal into words for a model.
+
+Refusal                  nothing was sent
+├── Misfit                   a size or price that the instrument does not take, with the nearest that it does
+├── NoSuchInstrument         with near matches
+├── NoSuchOrder              neither the journal nor the exchange knows it
+├── NotTradable              the instrument, the account or the key does not allow this order
+├── NotApproved              a ticket that cannot be committed: unknown, expired, declined, of another account
+├── UnsettledOrder           an earlier order's outcome is not known yet: new risk waits
+└── JournalUnavailable       what would be done cannot be recorded, so it is not done
+"""
+
+from decimal import Decimal
+
+__all__ = [
+    "JournalUnavailable",
+    "Misfit",
+    "NoSuchInstrument",
+    "NoSuchOrder",
+    "NotApproved",
+    "NotTradable",
+    "Refusal",
+    "UnsettledOrder",
+]
+
+
+class Refusal(Exception):
+    """The desk did not do what was asked, and nothing was sent."""
+
+
+class Misfit(Refusal):
+    """A number the instrument does not take. `below` and `above` are the nearest that it takes, None where none is."""
+
+    def __init__(self, message: str, *, below: Decimal | None = None, above: Decimal | None = None) -> None:
+        super().__init__(message)
+        self.below = below
+        self.above = above
+
+
+class NoSuchInstrument(Refusal):
+    """No instrument of this name, or none that this account may trade."""
+
+
+class NoSuchOrder(Refusal):
+    """Neither the journal nor the exchange knows this order."""
+
+
+class NotTradable(Refusal):
+    """The instrument, the account or the key does not allow this order."""
+
+
+class NotApproved(Refusal):
+    """This ticket cannot be committed, or not through this channel."""
+
+
+class UnsettledOrder(Refusal):
+    """The outcome of an earlier order is not known, so nothing that adds risk is sent before it is."""
+
+
+class JournalUnavailable(Refusal):
+    """The journal cannot be written, so no order is sent. Reading and cancelling go on."""
