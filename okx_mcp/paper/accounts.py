@@ -142,6 +142,6 @@ def transfer(ledger: Ledger, client_id: str, ccy: str, amt: Decimal, source: str
             target=target,
         )
     )
-    done = Transfer(trans_id, client_id or str(trans_id), ccy, amt, source, target, now_us)
+    done = Transfer(trans_id, client_id, ccy, amt, source, target, now_us)
     ledger.transfers.put(done)
     return done

@@ -124,32 +124,37 @@ def candle(tape: Tape, start: int, end: int, now_ms: int) -> Candle:
 
 
 def _candle(tape: Tape, start: int, bar: Bar, *, confirmed: bool) -> Candle:
-    prices = [tape.instrument.ticks(price) for price in bar[:4]]
+    opened, high, low, closed = (tape.instrument.ticks(price) for price in bar[:4])
     lots = bar.volume * tape.instrument.unit_lots
-    return Candle(start * 1000, *prices, lots, _turnover(prices, lots), confirmed)  # type: ignore[call-arg]
+    return Candle(start * 1000, opened, high, low, closed, lots, _turnover(opened, high, low, closed, lots), confirmed)
 
 
 def _with_prints(tape: Tape, start: int, whole: Bar | None, now_ms: int) -> Candle:
     """A forming bar: its whole seconds, and the trades of the present one so far."""
     second = now_ms // 1000
-    prints = [trade for trade in tape.second(second) if trade.ts_ms <= now_ms]
-    formed = _candle(tape, start, whole, confirmed=False) if whole else None
-    seen = [trade.ticks for trade in prints]
-    lots = sum(trade.lots for trade in prints)
-    if formed:
-        prices = [formed.open, max(formed.high, *seen, 0), min([formed.low, *seen]), formed.close]
-        lots += formed.lots
-    else:
-        opened = tape.instrument.ticks(tape.path.second(second).open)
-        prices = [opened, max([opened, *seen]), min([opened, *seen]), opened]
-    if seen:
-        prices[3] = seen[-1]
-    return Candle(start * 1000, *prices, lots, _turnover(prices, lots), confirmed=False)  # type: ignore[misc]
+    seen = [trade for trade in tape.second(second) if trade.ts_ms <= now_ms]
+    edge = tape.path.second(second).open
+    formed = _candle(tape, start, whole or Bar(edge, edge, edge, edge, 0), confirmed=False)
+    if not seen:
+        return formed
+    high = max(formed.high, *(trade.ticks for trade in seen))
+    low = min(formed.low, *(trade.ticks for trade in seen))
+    closed, lots = seen[-1].ticks, formed.lots + sum(trade.lots for trade in seen)
+    return Candle(
+        start * 1000,
+        formed.open,
+        high,
+        low,
+        closed,
+        lots,
+        _turnover(formed.open, high, low, closed, lots),
+        confirmed=False,
+    )
 
 
-def _turnover(prices: list[int], lots: int) -> int:
+def _turnover(opened: int, high: int, low: int, closed: int, lots: int) -> int:
     """Volume at the bar's mean price. The exact sum would need every trade of the bar; it lies within its range."""
-    return lots * sum(prices) // 4
+    return lots * (opened + high + low + closed) // 4
 
 
 def _moment(second: int) -> datetime:

@@ -10,6 +10,7 @@ from okx_mcp.paper.keys import PaperKey
 from okx_mcp.paper.ledger import Ledger
 from okx_mcp.paper.listing import Instrument
 from okx_mcp.paper.market import Market
+from okx_mcp.paper.orders import Balance
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["INST_TYPES", "Act", "Call", "Read", "instrument_in", "names_in", "needed", "one_of"]
@@ -41,6 +42,11 @@ class Call:
     @property
     def dealing(self) -> Dealing:
         return Dealing(self.ledger, self.market, self.now_us)
+
+    def holdings(self, account: str) -> list[Balance]:
+        """What an account holds, in the order of the listing."""
+        rows = (self.ledger.balances.rows.get(f"{account} {ccy}") for ccy in self.market.listing.coins)
+        return [row for row in rows if row and row.cash]
 
 
 Read = Callable[[Call], Sequence[Any]]

@@ -15,7 +15,7 @@ from okx_mcp.paper.ledger import Ledger, TakenRow
 from okx_mcp.paper.listing import Instrument
 from okx_mcp.paper.market import Market
 from okx_mcp.paper.matching import Wish, by_instrument, crossings, reaches_best, take_away, walk
-from okx_mcp.paper.orders import Order, Side
+from okx_mcp.paper.orders import ZERO, Order, Side
 from okx_mcp.paper.refusals import Refused
 
 __all__ = ["MAX_OPEN", "MAX_OPEN_PER_INSTRUMENT", "Dealing"]
@@ -35,7 +35,7 @@ class Dealing:
     def settle(self) -> None:
         """Lets every resting order meet the tape up to now, in the order in which it happened."""
         found = []
-        for inst_id, orders in by_instrument(self.ledger.open.values()).items():
+        for inst_id, orders in sorted(by_instrument(self.ledger.open.values()).items()):
             instrument = self.market.listing.instruments[inst_id]
             since = max(self.ledger.settled_us, min(order.active_from_us for order in orders))
             tape = self.market.tape(instrument)
@@ -43,14 +43,16 @@ class Dealing:
         for ts_us, ord_id, lots in sorted(found, key=lambda crossing: crossing.ts_us):
             order = self.ledger.open[ord_id]
             instrument = self.market.listing.instruments[order.inst_id]
-            self._fill(order, instrument, order.px or Decimal(0), instrument.size(lots), ts_us, maker=True)
+            self._fill(order, instrument, order.px or ZERO, instrument.size(lots), ts_us, maker=True)
         self.ledger.settled(max(self.now_us, self.ledger.settled_us), fills=bool(found))
 
     def place(self, request: PlaceRequest) -> Order:
         """Takes an order in. What comes back is how it stands now: resting, filled or cancelled at once."""
         instrument = request.instrument
-        self._check_market_size(request)
-        px = self._checked_price(request)
+        self._check_size(request)
+        px = request.px
+        if px is not None:
+            px = self._within_band(instrument, request.side, px, moves=request.moves_to_band)
         self._check_room(request)
         wish = self._wish(request, px)
         fills = self._fills(instrument, request, wish)
@@ -83,63 +85,63 @@ class Dealing:
 
     # Checks
 
-    def _check_market_size(self, request: PlaceRequest) -> None:
-        """Sizes and values, in whichever currency `sz` is given. Spot's maxMktSz is in USDT."""
+    def _check_size(self, request: PlaceRequest) -> None:
+        """Sizes and values, in whichever currency `sz` is given."""
         instrument = request.instrument
         last = self.market.last(instrument, self._now_ms)
         if request.tgt_ccy == "quote_ccy":
-            if request.sz / last < instrument.min_sz:
-                raise Refused("51020", f"Your order should buy or sell at least {instrument.min_sz:f}.")
-            value = request.sz * self.market.usd(request.quote_ccy, self._now_ms)
+            amount = request.sz
+            if amount / last < instrument.min_sz:
+                raise Refused("51020", f"The amount should be worth at least {instrument.min_sz:f}.")
         else:
             check_size(instrument, request.sz)
-            px = request.px or last
-            value = request.sz * px * self.market.usd(request.quote_ccy, self._now_ms)
+            amount = request.sz * (request.px or last)
         if request.ord_type == "market":
-            if value > instrument.max_mkt_amt:
-                raise Refused("51201", f"A market order may be worth {instrument.max_mkt_amt:f} USD at most.")
-            if value > instrument.max_mkt_sz:
-                raise Refused("51202", f"A market order may be worth {instrument.max_mkt_sz:f} USDT at most.")
-            return
-        if request.sz > instrument.max_lmt_sz:
+            self._check_market_value(instrument, self._usd(amount, request.quote_ccy))
+        else:
+            self._check_limit_value(instrument, request.sz, self._usd(amount, request.quote_ccy))
+
+    def _check_market_value(self, instrument: Instrument, usd: Decimal) -> None:
+        """Spot's maxMktSz is in USDT, which is a dollar here."""
+        if usd > instrument.max_mkt_amt:
+            raise Refused("51201", f"A market order may be worth {instrument.max_mkt_amt:f} USD at most.")
+        if usd > instrument.max_mkt_sz:
+            raise Refused("51202", f"A market order may be worth {instrument.max_mkt_sz:f} USDT at most.")
+
+    def _check_limit_value(self, instrument: Instrument, sz: Decimal, usd: Decimal) -> None:
+        if sz > instrument.max_lmt_sz:
             raise Refused("51203", f"A limit order may have a size of {instrument.max_lmt_sz:f} at most.")
-        if value > instrument.max_lmt_amt:
+        if usd > instrument.max_lmt_amt:
             raise Refused("51185", f"A limit order may be worth {instrument.max_lmt_amt:f} USD at most.")
 
-    def _checked_price(self, request: PlaceRequest) -> Decimal | None:
-        if request.px is None:
-            return None
-        return self._within_band(request.instrument, request.side, request.px, moves=request.moves_to_band)
-
     def _within_band(self, instrument: Instrument, side: Side, px: Decimal, *, moves: bool) -> Decimal:
+        """The price if it may stand, or the nearest that may where the request lets it be moved."""
         check_tick(instrument, px)
         limits = self.market.price_limits(instrument, self._now_ms)
-        if side == "buy" and px > limits.highest_buy:
-            if not moves:
-                raise Refused("51137", f"The highest price for a buy order is {limits.highest_buy:f}.")
-            return limits.highest_buy
-        if side == "sell" and px < limits.lowest_sell:
-            if not moves:
-                raise Refused("51138", f"The lowest price for a sell order is {limits.lowest_sell:f}.")
-            return limits.lowest_sell
-        return px
+        bound = limits.highest_buy if side == "buy" else limits.lowest_sell
+        if (px <= bound) if side == "buy" else (px >= bound):
+            return px
+        if moves:
+            return bound
+        if side == "buy":
+            raise Refused("51137", f"The highest price for a buy order is {bound:f}.")
+        raise Refused("51138", f"The lowest price for a sell order is {bound:f}.")
 
     def _check_room(self, request: PlaceRequest) -> None:
         ledger = self.ledger
-        if request.cl_ord_id:
-            named = ledger.order_named(request.cl_ord_id)
-            if named and named.is_open:
-                raise Refused("51016", "Client order ID already exists.")
+        named = ledger.order_named(request.cl_ord_id) if request.cl_ord_id else None
+        if named and named.is_open:
+            raise Refused("51016", "Client order ID already exists.")
         if len(ledger.open) >= MAX_OPEN:
             raise Refused("51025", f"An account may have {MAX_OPEN} open orders at most.")
         if len(ledger.open_at(request.instrument.inst_id)) >= MAX_OPEN_PER_INSTRUMENT:
             raise Refused("51174", f"An instrument may have {MAX_OPEN_PER_INSTRUMENT} open orders at most.")
 
     def _check_affordable(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
-        """An order must be covered in full, by what is not held already.
+        """An order must be covered in full by what is not held already.
 
-        A market order whose size is in the coin it receives is covered if its first fill is; further down the
-        book it is cut to the balance (`_wish`), unless banAmend forbids that.
+        Where a market order's size is in the coin it receives, what it costs is only known from the book: it
+        must be covered at the last price, and beyond that is cut to the balance, unless banAmend forbids it.
         """
         buys, instrument = request.side == "buy", request.instrument
         pays = request.quote_ccy if buys else instrument.base_ccy
@@ -149,21 +151,24 @@ class Dealing:
         elif (request.tgt_ccy == "quote_ccy") == buys:
             needed = request.sz
         else:
-            best = self.market.last(instrument, self._now_ms)
-            needed = request.sz * best if buys else request.sz / best
-            if available > 0 and needed <= available and request.ban_amend:
-                needed = self._whole_cost(request, fills)
-        if needed > available or not available:
+            last = self.market.last(instrument, self._now_ms)
+            needed = request.sz * last if buys else request.sz / last
+            if request.ban_amend and not self._gets_all(request, fills):
+                needed = max(needed, available + instrument.tick_sz)
+        if needed > available:
             raise Refused("51008", f"Order failed. Insufficient {pays} balance.", sub_code="1000")
 
-    def _whole_cost(self, request: PlaceRequest, fills: list[tuple[int, int]]) -> Decimal:
-        """With banAmend: what the order costs if it gets all it wants, or more than anyone has if it can't."""
+    def _gets_all(self, request: PlaceRequest, fills: list[tuple[int, int]]) -> bool:
+        """Whether the fills, which never cost more than there is, are all that was asked for."""
         instrument = request.instrument
-        if request.side == "buy":
-            got = sum((instrument.size(lots) for _, lots in fills), Decimal(0))
-            cost = sum((instrument.price(t) * instrument.size(lots) for t, lots in fills), Decimal(0))
-            return cost if got == request.sz else Decimal("Infinity")
-        return sum((instrument.size(lots) for _, lots in fills), Decimal(0))
+        if request.tgt_ccy == "base_ccy":
+            return instrument.size(sum(lots for _, lots in fills)) == request.sz
+        last_ticks = fills[-1][0] if fills else 0
+        amount = sum((instrument.price(ticks) * instrument.size(lots) for ticks, lots in fills), ZERO)
+        return request.sz - amount < instrument.price(last_ticks) * instrument.lot_sz
+
+    def _usd(self, amount: Decimal, ccy: str) -> Decimal:
+        return amount * self.market.usd(ccy, self._now_ms)
 
     # Taking and resting
 
@@ -230,17 +235,24 @@ class Dealing:
             return order
         if order.ord_type != "market":
             return self._close(order, "13" if order.ord_type == "fok" else "14")
-        if self._spent(order, instrument):
-            order = replace(order, state="filled")
-            self.ledger.put_order(order)
-            return order
-        return self._close(order, "27")
+        return self._market_order_done(order, instrument)
 
-    def _spent(self, order: Order, instrument: Instrument) -> bool:
-        """Whether a market order by amount got all it could: what is left buys no lot, and stays."""
-        if order.tgt_ccy != "quote_ccy" or order.fill_px is None:
-            return False
-        return order.sz - order.acc_fill_amt < 2 * order.fill_px * instrument.lot_sz
+    def _market_order_done(self, order: Order, instrument: Instrument) -> Order:
+        """A market order never rests: it got all it could pay for, or the book ended."""
+        lot_costs = 2 * (order.fill_px or ZERO) * instrument.lot_sz
+        leftover = order.sz - order.acc_fill_amt
+        if order.tgt_ccy == "quote_ccy" and leftover < lot_costs:
+            done = replace(order, state="filled")
+        elif order.fill_px and self.ledger.available(order.hold_ccy) < (
+            lot_costs if order.side == "buy" else instrument.lot_sz
+        ):
+            # The exchange cuts a market order to the balance; with banAmend it would not have come this far.
+            got = order.acc_fill_amt if order.tgt_ccy == "quote_ccy" else order.acc_fill_sz
+            done = replace(order, sz=got, state="filled")
+        else:
+            return self._close(order, "27")
+        self.ledger.put_order(done)
+        return done
 
     def _remember_taken(self, instrument: Instrument, fills: list[tuple[int, int]], *, asks: bool) -> None:
         if fills:
@@ -262,19 +274,20 @@ class Dealing:
 
     def _amended(self, order: Order, request: AmendRequest) -> Order:
         instrument = self.market.listing.instruments[order.inst_id]
-        sz, px = request.new_sz or order.sz, order.px or Decimal(0)
+        sz, px = request.new_sz or order.sz, order.px or ZERO
         if request.new_sz is not None:
             check_size(instrument, sz)
         if request.new_px is not None:
             px = self._within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
+        self._check_limit_value(instrument, sz, self._usd(sz * px, order.quote_ccy))
         left = sz - order.acc_fill_sz
-        needed = (left * px if order.side == "buy" else left) - order.hold
-        if needed > max(Decimal(0), self.ledger.available(order.hold_ccy)):
-            raise Refused("51502", f"Amendment failed. Insufficient {order.hold_ccy} balance.")
         if left <= 0:
             done = replace(order, sz=order.acc_fill_sz, px=px, state="filled", u_time_us=self.now_us)
             self.ledger.put_order(done)
             return done
+        more = (left * px if order.side == "buy" else left) - order.hold
+        if more > 0 and more > self.ledger.available(order.hold_ccy):
+            raise Refused("51502", f"Amendment failed. Insufficient {order.hold_ccy} balance.")
         wish = Wish(order.side == "buy", int(left / instrument.lot_sz), limit=int(px / instrument.tick_sz))
         takes = reaches_best(self._levels(instrument, asks=wish.buys), wish)
         if takes and order.ord_type == "post_only":

@@ -30,9 +30,7 @@ def acted(rows: Sequence[Mapping[str, Any]], in_us: int, out_us: int) -> Answer:
     failed = sum(row["sCode"] != "0" for row in rows)
     code = "0" if not failed else "1" if failed == len(rows) else "2"
     msg = {"0": "", "1": "All operations failed", "2": "Bulk operation partially succeeded."}[code]
-    return _answer(
-        200, {"code": code, "data": rows, "inTime": str(in_us), "msg": msg, "outTime": str(out_us)}
-    )
+    return _answer(200, {"code": code, "data": rows, "inTime": str(in_us), "msg": msg, "outTime": str(out_us)})
 
 
 def refused(refusal: RequestRefused) -> Answer:
@@ -48,4 +46,4 @@ def not_found() -> Answer:
 
 
 def _answer(status: int, content: Mapping[str, Any]) -> Answer:
-    return Answer(status, json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode())
+    return Answer(status, json.dumps(content, separators=(",", ":")).encode())

@@ -29,7 +29,7 @@ from okx_mcp.paper.ledger import Ledger
 from okx_mcp.paper.market import Market
 from okx_mcp.paper.orders import Fill, Order
 from okx_mcp.paper.refusals import RequestRefused
-from okx_mcp.paper.store import MemoryStore, Store
+from okx_mcp.paper.store import MemoryStore, Store, StoreUnavailableError
 from okx_mcp.paper.throttle import Throttle
 
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
@@ -63,6 +63,10 @@ class ReceivedRequest:
     body: bytes
     at_us: int
     status: int
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
 
 
 def system_clock_us() -> int:
@@ -124,7 +128,7 @@ class PaperExchange:
 
     def announce(self, **notice: str) -> None:
         """Puts a notice on system/status, e.g. `announce(title="Upgrade", state="scheduled", begin="…")`."""
-        self._notices.append({name: "" for name in _OPENED} | {"system": "unified", "env": "2"} | notice)
+        self._notices.append(dict.fromkeys(_OPENED, "") | {"system": "unified", "env": "2"} | notice)
 
     def reset(self) -> None:
         """Starts the account over with its first money."""
@@ -146,7 +150,7 @@ class PaperExchange:
         Header names may have any case.
         """
         lowered = {name.lower(): value for name, value in headers.items()}
-        request = SignedRequest(method, target.decode("latin-1"), body, lowered, client_ip)
+        request = SignedRequest(method, target.decode(errors="replace"), body, lowered, client_ip)
         with self._one_at_a_time, localcontext(EXACT):
             answer = self._answer(request)
         return answer.status, {"content-type": "application/json"}, answer.body
@@ -159,6 +163,8 @@ class PaperExchange:
             answer = self._dispatch(request, path, query, now_us)
         except RequestRefused as refusal:
             answer = refused(refusal)
+        except StoreUnavailableError:
+            answer = refused(RequestRefused("50001", "Service temporarily unavailable."))
         received = ReceivedRequest(request.method, request.target, request.body, now_us, answer.status)
         self.journal_of_requests.append(received)
         return answer
@@ -208,9 +214,7 @@ class PaperExchange:
     def _open_account(self) -> None:
         with self.store.transaction() as ledger:
             if ledger.counter("opened_us") and ledger.counter("seed") != self.seed:
-                raise ValueError(
-                    f"this paper account was opened with seed {ledger.counter('seed')}, not {self.seed}"
-                )
+                raise ValueError(f"this paper account was opened with seed {ledger.counter('seed')}, not {self.seed}")
             ledger.count("seed", self.seed)
             open_account(ledger, self._now_us())
 

@@ -26,6 +26,7 @@ _NEVER_FILLED_AFTER_US: Final = 2 * HOUR_US
 _IDS_FROM_MS: Final = 1_500_000_000_000
 
 Row = TypeVar("Row")
+Dated = TypeVar("Dated", Fill, Bill, Transfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Ledger:
         self.orders: Table[Order] = Table(lambda row: str(row.ord_id))
         self.fills: Table[Fill] = Table(lambda row: str(row.bill_id))
         self.bills: Table[Bill] = Table(lambda row: str(row.bill_id))
-        self.transfers: Table[Transfer] = Table(lambda row: row.client_id)
+        self.transfers: Table[Transfer] = Table(lambda row: row.client_id or f"#{row.trans_id}")
         self.taken_rows: Table[TakenRow] = Table(lambda row: row.inst_id)
         self.open: dict[int, Order] = {}
         self._newest_named: dict[str, int] = {}
@@ -176,6 +177,9 @@ class Ledger:
         if order.is_open:
             self.open[order.ord_id] = order
             self._frozen[order.hold_ccy] = self.frozen(order.hold_ccy) + order.hold
+        self._name(order)
+
+    def _name(self, order: Order) -> None:
         if order.cl_ord_id:
             newest = self._newest_named.get(order.cl_ord_id, 0)
             self._newest_named[order.cl_ord_id] = max(newest, order.ord_id)
@@ -193,18 +197,20 @@ class Ledger:
         if now_us - self._tidied_us < HOUR_US // 6:
             return
         self._tidied_us = now_us
-        for order in list(self.orders):
-            if is_forgotten(order, now_us):
-                self.orders.forget(str(order.ord_id))
-                if self._newest_named.get(order.cl_ord_id) == order.ord_id:
-                    del self._newest_named[order.cl_ord_id]
-        for table in (self.fills, self.bills, self.transfers):
-            self._drop_old(table, now_us)  # type: ignore[arg-type]  # rows with a time, of whatever kind
+        for order in [order for order in self.orders if is_forgotten(order, now_us)]:
+            self.orders.forget(str(order.ord_id))
+        self._newest_named = {}
+        for order in self.orders:
+            self._name(order)
+        _drop_old(self.fills, now_us)
+        _drop_old(self.bills, now_us)
+        _drop_old(self.transfers, now_us)
 
-    def _drop_old(self, table: Table[Fill] | Table[Bill] | Table[Transfer], now_us: int) -> None:
-        for key, row in list(table.rows.items()):
-            if row.time_us + _FORGOTTEN_AFTER_US < now_us:
-                table.forget(key)
+
+def _drop_old(table: Table[Dated], now_us: int) -> None:
+    for key, row in list(table.rows.items()):
+        if row.time_us + _FORGOTTEN_AFTER_US < now_us:
+            table.forget(key)
 
 
 def is_forgotten(order: Order, now_us: int) -> bool:

@@ -108,7 +108,7 @@ class Instrument:
 
     def account_row(self) -> dict[str, Any]:
         """The same with what GET account/instruments adds, and without what it leaves out."""
-        row = self.public_row() | _ACCOUNT_ONLY
+        row = {**self.public_row(), **_ACCOUNT_ONLY}
         del row["alias"], row["category"]
         return row
 

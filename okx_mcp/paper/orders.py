@@ -166,7 +166,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One movement between the two accounts, kept so that its clientId moves nothing twice."""
+    """One movement between the two accounts, kept so that its clientId, if it has one, moves nothing twice."""
 
     trans_id: int
     client_id: str

@@ -13,7 +13,7 @@ price, a volume in units of which a typical day has DAY_UNITS. Randomness is SHA
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import shake_256
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import isqrt
 from struct import unpack
 from typing import Final, NamedTuple
@@ -25,6 +25,7 @@ __all__ = ["ONE", "Bar", "CoinPath", "CrossPath", "Path", "draws", "merged"]
 ONE: Final = 10**9
 """The reference price, in a path's own units."""
 
+MINUTE_S: Final = 60
 HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 
@@ -93,9 +94,9 @@ class Path:
             elif not start % HOUR_S and end - start >= HOUR_S:
                 yield self.hours(start // DAY_S)[start % DAY_S // HOUR_S]
                 start += HOUR_S
-            elif not start % 60 and end - start >= 60:
-                yield self.minutes(start // HOUR_S)[start % HOUR_S // 60]
-                start += 60
+            elif not start % MINUTE_S and end - start >= MINUTE_S:
+                yield self.minutes(start // HOUR_S)[start % HOUR_S // MINUTE_S]
+                start += MINUTE_S
             else:
                 yield self.second(start)
                 start += 1
@@ -215,7 +216,7 @@ def _edges(parent: Bar, steps: Sequence[int]) -> list[int]:
 def _reaches(parent: Bar, edges: Sequence[int], up: Sequence[int], down: Sequence[int]) -> tuple[list[int], list[int]]:
     """Highs and lows of the children. The one that comes nearest goes all the way to the parent's."""
     extra = 1 + (parent.high - parent.low) // (5 * isqrt(len(up)))
-    pairs = list(zip(edges, edges[1:], strict=False))
+    pairs = list(pairwise(edges))
     highs = [min(parent.high, max(pair) + (extra * u * u >> 31)) for pair, u in zip(pairs, up, strict=True)]
     lows = [max(parent.low, min(pair) - (extra * d * d >> 31)) for pair, d in zip(pairs, down, strict=True)]
     highs[highs.index(max(highs))] = parent.high

@@ -10,6 +10,7 @@ __all__ = ["HTTP_STATUS", "Refused", "RequestRefused"]
 
 HTTP_STATUS: Final = {
     "50000": 400,
+    "50001": 503,
     "50002": 400,
     "50006": 400,
     "50011": 429,

@@ -136,7 +136,7 @@ def balance_detail(ccy: str, cash: Decimal, frozen: Decimal, usd: Decimal, u_tim
 
 
 def _average(order: Order) -> str:
-    """"" before the first fill, as GET trade/order has it."""
+    """ "" before the first fill, as GET trade/order has it."""
     if not order.acc_fill_sz:
         return ""
     return plain((order.acc_fill_amt / order.acc_fill_sz).quantize(_AVERAGE, ROUND_HALF_EVEN))

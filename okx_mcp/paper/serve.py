@@ -1,20 +1,18 @@
 """The paper exchange on loopback, for any client that speaks v5: `okx-mcp paper`."""
 
+import argparse
 import asyncio
 import json
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.paper.store import MemoryStore, SqliteStore, Store
-
-if TYPE_CHECKING:
-    import uvicorn
 
 __all__ = ["ACCOUNT_FILE", "run_paper", "serve"]
 
@@ -25,17 +23,17 @@ _HOST: Final = "127.0.0.1"
 
 
 def run_paper(port: int, seed: int, state_dir: Path | None) -> int:
-    """Serves until SIGINT or SIGTERM and returns the exit code. Without a state folder the account is fresh."""
+    """Serves until SIGINT or SIGTERM and returns the exit code. Without a state folder the account is fresh.
+
+    Port 0 picks a free one. As soon as requests are answered, one JSON line on stdout says where and with
+    which key.
+    """
     try:
-        listening = _listen(port)
-    except OSError as problem:
-        print(f"okx-mcp paper: port {port}: {problem.strerror or problem}", file=sys.stderr)
-        return 2
-    store: Store = SqliteStore(state_dir / ACCOUNT_FILE) if state_dir else MemoryStore()
-    try:
+        store: Store = SqliteStore(state_dir / ACCOUNT_FILE) if state_dir else MemoryStore()
         exchange = PaperExchange(seed=seed, store=store)
-    except ValueError as problem:
-        print(f"okx-mcp paper: {problem}", file=sys.stderr)
+        listening = _listening(port)
+    except (OSError, ValueError) as problem:
+        sys.stderr.write(f"okx-mcp paper: {problem}\n")
         return 2
     try:
         asyncio.run(serve(exchange, listening))
@@ -45,13 +43,79 @@ def run_paper(port: int, seed: int, state_dir: Path | None) -> int:
 
 
 async def serve(exchange: PaperExchange, listening: socket.socket) -> None:
-    """Serves an exchange on a socket; prints one JSON line as soon as requests are answered."""
-    import uvicorn  # noqa: PLC0415  # only a served exchange needs it, and it is slow to import
+    """Serves an exchange on a bound socket until it is signalled to stop."""
+    import uvicorn  # noqa: PLC0415  # slow to import, and only a served exchange needs it
 
-    server = uvicorn.Server(
-        uvicorn.Config(exchange.app, log_config=None, access_log=False, lifespan="off", ws="none")
+    class Server(uvicorn.Server):
+        """Says when it is ready, and takes a signal for an ordinary end rather than dying of it."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            sys.stdout.write(_ready_line(exchange, listening.getsockname()[1]) + "\n")
+            sys.stdout.flush()
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    config = uvicorn.Config(
+        exchange.app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
     )
-    announce = asyncio.create_task(_announce(server, exchange, listening.getsockname()[1]))
-    with _stopped_by_signals(server):
-        await server._serve([listening])  # noqa: SLF001
-    await announce
+    await Server(config).serve([listening])
+
+
+def _listening(port: int) -> socket.socket:
+    # Said in full, for asyncio switches Nagle's delay off only where it sees TCP.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((_HOST, port))
+    except OSError as problem:
+        listening.close()
+        raise OSError(f"port {port}: {problem.strerror or problem}") from problem
+    except OverflowError:
+        listening.close()
+        raise ValueError(f"port {port}: there are only ports from 0 to 65535") from None
+    return listening
+
+
+def _ready_line(exchange: PaperExchange, port: int) -> str:
+    owner = exchange.owner
+    return json.dumps(
+        {
+            "rest": f"http://{_HOST}:{port}",
+            "ws": f"ws://{_HOST}:{port}/ws/v5",
+            "api_key": owner.api_key.reveal(),
+            "secret_key": owner.secret_key.reveal(),
+            "passphrase": owner.passphrase.reveal(),
+        }
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m okx_mcp.paper.serve`, for those who have no `okx-mcp` on their path."""
+    parser = argparse.ArgumentParser(prog="python -m okx_mcp.paper.serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=8787)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--state-dir", type=Path)
+    asked = parser.parse_args(arguments)
+    return run_paper(asked.port, asked.seed, asked.state_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,7 +19,7 @@ from okx_mcp.paper.books import Taken
 from okx_mcp.paper.ledger import Counter, Ledger, TakenRow
 from okx_mcp.paper.orders import Balance, Bill, Fill, Order, Transfer
 
-__all__ = ["MemoryStore", "SqliteStore", "Store"]
+__all__ = ["MemoryStore", "SqliteStore", "Store", "StoreUnavailableError"]
 
 _BUSY_S: Final = 10
 """How long a process waits for another one's request to finish. Requests take milliseconds."""
@@ -58,6 +58,10 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+class StoreUnavailableError(Exception):
+    """The account's file could not be read or written; nothing of the request was kept."""
+
+
 class MemoryStore:
     """An account that is gone with its process."""
 
@@ -92,15 +96,18 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Ledger]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             self._read_what_others_wrote()
             yield self._ledger
             self._write()
             self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+        except BaseException as problem:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             self._forget()
+            if isinstance(problem, sqlite3.Error):
+                raise StoreUnavailableError(str(problem)) from problem
             raise
 
     def clear(self) -> None:

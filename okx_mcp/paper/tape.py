@@ -29,9 +29,9 @@ class Print(NamedTuple):
     side: Literal["buy", "sell"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """The trades of one instrument, over the path that it follows."""
+    """The trades of one instrument, over the path that it follows. Compared by identity, as a key of caches."""
 
     instrument: Instrument
     path: Path

@@ -10,22 +10,19 @@ from okx_mcp.okx.models import (
     BookLevel,
     Candle,
     InstrumentRow,
-    InstType,
     LinkedAlgo,
     MarkPrice,
     Order,
     OrderAck,
     OrderBook,
-    OrderState,
-    OrdType,
     PriceLimit,
     ServerTime,
-    Side,
     Ticker,
     TradeFee,
     Transfer,
     okx_name,
 )
+from okx_mcp.okx.names import InstType, OrderState, OrdType, Side
 
 
 def test_a_row_is_read_under_okx_names_and_written_back_as_it_came() -> None:

@@ -22,7 +22,7 @@ _TD_MODES: Final = frozenset({"cash", "cross", "isolated"})
 
 def balance(call: Call) -> list[Mapping[str, Any]]:
     asked = names_in(call, "ccy", 20)
-    held = [row for row in call.ledger.balances if row.account == TRADING and row.cash]
+    held = call.holdings(TRADING)
     shown = [row for row in held if not asked or row.ccy in asked]
     total = _in_usd(call, ((row.ccy, row.cash) for row in held))
     in_orders = _in_usd(call, ((row.ccy, call.ledger.frozen(row.ccy)) for row in held))
@@ -111,7 +111,7 @@ def bills(call: Call) -> list[Mapping[str, str]]:
 
 def max_size(call: Call) -> list[Mapping[str, str]]:
     """How much can be bought, in base currency, and sold for, in quote currency (as OKX documents it)."""
-    rows = []
+    rows: list[Mapping[str, str]] = []
     for pair, px, quote in _asked_for(call):
         buy = floored(call.ledger.available(quote) / px, pair.lot_sz)
         sell = floored(call.ledger.available(pair.base_ccy), pair.lot_sz) * px

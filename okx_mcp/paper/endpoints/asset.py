@@ -1,6 +1,9 @@
 """asset/*: the funding account and the way to the trading account."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from okx_mcp.paper.accounts import transfer as move
@@ -14,15 +17,15 @@ from okx_mcp.paper.refusals import RequestRefused
 __all__ = ["balances", "currencies", "transfer"]
 
 _ACCOUNTS: Final = frozenset({FUNDING, TRADING})
-_CLIENT_ID_LENGTH: Final = 32
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}\Z")
 
 
 def balances(call: Call) -> list[Mapping[str, str]]:
     asked = names_in(call, "ccy", 20)
     return [
         {"ccy": row.ccy, "bal": plain(row.cash), "frozenBal": "0", "availBal": plain(row.cash)}
-        for row in call.ledger.balances
-        if row.account == FUNDING and row.cash and (not asked or row.ccy in asked)
+        for row in call.holdings(FUNDING)
+        if not asked or row.ccy in asked
     ]
 
 
@@ -34,31 +37,49 @@ def currencies(call: Call) -> list[Mapping[str, Any]]:
 
 def transfer(call: Call) -> list[Mapping[str, str]]:
     """Moves money between the two accounts. A clientId that is known moves nothing again."""
+    asked = _read(call)
+    known = call.ledger.transfers.rows.get(asked.client_id)
+    if known:
+        return [_row(known, asked.client_id)]
+    ledger = call.ledger
+    there = ledger.available(asked.ccy) if asked.source == TRADING else ledger.cash(asked.ccy, FUNDING)
+    if asked.amt > there:
+        raise RequestRefused("58350", "Insufficient balance.")
+    done = move(ledger, asked.client_id, asked.ccy, asked.amt, asked.source, call.now_us)
+    return [_row(done, asked.client_id)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A transfer as it is asked for."""
+
+    ccy: str
+    amt: Decimal
+    source: str
+    client_id: str
+
+
+def _read(call: Call) -> _Asked:
     item = call.items[0]
-    ccy, amt, source = _given(item, "ccy"), figure(_given(item, "amt")), _given(item, "from")
-    target, client_id = _given(item, "to"), _text(item, "clientId")
-    if ccy not in call.market.listing.coins:
-        raise RequestRefused("51000", "Parameter ccy error")
+    ccy, amt = _given(item, "ccy"), figure(_given(item, "amt"))
+    source, target = _given(item, "from"), _given(item, "to")
+    client_id = _text(item, "clientId")
     if _text(item, "type") not in {"", "0"}:
         raise RequestRefused("58129", "Only transfers within the account exist here.")
-    if amt is None:
-        raise RequestRefused("51000", "Parameter amt error")
+    for name, fits in (
+        ("ccy", ccy in call.market.listing.coins),
+        ("amt", amt is not None),
+        ("from", source in _ACCOUNTS),
+        ("to", target in _ACCOUNTS),
+        ("clientId", not client_id or bool(_CLIENT_ID.match(client_id))),
+    ):
+        if not fits:
+            raise RequestRefused("51000", f"Parameter {name} error")
     if not amt:
         raise RequestRefused("58114", "The transfer amount must be greater than 0.")
-    for name, account in (("from", source), ("to", target)):
-        if account not in _ACCOUNTS:
-            raise RequestRefused("51000", f"Parameter {name} error")
     if source == target:
         raise RequestRefused("58123", "Parameter from can not equal parameter to.")
-    if client_id and not (client_id.isascii() and client_id.isalnum() and len(client_id) <= _CLIENT_ID_LENGTH):
-        raise RequestRefused("51000", "Parameter clientId error")
-    known = call.ledger.transfers.rows.get(client_id)
-    if known:
-        return [_row(known, client_id)]
-    there = call.ledger.available(ccy) if source == TRADING else call.ledger.cash(ccy, FUNDING)
-    if amt > there:
-        raise RequestRefused("58350", "Insufficient balance.")
-    return [_row(move(call.ledger, client_id, ccy, amt, source, call.now_us), client_id)]
+    return _Asked(ccy, amt, source, client_id)
 
 
 def _row(done: Transfer, client_id: str) -> Mapping[str, str]:

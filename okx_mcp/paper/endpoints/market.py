@@ -1,6 +1,6 @@
 """market/*: tickers, books, candles, trades, indexes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ def _candles(call: Call, *, newest: bool) -> list[list[str]]:
     return list(islice(rows, limit))
 
 
-def trades(call: Call) -> list[Mapping[str, str]]:
+def trades(call: Call) -> Sequence[Mapping[str, str]]:
     instrument = instrument_in(call, needed(call, "instId"))
     return call.market.trade_rows(instrument, call.now_ms, limit_of(call.params, most=_TRADES))
 
@@ -91,7 +91,5 @@ def index_tickers(call: Call) -> list[Mapping[str, str]]:
             raise RequestRefused("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
         return [call.market.index_row(indexes[inst_id], call.now_ms)]
     return [
-        call.market.index_row(index, call.now_ms)
-        for index in indexes.values()
-        if index.inst_id.endswith(f"-{quote}")
+        call.market.index_row(index, call.now_ms) for index in indexes.values() if index.inst_id.endswith(f"-{quote}")
     ]

@@ -53,7 +53,7 @@ def mark_price(call: Call) -> list[Mapping[str, str]]:
     if inst_type != "MARGIN":
         return []
     pairs = [instrument_in(call, inst_id)] if inst_id else call.market.listing.instruments.values()
-    rows = [
+    rows: list[Mapping[str, str]] = [
         {
             "instType": "MARGIN",
             "instId": pair.inst_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from okx_mcp.paper.calls import INST_TYPES, Call, needed, one_of
-from okx_mcp.paper.intake import Item, OrderRef, read_amend, read_place, read_ref
+from okx_mcp.paper.intake import Item, read_amend, read_place, read_ref
 from okx_mcp.paper.ledger import HOUR_US, is_forgotten
 from okx_mcp.paper.orders import Fill, Order
 from okx_mcp.paper.pages import page, window_of
@@ -152,10 +152,7 @@ def _history(call: Call, kept: Callable[[Order], bool]) -> list[Mapping[str, Any
     rows = (
         known
         for known in call.ledger.orders
-        if not known.is_open
-        and not is_forgotten(known, call.now_us)
-        and kept(known)
-        and _asked_for(call, known)
+        if not known.is_open and not is_forgotten(known, call.now_us) and kept(known) and _asked_for(call, known)
     )
     return [order_row(known) for known in page(rows, window_of(call.params), _ord_id, _created_ms)]
 
