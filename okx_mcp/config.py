@@ -32,6 +32,17 @@ _VARIABLES: Final = {
     "OKX_PASSPHRASE": "passphrase",
     "OKX_API_BASE_URL": "api_base_url",
 }
+_ELSEWHERE: Final = {
+    "OKX_API_SECRET": "OKX_SECRET_KEY",
+    "OKX_API_SECRET_KEY": "OKX_SECRET_KEY",
+    "OKX_SECRET": "OKX_SECRET_KEY",
+    "OKX_API_PASSPHRASE": "OKX_PASSPHRASE",
+    "OKX_PASSWORD": "OKX_PASSPHRASE",
+    "OKX_DEMO": "OKX_ENV",
+    "OKX_SIMULATED": "OKX_ENV",
+    "OKX_TRADE_FLAG": "OKX_ENV",
+}
+"""What other programs call our settings."""
 _TOP_LEVEL: Final = frozenset({"profile", "allow_live", "profiles"})
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
@@ -235,5 +246,5 @@ def _check_together(
 
 
 def _did_you_mean(name: str, known: Mapping[str, object] | frozenset[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, list(known), 1, 0.5)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"

@@ -23,6 +23,7 @@ from okx_mcp.trading.environment import Environment
 
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient
+    from okx_mcp.tools.diagnosis import Diagnosis
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.market import Market
 
@@ -86,17 +87,17 @@ class Workshop:
 
         return Market(self.exchange, self.desk.instruments)
 
+    @cached_property
+    def diagnosis(self) -> "Diagnosis":
+        """What looks for the reason when something does not work."""
+        from okx_mcp.okx.clock import SystemClock  # noqa: PLC0415
+        from okx_mcp.tools.diagnosis import Diagnosis  # noqa: PLC0415
+
+        return Diagnosis(self.desk, self.exchange, SystemClock())
+
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
-        match name:
-            case "ask":
-                return Asker(context, self.desk)
-            case "diagnosis":
-                from okx_mcp.tools.diagnosis import Diagnosis  # noqa: PLC0415
-
-                return Diagnosis(self.desk, self.exchange, Asker(context, self.desk).channel)
-            case _:
-                return getattr(self, name)
+        return Asker(context, self.desk) if name == "ask" else getattr(self, name)
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""

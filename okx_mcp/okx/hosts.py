@@ -37,6 +37,8 @@ def checked_base_url(url: str) -> str:
     Raises:
         ValueError: for any other address, and for one that carries more than scheme, host and port.
     """
+    if not (url.isascii() and url.isprintable()) or " " in url:  # urlsplit would drop some of it in silence
+        raise ValueError("an address is written without spaces, control characters and letters beyond ASCII")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -46,7 +48,7 @@ def checked_base_url(url: str) -> str:
         raise ValueError("an address is scheme, host and port, nothing more")
     if parts.scheme == "https" and host in _OKX_HOSTS and port in (None, 443):
         return f"https://{host}"
-    if parts.scheme == "http" and host in LOOPBACK_HOSTS:
+    if parts.scheme == "http" and host in LOOPBACK_HOSTS and port != 0:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port or 80}"
     raise ValueError("only https to OKX's own hosts, or http to this machine, is allowed")

@@ -1,10 +1,14 @@
 """Finding out what works and what does not: the connection, the clock, the key, the account, the journal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from okx_mcp import __version__
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import BadCredentials, OkxError
+from okx_mcp.okx.models import SystemStatus
 from okx_mcp.tools.words import foreign, in_words
 from okx_mcp.trading.approval import Channel, accepts
 from okx_mcp.trading.desk import OrderDesk
@@ -12,7 +16,8 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotTradable
 
 __all__ = ["Diagnosis", "Findings"]
 
-_ACCOUNT_MODES = {
+_KEEP_ANNOUNCEMENTS_S: Final = 60.0
+_ACCOUNT_MODES: Final = {
     "1": "spot",
     "2": "futures",
     "3": "multi-currency margin",
@@ -49,26 +54,28 @@ class Findings:
 class Diagnosis:
     """One run of every check. A check that fails is a finding and stops none of the others."""
 
-    def __init__(self, desk: OrderDesk, exchange: OkxClient, channel: Channel) -> None:
+    def __init__(self, desk: OrderDesk, exchange: OkxClient, clock: Clock) -> None:
         self._desk = desk
         self._exchange = exchange
-        self._channel = channel
+        self._clock = clock
+        self._announced: Sequence[SystemStatus] = ()
+        self._announced_until_s = float("-inf")
 
-    async def run(self) -> Findings:
-        """Ask everything once."""
+    async def run(self, channel: Channel) -> Findings:
+        """Ask everything once. `channel` is how this client's user can approve."""
         account = self._desk.account
-        found = Findings(account.environment.value, account.site.value, self._confirmation())
+        found = Findings(account.environment.value, account.site.value, self._confirmation(channel))
         await self._look_at_exchange(found)
         if found.exchange != "unreachable":
             await self._look_at_key(found)
         self._look_at_journal(found)
         return found
 
-    def _confirmation(self) -> str:
+    def _confirmation(self, channel: Channel) -> str:
         environment = self._desk.account.environment
-        if not accepts(environment, self._channel):
+        if not accepts(environment, channel):
             return f"none: this client cannot ask a person, and {environment} orders need a person's approval"
-        if self._channel is Channel.ELICITATION:
+        if channel is Channel.ELICITATION:
             return "the client asks the user about each order"
         return "the client cannot ask the user: place_limit_order returns a ticket, confirm_order sends it"
 
@@ -81,7 +88,7 @@ class Diagnosis:
             found.problems.append(str(error))
             return
         try:
-            announced = await self._exchange.system_status()
+            announced = await self._announcements()
         except OkxError as error:
             found.problems.append(f"Maintenance could not be read: {error}")
             return
@@ -89,6 +96,13 @@ class Diagnosis:
         if any(each.state == "ongoing" for each in announced):
             found.exchange = "in maintenance"
             found.problems.append("OKX is in maintenance.")
+
+    async def _announcements(self) -> Sequence[SystemStatus]:
+        """OKX answers this question once in five seconds, so its answer is kept for a minute."""
+        if self._clock.monotonic_s() > self._announced_until_s:
+            self._announced = await self._exchange.system_status()
+            self._announced_until_s = self._clock.monotonic_s() + _KEEP_ANNOUNCEMENTS_S
+        return self._announced
 
     async def _look_at_key(self, found: Findings) -> None:
         try:

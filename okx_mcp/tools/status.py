@@ -8,6 +8,7 @@ from okx_mcp.tools.reports import EnvironmentName
 from okx_mcp.tools.toolset import READS, Toolset
 
 if TYPE_CHECKING:
+    from okx_mcp.tools.asking import Asker
     from okx_mcp.tools.diagnosis import Diagnosis
 
 __all__ = ["status"]
@@ -35,6 +36,6 @@ class StatusReport(BaseModel):
 
 
 @status.tool(title="System status", annotations=READS)
-async def system_status(*, diagnosis: "Diagnosis") -> StatusReport:
+async def system_status(*, diagnosis: "Diagnosis", ask: "Asker") -> StatusReport:
     """Environment, connection, clock, key, account mode, confirmation. Call it first, and when something fails."""
-    return StatusReport.model_validate(await diagnosis.run(), from_attributes=True)
+    return StatusReport.model_validate(await diagnosis.run(ask.channel), from_attributes=True)

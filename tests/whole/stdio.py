@@ -13,11 +13,14 @@ from typing import Any
 import uvicorn
 from mcp import StdioServerParameters
 from mcp.client import ClientRequestContext
+from mcp.server.mcpserver import MCPServer
 from mcp.types import ElicitRequestParams, ElicitResult, ErrorData
 
+from okx_mcp.config import load_settings
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.server import create_server
 
-__all__ = ["Person", "on_loopback", "resting_order", "server_command", "server_environ", "text_of"]
+__all__ = ["Person", "a_server", "on_loopback", "resting_order", "server_command", "server_environ", "text_of"]
 
 
 def resting_order(exchange: PaperExchange) -> dict[str, str]:
@@ -66,6 +69,16 @@ def server_environ(exchange: PaperExchange, address: str) -> dict[str, str]:
         "OKX_SECRET_KEY": owner.secret_key.reveal(),
         "OKX_PASSPHRASE": owner.passphrase.reveal(),
     }
+
+
+def a_server(exchange: PaperExchange, address: str, folder: Path, **environ: str) -> MCPServer:
+    """The server in this process, for tests that need no pipes."""
+    config = folder / "config.toml"
+    config.touch()
+    settings = load_settings(
+        {**server_environ(exchange, address), **environ}, {}, config_file=config, state_dir=folder / "state"
+    )
+    return create_server(settings)
 
 
 def server_command(state_dir: Path, environ: dict[str, str] | None = None) -> StdioServerParameters:
