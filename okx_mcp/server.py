@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.tools import Tool
 
 from okx_mcp import __version__
 from okx_mcp.config import Settings
@@ -22,6 +21,8 @@ from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver.tools import Tool
+
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.tools.diagnosis import Diagnosis
     from okx_mcp.trading.desk import OrderDesk

@@ -39,7 +39,7 @@ def serve(server: "MCPServer", closed: threading.Event) -> NoReturn:
         _, rest = group.split(BrokenPipeError)
         status = 0 if rest is None else 1
         if rest is not None:
-            logging.getLogger(__name__).error("the server failed", exc_info=rest)
+            logging.getLogger(__name__).exception("the server failed", exc_info=rest)
     _leave(status)
 
 

@@ -1,13 +1,14 @@
 """OKX's v5 REST API, one thin method an endpoint. How a request is made, signed and judged is `rest`'s subject."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock
-from okx_mcp.okx.errors import Answered, OkxError, OrderRefused, Unknown
+from okx_mcp.okx.errors import Answered, OkxError, Unknown, order_refusal
 from okx_mcp.okx.rest import AnyRow, JsonObject, Rest, only
 from okx_mcp.okx.signing import Credentials
 
@@ -268,31 +269,35 @@ class OkxClient:
             OrderRefused: the row's sCode is not 0.
             Unknown: the order may have been placed.
         """
-        acks = await self._rest.write(models.OrderAck, "trade/order", body, valid_ms=valid_ms, before_send=before_send)
-        return _own_row(acks, body, endpoint("POST", "trade/order"))
+        acks, answered = await self._rest.write(
+            models.OrderAck, "trade/order", body, valid_ms=valid_ms, before_send=before_send
+        )
+        return _own_row(acks, body, endpoint("POST", "trade/order"), answered)
 
     async def place_orders(self, bodies: Sequence[JsonObject], *, valid_ms: int | None = None) -> list[models.OrderAck]:
         """POST /trade/batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
-        return await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
+        acks, _ = await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
+        return acks
 
     async def amend_order(self, body: JsonObject, *, valid_ms: int | None = None) -> models.AmendAck:
         """POST /trade/amend-order. Raises as `place_order`."""
-        acks = await self._rest.write(models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms)
-        return _own_row(acks, body, endpoint("POST", "trade/amend-order"))
+        acks, answered = await self._rest.write(models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms)
+        return _own_row(acks, body, endpoint("POST", "trade/amend-order"), answered)
 
     async def cancel_order(self, body: JsonObject) -> models.CancelAck:
         """POST /trade/cancel-order. Raises as `place_order`."""
-        acks = await self._rest.write(models.CancelAck, "trade/cancel-order", body)
-        return _own_row(acks, body, endpoint("POST", "trade/cancel-order"))
+        acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-order", body)
+        return _own_row(acks, body, endpoint("POST", "trade/cancel-order"), answered)
 
     async def cancel_orders(self, bodies: Sequence[JsonObject]) -> list[models.CancelAck]:
         """POST /trade/cancel-batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
-        return await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
+        acks, _ = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
+        return acks
 
     async def transfer(self, body: JsonObject) -> models.Transfer:
         """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity."""
-        rows = await self._rest.write(models.Transfer, "asset/transfer", body)
-        return only(rows, endpoint("POST", "asset/transfer"))
+        rows, answered = await self._rest.write(models.Transfer, "asset/transfer", body)
+        return only(rows, endpoint("POST", "asset/transfer"), answered)
 
     async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
         return only(await self._rest.read(model, path, params), endpoint("GET", path))
@@ -301,14 +306,14 @@ class OkxClient:
         return await self._rest.read(model, path, params)
 
 
-def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint) -> _Ack:
+def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint, answered: Answered) -> _Ack:
     """The row that answers this very order; a row about another order proves nothing about ours."""
-    ack = only(acks, asked)
-    for sent, answered in ((body.get("clOrdId"), ack.cl_ord_id), (body.get("ordId"), ack.ord_id)):
-        if sent and answered != sent:
-            raise Unknown(f"{asked}: the answer is about another order", asked)
+    ack = only(acks, asked, answered)
+    for sent, named in ((body.get("clOrdId"), ack.cl_ord_id), (body.get("ordId"), ack.ord_id)):
+        if sent and named != sent:
+            raise Unknown(f"{asked}: the answer is about another order", asked, answered)
     if ack.s_code is None:
-        raise Unknown(f"{asked}: an answer without sCode", asked)
+        raise Unknown(f"{asked}: an answer without sCode", asked, answered)
     if ack.s_code != "0":
-        raise OrderRefused.from_answer(asked, Answered(ack.s_code, ack.s_msg or "", 200))
+        raise order_refusal(asked, replace(answered, code=ack.s_code, message=ack.s_msg or ""))
     return ack

@@ -34,6 +34,8 @@ __all__ = [
     "TooBusy",
     "Unavailable",
     "Unknown",
+    "order_refusal",
+    "refusal",
 ]
 
 
@@ -130,6 +132,7 @@ class Unknown(OkxError):
 
 
 _CREDENTIAL_CODES: Final = frozenset({"50035", "50119", "50120", "50121"} | {str(code) for code in range(50100, 50115)})
+_SUMMARIES: Final = frozenset({"1", "2"})
 _BY_AGAIN: Final[dict[Again, type[Refused]]] = {
     Again.THROTTLED: Throttled,
     Again.AFTER_WAIT: Unavailable,
@@ -139,13 +142,24 @@ _BY_AGAIN: Final[dict[Again, type[Refused]]] = {
 def refusal(endpoint: Endpoint, answered: Answered) -> OkxError:
     """The error for a whole answer whose code is not 0.
 
-    A code that says "the outcome is not known" (50004, 50026, …) is Unknown, whatever the endpoint.
+    A code that says "the outcome is not known" (50004, 50026, …) is Unknown, whatever the endpoint. So is a
+    summary of orders (1, 2) that came without the rows it sums up.
     """
-    explained = explain(answered.code)
-    again = explained.again if explained else Again.NO
-    if again is Again.CHECK_FIRST:
-        words = explained.meaning if explained else ""
-        return Unknown(f"OKX {answered.code} on {endpoint}: {words}", endpoint, answered)
+    if endpoint.method == "POST" and answered.code in _SUMMARIES:
+        return Unknown(f"OKX {answered.code} on {endpoint}, without a result of its own for each order", endpoint, answered)
     if answered.code in _CREDENTIAL_CODES:
         return BadCredentials.from_answer(endpoint, answered)
-    return _BY_AGAIN.get(again, Refused).from_answer(endpoint, answered)
+    explained = explain(answered.code)
+    return _judged(endpoint, answered, _BY_AGAIN.get(explained.again, Refused) if explained else Refused)
+
+
+def order_refusal(endpoint: Endpoint, answered: Answered) -> OkxError:
+    """The error for one order's own sCode that is not 0; Unknown where that is what the code says."""
+    return _judged(endpoint, answered, OrderRefused)
+
+
+def _judged(endpoint: Endpoint, answered: Answered, kind: type[Refused]) -> OkxError:
+    explained = explain(answered.code)
+    if explained is not None and explained.again is Again.CHECK_FIRST:
+        return Unknown(f"OKX {answered.code} on {endpoint}: {explained.meaning}", endpoint, answered)
+    return kind.from_answer(endpoint, answered)

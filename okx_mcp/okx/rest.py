@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+import anyio
 import httpx2
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from okx_mcp import __version__
 from okx_mcp.okx.catalog import Endpoint, Permission, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock, SystemClock
 from okx_mcp.okx.error_codes import Again
-from okx_mcp.okx.errors import Answered, NoConnection, NoCredentials, OkxError, TooBusy, Unknown, refusal
+from okx_mcp.okx.errors import Answered, NoConnection, NoCredentials, NotSent, OkxError, TooBusy, Unknown, refusal
 from okx_mcp.okx.hosts import checked_base_url, is_loopback
 from okx_mcp.okx.models import Row, ServerTime
 from okx_mcp.okx.rate_limits import RateLimits, WaitTooLong
@@ -47,9 +48,10 @@ class _Answer:
 
     @property
     def speaks_in_rows(self) -> bool:
-        """Whether each row carries its own result: code 0, or 1 and 2 where some or all of them failed."""
-        code = self.answered.code
-        return code == "0" or (code in (_EVERY_ROW_FAILED, _SOME_ROWS_FAILED) and bool(self.rows))
+        """Whether the rows are the result: code 0, or 1 and 2 where each of them has its own sCode."""
+        if self.answered.code in (_EVERY_ROW_FAILED, _SOME_ROWS_FAILED):
+            return bool(self.rows) and all(isinstance(row, dict) and "sCode" in row for row in self.rows)
+        return self.answered.code == "0"
 
 
 class Rest:
@@ -74,9 +76,11 @@ class Rest:
         self._credentials = credentials
         self._clock = clock or SystemClock()
         self.exchange_clock = ExchangeClock(self._clock)
+        self._measuring = anyio.Lock()
         self._rate_limits = RateLimits(self._clock)
         self._read_within_s = read_within_s
         self._write_within_s = write_within_s
+        self._answer_within_s = answer_within_s
         headers = {"User-Agent": f"okx-mcp/{__version__}", "Accept": "application/json"}
         if demo:
             headers["x-simulated-trading"] = "1"
@@ -106,16 +110,17 @@ class Rest:
         asked = endpoint("GET", path)
         query = {name: str(value) for name, value in params.items() if value is not None}
         deadline_s = self._clock.monotonic_s() + self._read_within_s
-        attempt = 1
+        attempt, resynced = 1, False
         while True:
             try:
                 return _rows(model, await self._request(asked, query=query, deadline_s=deadline_s), asked)
             except OkxError as error:
-                pause_s = _pause_before_asking_again(error, attempt)
+                pause_s = _pause_before_asking_again(error, attempt, resynced=resynced)
                 if pause_s is None or self._clock.monotonic_s() + pause_s > deadline_s:
                     raise
                 await self._clock.sleep(pause_s)
                 attempt += 1
+                resynced = resynced or error.again is Again.RESYNC_CLOCK
 
     async def write(
         self,
@@ -125,18 +130,19 @@ class Rest:
         *,
         valid_ms: int | None = None,
         before_send: Callable[[int], None] | None = None,
-    ) -> list[AnyRow]:
-        """POST the body, once.
+    ) -> tuple[list[AnyRow], Answered]:
+        """POST the body, once; the rows of the answer, and the answer they came in.
 
         `valid_ms` from the moment of sending becomes expTime, on the exchange's clock. `before_send` is called
-        with it when nothing but the socket write is left to do; what it raises stops the request.
+        with it when nothing but the socket write is left to do; what it raises stops the request. An error before
+        that moment is a NotSent.
         """
         asked = endpoint("POST", path)
         deadline_s = self._clock.monotonic_s() + self._write_within_s
         answer = await self._request(
             asked, body=body, valid_ms=valid_ms, before_send=before_send, deadline_s=deadline_s
         )
-        return _rows(model, answer, asked)
+        return _rows(model, answer, asked), answer.answered
 
     async def _request(
         self,
@@ -152,7 +158,7 @@ class Rest:
         if credentials is None and asked.permission is not Permission.PUBLIC:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
         if credentials is not None and self.exchange_clock.needs_measuring:
-            await self.measure_clock()
+            await self._measure_clock_before(asked, deadline_s)
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
         request = self._http.build_request(asked.method, asked.path, params=query or None, content=_json(body))
@@ -174,10 +180,23 @@ class Rest:
             self.exchange_clock.forget()
         raise error
 
-    async def measure_clock(self) -> None:
+    async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
+        """Measure once for all requests that wait for it; a write that cannot have it is known not to be sent."""
+        async with self._measuring:
+            if not self.exchange_clock.needs_measuring:
+                return
+            try:
+                await self.measure_clock(deadline_s)
+            except OkxError as error:
+                if asked.method == "GET" or isinstance(error, NotSent):
+                    raise
+                raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
+
+    async def measure_clock(self, deadline_s: float | None = None) -> None:
         """Take OKX's time from the middle of a round trip."""
         asked = endpoint("GET", "public/time")
-        deadline_s = self._clock.monotonic_s() + self._write_within_s
+        if deadline_s is None:
+            deadline_s = self._clock.monotonic_s() + self._write_within_s
         await self._wait_for_turn(asked, None, deadline_s)
         request = self._http.build_request(asked.method, asked.path)
         sent_s = self._clock.monotonic_s()
@@ -185,7 +204,7 @@ class Rest:
         received_s = self._clock.monotonic_s()
         if not answer.speaks_in_rows:
             raise refusal(asked, answer.answered)
-        exchange_ms = only(_rows(ServerTime, answer, asked), asked).ts
+        exchange_ms = only(_rows(ServerTime, answer, asked), asked, answer.answered).ts
         if exchange_ms is None:
             raise Unknown(f"{asked}: no time in the answer", asked, answer.answered)
         self.exchange_clock.record(sent_s=sent_s, received_s=received_s, exchange_ms=exchange_ms)
@@ -204,42 +223,46 @@ class Rest:
     async def _send(self, asked: Endpoint, request: httpx2.Request) -> _Answer:
         """One attempt. The body is read before the status is looked at: OKX's code is in it at any status."""
         try:
-            response = await self._http.send(request)
+            # The library's own limits start anew with every byte; an answer in drops would never end.
+            with anyio.fail_after(_CONNECT_WITHIN_S + self._answer_within_s):
+                response = await self._http.send(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
         trace_id = next((response.headers[name] for name in _TRACE_HEADERS if name in response.headers), None)
         try:
             envelope = json.loads(response.content, parse_float=Decimal)
-            code, message, rows = envelope["code"], envelope.get("msg") or "", envelope.get("data") or []
+            code, message, rows = envelope["code"], envelope.get("msg") or "", envelope.get("data")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             code, message, rows = None, "", None
+        if code != "0" and not isinstance(rows, list):  # a gateway refuses without data
+            rows = []
         if not isinstance(code, str) or not isinstance(rows, list):
             answered = Answered("", "", response.status_code, trace_id)
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, answered)
         return _Answer(Answered(code, str(message), response.status_code, trace_id), rows)
 
 
-def only(rows: Sequence[AnyRow], asked: Endpoint) -> AnyRow:
+def only(rows: Sequence[AnyRow], asked: Endpoint, answered: Answered | None = None) -> AnyRow:
     """The single row of an answer that has one.
 
     Raises:
         Unknown: there are none or several.
     """
     if len(rows) != 1:
-        raise Unknown(f"{asked}: {len(rows)} rows where one was expected", asked)
+        raise Unknown(f"{asked}: {len(rows)} rows where one was expected", asked, answered)
     return rows[0]
 
 
-def _pause_before_asking_again(error: OkxError, attempt: int) -> float | None:
+def _pause_before_asking_again(error: OkxError, attempt: int, *, resynced: bool) -> float | None:
     """Seconds to wait before this read is asked again, or None when it is not."""
     if error.again is Again.NO or attempt == _ATTEMPTS:
         return None
     if error.again is Again.RESYNC_CLOCK:
-        return 0.0 if attempt == 1 else None
+        return None if resynced else 0.0
     spread = random.uniform(0.75, 1.25)  # noqa: S311  # keeps clients apart, hides nothing
-    return float(_FIRST_PAUSE_S * 2 ** (attempt - 1) * spread)
+    return _FIRST_PAUSE_S * (1 << attempt - 1) * spread
 
 
 def _json(body: JsonObject | Sequence[JsonObject] | None) -> bytes | None:

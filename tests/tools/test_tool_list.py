@@ -1,0 +1,65 @@
+"""What every client is shown before anything is called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+
+from okx_mcp.config import load_settings
+from okx_mcp.server import create_server
+
+pytestmark = pytest.mark.anyio
+
+NAMES = [
+    "get_ticker",
+    "find_instruments",
+    "get_balance",
+    "place_limit_order",
+    "confirm_order",
+    "check_order",
+    "cancel_order",
+    "system_status",
+]
+MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "cancel_order"}
+BYTES = 16_000
+
+
+@pytest.fixture
+async def listed(tmp_path: Path) -> list[dict[str, Any]]:
+    config = tmp_path / "config.toml"
+    config.touch()
+    server = create_server(load_settings({}, {}, config_file=config, state_dir=tmp_path))
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+    return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+
+
+async def test_the_list_is_short_and_always_in_the_same_order(listed: list[dict[str, Any]]) -> None:
+    assert [tool["name"] for tool in listed] == NAMES
+    assert len(json.dumps({"tools": listed}, separators=(",", ":")).encode()) < BYTES
+
+
+async def test_every_tool_says_what_it_is_and_what_it_may_do(listed: list[dict[str, Any]]) -> None:
+    for tool in listed:
+        assert tool["title"]
+        assert tool["description"]
+        assert set(tool["annotations"]) == {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+        assert tool["annotations"]["readOnlyHint"] is (tool["name"] not in MAY_CHANGE_SOMETHING)
+        assert tool["annotations"]["destructiveHint"] is (tool["name"] in MAY_CHANGE_SOMETHING)
+
+
+async def test_every_schema_is_closed_typed_and_without_ballast(listed: list[dict[str, Any]]) -> None:
+    for tool in listed:
+        assert tool["inputSchema"]["type"] == "object"
+        assert tool["inputSchema"]["additionalProperties"] is False
+        assert tool["outputSchema"]["type"] == "object"
+        assert "anyOf" not in json.dumps(tool)
+        assert all("title" not in each for each in tool["inputSchema"]["properties"].values())
+
+
+async def test_no_argument_asks_for_a_secret_or_an_address(listed: list[dict[str, Any]]) -> None:
+    arguments = {name for tool in listed for name in tool["inputSchema"]["properties"]}
+
+    assert not {name for name in arguments if any(word in name for word in ("key", "secret", "pass", "token", "url"))}

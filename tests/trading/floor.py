@@ -1,0 +1,96 @@
+"""What the trading tests have in common: a desk on a paper exchange, intents, tickets and approvals."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+import httpx2
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.hosts import Site
+from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.signing import Credentials
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.instruments import Quantity, SizeUnit
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import LimitOrder, Ticket, body_digest, new_ticket_id
+from tests.clocks import VirtualClock
+
+PLACE: Final = "POST /trade/order"
+READ: Final = "GET /trade/order"
+CANCEL: Final = "POST /trade/cancel-order"
+
+RESTS_AT: Final = "30000"
+"""Far below any price of BTC-USDT on the paper exchange: a buy waits there, a sell is barred by the price band."""
+
+ACCOUNT: Final = Account(Environment.PAPER, Site.GLOBAL, "0123456789ab")
+
+
+def a_client(
+    exchange: PaperExchange,
+    transport: httpx2.AsyncBaseTransport,
+    clock: VirtualClock,
+    credentials: Credentials | None = None,
+) -> OkxClient:
+    return OkxClient("http://127.0.0.1", credentials or exchange.owner, transport=transport, clock=clock)
+
+
+def a_desk(
+    client: OkxClient, journal: Journal, clock: VirtualClock, environment: Environment = Environment.PAPER
+) -> OrderDesk:
+    return OrderDesk(Account(environment, Site.GLOBAL, client.key_fingerprint), client, journal, clock)
+
+
+def buy(
+    size: str = "0.001",
+    inst_id: str = "BTC-USDT",
+    *,
+    at: str = RESTS_AT,
+    unit: SizeUnit = SizeUnit.BASE,
+    ord_type: OrdType = OrdType.LIMIT,
+) -> LimitOrder:
+    return LimitOrder(inst_id, Side.BUY, Decimal(size), unit, Decimal(at), ord_type)
+
+
+def at_once(client_price: Decimal | None) -> str:
+    """A price at which a buy is filled at once, within the paper exchange's price band."""
+    assert client_price is not None
+    return str(round(client_price * Decimal("1.03"), 0))
+
+
+async def approved(desk: OrderDesk, intent: LimitOrder | None = None, channel: Channel = Channel.HOST) -> Approval:
+    """The approval of a fresh ticket."""
+    ticket = await desk.propose(intent or buy(), channel)
+    return Approval(ticket.id, channel)
+
+
+def a_ticket(**changes: Any) -> Ticket:
+    """A ticket made without an exchange."""
+    ticket_id = new_ticket_id()
+    body = {
+        "instId": "BTC-USDT",
+        "tdMode": "cash",
+        "side": "buy",
+        "ordType": "limit",
+        "sz": "0.001",
+        "px": "30000",
+        "clOrdId": ticket_id,
+    }
+    ticket = Ticket(
+        id=ticket_id,
+        account=ACCOUNT,
+        intent=buy(),
+        body=body,
+        digest=body_digest(body),
+        quantity=Quantity(Decimal("0.001"), Decimal(30), None, "BTC", "USDT"),
+        last_price=Decimal(64000),
+        fee_rate=Decimal("-0.001"),
+        channel=Channel.HOST,
+        created_ms=1_000_000,
+        expires_ms=1_300_000,
+    )
+    return replace(ticket, **changes)
