@@ -9,10 +9,11 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
 from okx_mcp.okx.signing import Credentials, Secret
@@ -63,7 +64,7 @@ class Settings:
     credentials: Credentials | None
     state_dir: Path
     api_base_url: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # its address may hold a password
 
     @property
     def in_words(self) -> str:
@@ -117,7 +118,7 @@ def load_settings(
     given = _from_environment(environ)
     given.update({name: value for name, value in flags.items() if value is not None})
     file = _read_file(config_file)
-    profile = given.pop("profile", None) or file.get("profile")
+    profile = given.pop("profile", file.get("profile"))
     values = {**_profile(file, profile), **given}
 
     credentials = _credentials(values)
@@ -133,7 +134,7 @@ def load_settings(
         credentials=None if embedded else credentials,
         state_dir=state_dir or default_state_dir(),
         api_base_url=api_base_url,
-        proxy=values.get("proxy"),
+        proxy=_proxy(values.get("proxy")),
     )
 
 
@@ -163,6 +164,8 @@ def _read_file(named: Path | None) -> dict[str, Any]:
     _refuse_unknown(file, _TOP_LEVEL, str(path))
     if not isinstance(file.get("allow_live", False), bool):
         raise SettingsError(f"allow_live in {path} is true or false")
+    if not isinstance(file.get("profile", ""), str):
+        raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
@@ -192,7 +195,7 @@ def _profile(file: Mapping[str, Any], name: str | None) -> dict[str, str]:
     profiles: dict[str, dict[str, str]] = file.get("profiles", {})
     if name not in profiles:
         raise SettingsError(f"unknown profile {name}{_did_you_mean(name, profiles)}")
-    return profiles[name]
+    return {setting: value.strip() for setting, value in profiles[name].items() if value.strip()}
 
 
 def _credentials(values: Mapping[str, str]) -> Credentials | None:
@@ -215,7 +218,8 @@ def _choice(choices: type[_Choice], name: str, values: Mapping[str, str], defaul
     try:
         return choices(text)
     except ValueError:
-        raise SettingsError(f"{name} is {', '.join(choices)}, not {text!r}") from None
+        variable = next(each for each, setting in _VARIABLES.items() if setting == name)
+        raise SettingsError(f"{name} ({variable}) is one of {', '.join(choices)}, not {text!r}") from None
 
 
 def _paper_address(address: str | None, environment: Environment) -> str | None:
@@ -230,6 +234,19 @@ def _paper_address(address: str | None, environment: Environment) -> str | None:
     if not is_loopback(checked):
         raise SettingsError("OKX_API_BASE_URL: a paper exchange is on this machine (http://127.0.0.1:PORT)")
     return checked
+
+
+def _proxy(address: str | None) -> str | None:
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError("proxy is an address such as http://proxy.example:3128")
+    return address
 
 
 def _check_together(

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import httpx2
 
 from okx_mcp.okx.clock import Clock
@@ -239,11 +240,11 @@ def interrupted(interrupt: Callable[[], object], *, acted: bool) -> Fault:
     async def fault(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
         if not acted:
             interrupt()
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         response = await deliver()
         if acted:
             interrupt()
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         return response
 
     return fault

@@ -146,7 +146,9 @@ def refusal(endpoint: Endpoint, answered: Answered) -> OkxError:
     summary of orders (1, 2) that came without the rows it sums up.
     """
     if endpoint.method == "POST" and answered.code in _SUMMARIES:
-        return Unknown(f"OKX {answered.code} on {endpoint}, without a result of its own for each order", endpoint, answered)
+        return Unknown(
+            f"OKX {answered.code} on {endpoint}, without a result of its own for each order", endpoint, answered
+        )
     if answered.code in _CREDENTIAL_CODES:
         return BadCredentials.from_answer(endpoint, answered)
     explained = explain(answered.code)

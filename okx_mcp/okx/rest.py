@@ -80,7 +80,8 @@ class Rest:
         self._rate_limits = RateLimits(self._clock)
         self._read_within_s = read_within_s
         self._write_within_s = write_within_s
-        self._answer_within_s = answer_within_s
+        connect_within_s = min(_CONNECT_WITHIN_S, answer_within_s)
+        self._all_within_s = connect_within_s + answer_within_s
         headers = {"User-Agent": f"okx-mcp/{__version__}", "Accept": "application/json"}
         if demo:
             headers["x-simulated-trading"] = "1"
@@ -92,7 +93,7 @@ class Rest:
             proxy=proxy,
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx2.Timeout(answer_within_s, connect=_CONNECT_WITHIN_S),
+            timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0),
         )
 
@@ -224,7 +225,7 @@ class Rest:
         """One attempt. The body is read before the status is looked at: OKX's code is in it at any status."""
         try:
             # The library's own limits start anew with every byte; an answer in drops would never end.
-            with anyio.fail_after(_CONNECT_WITHIN_S + self._answer_within_s):
+            with anyio.fail_after(self._all_within_s):
                 response = await self._http.send(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None

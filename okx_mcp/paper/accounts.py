@@ -29,12 +29,13 @@ _STARTS_WITH: Final = (
 )
 
 
-def open_account(ledger: Ledger, now_us: int) -> None:
-    """Gives a new account its paper money, once."""
+def open_account(ledger: Ledger, seed: int, now_us: int) -> None:
+    """Gives a new account its paper money, once, and writes down which prices it trades at."""
     if ledger.counter("opened_us"):
         return
     ledger.count("opened_us", max(1, now_us))
     ledger.count("settled_us", now_us)
+    ledger.count("seed", seed)
     for account, ccy, amount in _STARTS_WITH:
         ledger.change(ccy, Decimal(amount), now_us, account)
 

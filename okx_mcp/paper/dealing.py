@@ -1,4 +1,4 @@
-"""Placing, amending and cancelling: the rules that need the account and the market, and their consequences.
+"""Placing, amending and cancelling orders, and letting those that rest meet the tape.
 
 Each function changes the ledger only after its last refusal, so a refused order leaves no trace.
 """
@@ -6,22 +6,19 @@ Each function changes the ledger only after its last refusal, so a refused order
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
 
 from okx_mcp.paper.accounts import execute
 from okx_mcp.paper.books import Level
-from okx_mcp.paper.intake import AmendRequest, OrderRef, PlaceRequest, check_size, check_tick
+from okx_mcp.paper.intake import AmendRequest, OrderRef, PlaceRequest, check_size
 from okx_mcp.paper.ledger import Ledger, TakenRow
 from okx_mcp.paper.listing import Instrument
 from okx_mcp.paper.market import Market
 from okx_mcp.paper.matching import Wish, by_instrument, crossings, reaches_best, take_away, walk
-from okx_mcp.paper.orders import ZERO, Order, Side
+from okx_mcp.paper.orders import ZERO, Order
 from okx_mcp.paper.refusals import Refused
+from okx_mcp.paper.rules import Rules
 
-__all__ = ["MAX_OPEN", "MAX_OPEN_PER_INSTRUMENT", "Dealing"]
-
-MAX_OPEN: Final = 4000
-MAX_OPEN_PER_INSTRUMENT: Final = 500
+__all__ = ["Dealing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,15 @@ class Dealing:
 
     def place(self, request: PlaceRequest) -> Order:
         """Takes an order in. What comes back is how it stands now: resting, filled or cancelled at once."""
-        instrument = request.instrument
-        self._check_size(request)
+        instrument, rules = request.instrument, self._rules
+        rules.check_size(request)
         px = request.px
         if px is not None:
-            px = self._within_band(instrument, request.side, px, moves=request.moves_to_band)
-        self._check_room(request)
+            px = rules.within_band(instrument, request.side, px, moves=request.moves_to_band)
+        rules.check_room(request)
         wish = self._wish(request, px)
         fills = self._fills(instrument, request, wish)
-        self._check_affordable(request, px, fills)
+        rules.check_affordable(request, px, fills)
         order = self._new(request, px)
         self.ledger.put_order(order)
         return self._matched(order, instrument, wish, fills)
@@ -82,93 +79,6 @@ class Dealing:
     def find(self, ref: OrderRef) -> Order | None:
         order = self.ledger.order(ref.ord_id) if ref.ord_id is not None else self.ledger.order_named(ref.cl_ord_id)
         return order if order and order.inst_id == ref.inst_id else None
-
-    # Checks
-
-    def _check_size(self, request: PlaceRequest) -> None:
-        """Sizes and values, in whichever currency `sz` is given."""
-        instrument = request.instrument
-        last = self.market.last(instrument, self._now_ms)
-        if request.tgt_ccy == "quote_ccy":
-            amount = request.sz
-            if amount / last < instrument.min_sz:
-                raise Refused("51020", f"The amount should be worth at least {instrument.min_sz:f}.")
-        else:
-            check_size(instrument, request.sz)
-            amount = request.sz * (request.px or last)
-        if request.ord_type == "market":
-            self._check_market_value(instrument, self._usd(amount, request.quote_ccy))
-        else:
-            self._check_limit_value(instrument, request.sz, self._usd(amount, request.quote_ccy))
-
-    def _check_market_value(self, instrument: Instrument, usd: Decimal) -> None:
-        """Spot's maxMktSz is in USDT, which is a dollar here."""
-        if usd > instrument.max_mkt_amt:
-            raise Refused("51201", f"A market order may be worth {instrument.max_mkt_amt:f} USD at most.")
-        if usd > instrument.max_mkt_sz:
-            raise Refused("51202", f"A market order may be worth {instrument.max_mkt_sz:f} USDT at most.")
-
-    def _check_limit_value(self, instrument: Instrument, sz: Decimal, usd: Decimal) -> None:
-        if sz > instrument.max_lmt_sz:
-            raise Refused("51203", f"A limit order may have a size of {instrument.max_lmt_sz:f} at most.")
-        if usd > instrument.max_lmt_amt:
-            raise Refused("51185", f"A limit order may be worth {instrument.max_lmt_amt:f} USD at most.")
-
-    def _within_band(self, instrument: Instrument, side: Side, px: Decimal, *, moves: bool) -> Decimal:
-        """The price if it may stand, or the nearest that may where the request lets it be moved."""
-        check_tick(instrument, px)
-        limits = self.market.price_limits(instrument, self._now_ms)
-        bound = limits.highest_buy if side == "buy" else limits.lowest_sell
-        if (px <= bound) if side == "buy" else (px >= bound):
-            return px
-        if moves:
-            return bound
-        if side == "buy":
-            raise Refused("51137", f"The highest price for a buy order is {bound:f}.")
-        raise Refused("51138", f"The lowest price for a sell order is {bound:f}.")
-
-    def _check_room(self, request: PlaceRequest) -> None:
-        ledger = self.ledger
-        named = ledger.order_named(request.cl_ord_id) if request.cl_ord_id else None
-        if named and named.is_open:
-            raise Refused("51016", "Client order ID already exists.")
-        if len(ledger.open) >= MAX_OPEN:
-            raise Refused("51025", f"An account may have {MAX_OPEN} open orders at most.")
-        if len(ledger.open_at(request.instrument.inst_id)) >= MAX_OPEN_PER_INSTRUMENT:
-            raise Refused("51174", f"An instrument may have {MAX_OPEN_PER_INSTRUMENT} open orders at most.")
-
-    def _check_affordable(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
-        """An order must be covered in full by what is not held already.
-
-        Where a market order's size is in the coin it receives, what it costs is only known from the book: it
-        must be covered at the last price, and beyond that is cut to the balance, unless banAmend forbids it.
-        """
-        buys, instrument = request.side == "buy", request.instrument
-        pays = request.quote_ccy if buys else instrument.base_ccy
-        available = self.ledger.available(pays)
-        if px is not None:
-            needed = request.sz * px if buys else request.sz
-        elif (request.tgt_ccy == "quote_ccy") == buys:
-            needed = request.sz
-        else:
-            last = self.market.last(instrument, self._now_ms)
-            needed = request.sz * last if buys else request.sz / last
-            if request.ban_amend and not self._gets_all(request, fills):
-                needed = max(needed, available + instrument.tick_sz)
-        if needed > available:
-            raise Refused("51008", f"Order failed. Insufficient {pays} balance.", sub_code="1000")
-
-    def _gets_all(self, request: PlaceRequest, fills: list[tuple[int, int]]) -> bool:
-        """Whether the fills, which never cost more than there is, are all that was asked for."""
-        instrument = request.instrument
-        if request.tgt_ccy == "base_ccy":
-            return instrument.size(sum(lots for _, lots in fills)) == request.sz
-        last_ticks = fills[-1][0] if fills else 0
-        amount = sum((instrument.price(ticks) * instrument.size(lots) for ticks, lots in fills), ZERO)
-        return request.sz - amount < instrument.price(last_ticks) * instrument.lot_sz
-
-    def _usd(self, amount: Decimal, ccy: str) -> Decimal:
-        return amount * self.market.usd(ccy, self._now_ms)
 
     # Taking and resting
 
@@ -278,8 +188,8 @@ class Dealing:
         if request.new_sz is not None:
             check_size(instrument, sz)
         if request.new_px is not None:
-            px = self._within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
-        self._check_limit_value(instrument, sz, self._usd(sz * px, order.quote_ccy))
+            px = self._rules.within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
+        self._rules.check_limit_value(instrument, sz, sz * px, order.quote_ccy)
         left = sz - order.acc_fill_sz
         if left <= 0:
             done = replace(order, sz=order.acc_fill_sz, px=px, state="filled", u_time_us=self.now_us)
@@ -296,6 +206,10 @@ class Dealing:
         self.ledger.put_order(changed)
         fills = walk(self._levels(instrument, asks=wish.buys), wish) if takes else []
         return self._matched(changed, instrument, wish, fills) if fills else changed
+
+    @property
+    def _rules(self) -> Rules:
+        return Rules(self.ledger, self.market, self._now_ms)
 
     @property
     def _now_ms(self) -> int:

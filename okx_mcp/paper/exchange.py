@@ -35,8 +35,13 @@ from okx_mcp.paper.throttle import Throttle
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
 
 _PREFIX: Final = "/api/v5"
-_REMEMBERED: Final = 10_000
+_REMEMBERED: Final = 2000
 """How many requests the journal keeps."""
+
+_BODY_KEPT: Final = 65_536
+"""And how much of a body."""
+
+_PATHS: Final = frozenset(path for _, path in ENDPOINTS)
 
 _OPENED: Final = {
     "title": "Paper exchange opened",
@@ -118,12 +123,12 @@ class PaperExchange:
 
     def orders(self) -> list[Order]:
         """Every order the account still knows of, oldest first."""
-        with self.store.transaction() as ledger:
+        with self._one_at_a_time, self.store.transaction() as ledger:
             return sorted(ledger.orders, key=lambda order: order.ord_id)
 
     def fills(self) -> list[Fill]:
         """Every fill, oldest first."""
-        with self.store.transaction() as ledger:
+        with self._one_at_a_time, self.store.transaction() as ledger:
             return sorted(ledger.fills, key=lambda fill: fill.bill_id)
 
     def announce(self, **notice: str) -> None:
@@ -132,8 +137,9 @@ class PaperExchange:
 
     def reset(self) -> None:
         """Starts the account over with its first money."""
-        self.store.clear()
-        self._open_account()
+        with self._one_at_a_time:
+            self.store.clear()
+            self._open_account()
 
     # Requests
 
@@ -158,21 +164,22 @@ class PaperExchange:
     def _answer(self, request: SignedRequest) -> Answer:
         now_us = self._now_us()
         path, _, query = request.target.partition("?")
-        self._received[request.method, path] += 1
+        if path in _PATHS:
+            self._received[request.method, path] += 1
         try:
             answer = self._dispatch(request, path, query, now_us)
         except RequestRefused as refusal:
             answer = refused(refusal)
         except StoreUnavailableError:
             answer = refused(RequestRefused("50001", "Service temporarily unavailable."))
-        received = ReceivedRequest(request.method, request.target, request.body, now_us, answer.status)
+        received = ReceivedRequest(request.method, request.target, request.body[:_BODY_KEPT], now_us, answer.status)
         self.journal_of_requests.append(received)
         return answer
 
     def _dispatch(self, request: SignedRequest, path: str, query: str, now_us: int) -> Answer:
         endpoint = ENDPOINTS.get((request.method, path))
         if endpoint is None:
-            if any(known == path for _, known in ENDPOINTS):
+            if path in _PATHS:
                 raise RequestRefused("50115", "Invalid request method.")
             return not_found()
         key = None
@@ -203,7 +210,10 @@ class PaperExchange:
         at_us = max(now_us, ledger.settled_us) if key else now_us
         call = Call(params, items, self.market, ledger, key, self._user_id, at_us, self._notices)
         if key:
-            open_account(ledger, at_us)
+            open_account(ledger, self.seed, at_us)
+            if ledger.counter("seed") != self.seed:
+                # Reset under our feet, for another market than ours.
+                raise RequestRefused("50001", "Service temporarily unavailable.")
             call.dealing.settle()
             ledger.tidy(at_us)
         known_as = (endpoint.method, endpoint.path)
@@ -215,8 +225,7 @@ class PaperExchange:
         with self.store.transaction() as ledger:
             if ledger.counter("opened_us") and ledger.counter("seed") != self.seed:
                 raise ValueError(f"this paper account was opened with seed {ledger.counter('seed')}, not {self.seed}")
-            ledger.count("seed", self.seed)
-            open_account(ledger, self._now_us())
+            open_account(ledger, self.seed, self._now_us())
 
 
 def _refuse_expired(endpoint: Endpoint, headers: Mapping[str, str], now_us: int) -> None:

@@ -217,7 +217,7 @@ def _alphanumeric(item: Item, name: str, pattern: re.Pattern[str]) -> str:
 def _flag(item: Item, name: str) -> bool:
     """A JSON boolean. OKX's own Python client sends "" for an unset one, others the words."""
     given = item.get(name)
-    if given in {None, "", "false"} or given is False:
+    if given is None or given is False or given in ("", "false"):
         return False
     if given is True or given == "true":
         return True

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.store import MemoryStore, SqliteStore, Store
+from okx_mcp.paper.store import MemoryStore, SqliteStore, Store, StoreUnavailableError
 
 __all__ = ["ACCOUNT_FILE", "run_paper", "serve"]
 
@@ -32,7 +32,7 @@ def run_paper(port: int, seed: int, state_dir: Path | None) -> int:
         store: Store = SqliteStore(state_dir / ACCOUNT_FILE) if state_dir else MemoryStore()
         exchange = PaperExchange(seed=seed, store=store)
         listening = _listening(port)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, StoreUnavailableError) as problem:
         sys.stderr.write(f"okx-mcp paper: {problem}\n")
         return 2
     try:

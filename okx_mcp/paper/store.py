@@ -24,7 +24,11 @@ __all__ = ["MemoryStore", "SqliteStore", "Store", "StoreUnavailableError"]
 _BUSY_S: Final = 10
 """How long a process waits for another one's request to finish. Requests take milliseconds."""
 
-_SCHEMA: Final = """
+_VERSION: Final = 1
+"""Goes up when old rows can not be read any more; a new field with a default is no reason."""
+
+_SCHEMA: Final = f"""
+PRAGMA user_version = {_VERSION};
 CREATE TABLE IF NOT EXISTS rows (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -84,15 +88,17 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._ledger = Ledger()
+        self._revision = 0
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made with its mode before SQLite opens it, so that it is never readable by others.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._ledger = Ledger()
-        self._revision = 0
         self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._prepare()
+        except sqlite3.Error as problem:
+            self._connection.close()
+            raise StoreUnavailableError(f"{path}: {problem}") from problem
 
     @contextmanager
     def transaction(self) -> Iterator[Ledger]:
@@ -124,6 +130,14 @@ class SqliteStore:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in {0, _VERSION}:
+            raise sqlite3.DatabaseError(f"the account was kept by another version of okx-mcp ({version})")
+        self._connection.executescript(_SCHEMA)
 
     def _forget(self) -> None:
         """Everything is read again in the next transaction."""

@@ -18,6 +18,7 @@ _SINGLE: Final = {
 _BY_IP: Final = frozenset({CountedBy.IP, CountedBy.IP_INST_TYPE, CountedBy.IP_INST_ID})
 
 _WORTH_SWEEPING: Final = 1000
+_LONGEST_S: Final = max(row.per_s for row in ENDPOINTS.values())
 
 
 class Throttle:
@@ -43,7 +44,8 @@ class Throttle:
         for (_, bucket), n in wanted.items():
             self._seen[bucket].extend([now_us] * n)
         if len(self._seen) > _WORTH_SWEEPING:
-            self._seen = {bucket: seen for bucket, seen in self._seen.items() if seen}
+            recent_us = now_us - _LONGEST_S * 1_000_000
+            self._seen = {bucket: seen for bucket, seen in self._seen.items() if seen and seen[-1] > recent_us}
 
     def _wanted(
         self, endpoint: Endpoint, client_ip: str, user: str, items: list[Mapping[str, object]]

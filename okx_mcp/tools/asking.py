@@ -6,7 +6,7 @@ carries the whole order in its arguments. Which way a ticket goes is fixed when 
 """
 
 import json
-from decimal import Decimal
+from decimal import ROUND_UP, Context
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -35,7 +35,7 @@ _ASKS_BY_RESULT_SINCE: Final = "2026-07-28"
 _ANSWER_WITHIN_S: Final = 300.0
 _NO_PERSON_ANSWERS_WITHIN_MS: Final = 1_000
 
-_CENT: Final = Decimal("0.01")
+_SHOWN: Final = Context(prec=3, rounding=ROUND_UP)
 _PLACE: Final = {
     "paper": "PAPER (no real money)",
     "demo": "DEMO (no real money)",
@@ -149,8 +149,8 @@ def _text(ticket: "Ticket") -> str:
         f"Price: {plain(intent.price)} {quantity.quote_ccy}{_from_market(ticket)}",
     ]
     if ticket.fee_rate is not None:
-        cost = abs(quantity.quote * ticket.fee_rate)
-        lines.append(f"Fee: at most about {plain(cost.quantize(_CENT))} {quantity.quote_ccy}")
+        fee = _SHOWN.plus(abs(quantity.quote * ticket.fee_rate))
+        lines.append(f"Fee: at most about {plain(fee)} {quantity.quote_ccy}")
     lines.append(f"Good until {iso_time(ticket.expires_ms)}. Place exactly this order?")
     return "\n".join(lines)
 

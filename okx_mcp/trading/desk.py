@@ -10,9 +10,10 @@ from typing import Final
 
 import anyio
 
+from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.clock import Clock
-from okx_mcp.okx.errors import OkxError, Refused
-from okx_mcp.okx.models import Fill, Order
+from okx_mcp.okx.errors import OkxError, Refused, Unknown
+from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.accounts import Account, AccountRules
 from okx_mcp.trading.approval import Approval, Channel, accepts
@@ -31,7 +32,7 @@ from okx_mcp.trading.orders import (
     state_at_exchange,
 )
 from okx_mcp.trading.outcome import Outcome, proves
-from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved
+from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved, Refusal, UnsettledOrder
 
 __all__ = ["OrderDesk"]
 
@@ -39,6 +40,8 @@ TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
 _MARGIN_MS: Final = 2_000
+_OKX_FORGETS_AFTER_MS: Final = 2 * 60 * 60 * 1000
+_READ_ORDER: Final = endpoint("GET", "trade/order")
 _ASK_EVERY_S: Final = 1.0
 _SETTLE_WITHIN_S: Final = 15.0
 _RULES_KEPT_S: Final = 600.0
@@ -68,9 +71,10 @@ class OrderDesk:
         """Make the intent exact and write it down. Nothing is sent.
 
         Raises:
-            Refusal: the instrument, the numbers, the account or the key do not allow it.
+            Refusal: the instrument, the numbers, the account, the key or the channel do not allow it.
             OkxError: a figure could not be read from OKX.
         """
+        self._check_channel(channel)
         rules = await self.rules()
         rules.check_trading()
         instrument = await self.instruments.tradable(intent.inst_id)
@@ -134,8 +138,7 @@ class OrderDesk:
         Raises:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
-        if not accepts(self.account.environment, approval.channel):
-            raise NotApproved("Live orders are approved by a person only, and this approval is not a person's.")
+        self._check_channel(approval.channel)
         with anyio.CancelScope(shield=True):
             begun = self._journal.begin(approval, self.account, self._now_ms())
             receipt = await self._send(begun.receipt) if begun.is_ours else begun.receipt
@@ -158,8 +161,12 @@ class OrderDesk:
             )
         except OkxError as error:
             return self._record(_after_failure(sent, error))
-        except JournalUnavailable as refusal:
+        except Refusal as refusal:
             return self._record(replace(intent, state=OrderState.NOT_SENT, reason=str(refusal)))
+        except BaseException:
+            # A cancellation that no shield keeps out, or a fault of our own.
+            self._record(replace(sent, state=OrderState.UNKNOWN if _left(sent) else OrderState.NOT_SENT))
+            raise
         return self._record(replace(sent, state=OrderState.ACCEPTED, ord_id=ack.ord_id))
 
     # --- the truth ----------------------------------------------------------------------------------------------
@@ -169,8 +176,12 @@ class OrderDesk:
 
         `any_id` is a ticket's id (its clOrdId) or OKX's ordId. `inst_id` is needed only for orders that are not
         ours. None where neither the journal nor the exchange knows the order.
+
+        Raises:
+            OkxError: OKX did not say, so nothing newer is known.
+            JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
         """
-        receipt = self._journal_receipt(any_id)
+        receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None:
             return await self._settled(receipt, fresh=True)
         if inst_id is None:
@@ -185,9 +196,11 @@ class OrderDesk:
 
         Raises:
             NoSuchOrder: its instrument is neither given nor known, or the exchange knows no such order.
-            OkxError: OKX did not take the cancel, or did not answer.
+            UnsettledOrder: the exchange does not know the order yet, and it may still arrive.
+            JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
+            OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        receipt = self._journal_receipt(any_id)
+        receipt = self._journal_receipt(any_id, inst_id)
         inst_id = inst_id or (receipt.ticket.intent.inst_id if receipt else None)
         if inst_id is None:
             raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
@@ -197,11 +210,14 @@ class OrderDesk:
                 await self._exchange.cancel_order({"instId": inst_id, **_names(any_id)})
             except OkxError as error:
                 failure = error
-        order = await self._ask(inst_id, any_id)
+        try:
+            order = await self._ask(inst_id, any_id)
+        except OkxError as unread:
+            raise failure or _cancelled_unseen(any_id) from unread
         if order is None:
-            raise NoSuchOrder(f"OKX knows no open order {any_id} of {inst_id}; there is nothing to cancel.")
+            raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
         if receipt is not None:
-            self._record(_read_back(receipt, order, self._now_ms()))
+            self._record(_read_back(receipt, order))
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
         return OrderView.from_order(order)
@@ -213,34 +229,57 @@ class OrderDesk:
     async def _settled(self, receipt: Receipt, *, fresh: bool = False) -> Receipt:
         """Ask until the outcome is known, or until the time for asking is up."""
         match receipt.state:
+            case OrderState.INTENT:
+                return self._given_up_if_abandoned(receipt)
             case OrderState.SENT | OrderState.UNKNOWN:
                 return await self._settle_unknown(receipt)
             case OrderState.ACCEPTED:
                 return await self._read_back_once(receipt)
             case OrderState.LIVE | OrderState.PARTIALLY_FILLED if fresh:
-                return await self._read_back_once(receipt)
+                return await self._seen_again(receipt)
             case _:
                 return receipt
+
+    def _given_up_if_abandoned(self, receipt: Receipt) -> Receipt:
+        try:
+            return self._journal.give_up_abandoned(receipt, self._now_ms())
+        except JournalUnavailable:
+            return receipt
 
     async def _read_back_once(self, receipt: Receipt) -> Receipt:
         try:
             order = await self._order_of(receipt)
         except OkxError:
             return receipt
-        return receipt if order is None else self._record(_read_back(receipt, order, self._now_ms()))
+        return receipt if order is None else self._record(_read_back(receipt, order))
+
+    async def _seen_again(self, receipt: Receipt) -> Receipt:
+        """What was live may not be live any more, so an old word for it is no answer."""
+        order = await self._order_of(receipt)
+        if order is None:
+            raise Unknown(
+                f"OKX does not know order {receipt.ticket.id} any more, which was {receipt.state} when last seen. It "
+                "forgets an order that was cancelled without a fill after two hours",
+                _READ_ORDER,
+            )
+        return self._record(_read_back(receipt, order))
 
     async def _settle_unknown(self, receipt: Receipt) -> Receipt:
-        """NO_EFFECT only once the order can no longer arrive and four questions all say that it never did."""
+        """NO_EFFECT only once the order can no longer arrive, and OKX has twice denied it and lists it nowhere."""
         give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
         not_found = 0
         while True:
             try:
                 order = await self._order_of(receipt)
                 if order is not None:
-                    return self._record(_read_back(receipt, order, self._now_ms()))
+                    return self._record(_read_back(receipt, order))
                 not_found = not_found + 1 if self._cannot_arrive_any_more(receipt) else 0
-                if not_found >= 2 and not await self._left_a_trace(receipt):  # noqa: PLR2004
-                    return self._record(replace(receipt, state=OrderState.NO_EFFECT, at_ms=self._now_ms()))
+                if not_found >= 2:  # noqa: PLR2004
+                    order = await self._listed(receipt)
+                    if order is not None:
+                        return self._record(_read_back(receipt, order))
+                    if not await self._was_filled(receipt):
+                        return self._record(self._without_effect(receipt))
             except OkxError:
                 not_found = 0
             if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
@@ -253,22 +292,43 @@ class OrderDesk:
             return False
         return self._now_ms() > receipt.exp_time_ms + uncertainty_ms + _MARGIN_MS
 
-    async def _left_a_trace(self, receipt: Receipt) -> bool:
-        inst_id, cl_ord_id = receipt.ticket.intent.inst_id, receipt.ticket.id
-        listed: list[Order | Fill] = [
+    async def _listed(self, receipt: Receipt) -> Order | None:
+        """The order in OKX's lists, some of which remember longer than the question for a single order."""
+        inst_id = receipt.ticket.intent.inst_id
+        listed = [
             *await self._exchange.open_orders(inst_id),
             *await self._exchange.order_history(InstType.SPOT, inst_id),
-            *await self._exchange.fills(inst_id=inst_id),
+            *await self._exchange.order_archive(InstType.SPOT, inst_id),
         ]
-        return any(row.cl_ord_id == cl_ord_id for row in listed)
+        return next((order for order in listed if order.cl_ord_id == receipt.ticket.id), None)
+
+    async def _was_filled(self, receipt: Receipt) -> bool:
+        inst_id = receipt.ticket.intent.inst_id
+        fills = [
+            *await self._exchange.fills(inst_id=inst_id),
+            *await self._exchange.fills_history(InstType.SPOT, inst_id=inst_id),
+        ]
+        return any(fill.cl_ord_id == receipt.ticket.id for fill in fills)
+
+    def _without_effect(self, receipt: Receipt) -> Receipt:
+        asked_late = self._now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS
+        reason = (
+            "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may "
+            "have rested for a while. It is not live and was not filled."
+        )
+        return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=reason if asked_late else None)
 
     async def _order_of(self, receipt: Receipt) -> Order | None:
-        return await self._exchange.order(receipt.ticket.intent.inst_id, cl_ord_id=receipt.ticket.id)
+        return await self._ask(receipt.ticket.intent.inst_id, receipt.ticket.id)
 
     async def _ask(self, inst_id: str, any_id: str) -> Order | None:
         if any_id.isdigit():
-            return await self._exchange.order(inst_id, ord_id=any_id)
-        return await self._exchange.order(inst_id, cl_ord_id=any_id)
+            order = await self._exchange.order(inst_id, ord_id=any_id)
+        else:
+            order = await self._exchange.order(inst_id, cl_ord_id=any_id)
+        if order is not None and any_id not in (order.ord_id, order.cl_ord_id):
+            raise Unknown(f"{_READ_ORDER}: the answer is about another order", _READ_ORDER)
+        return order
 
     def close(self) -> None:
         """Release the journal."""
@@ -292,14 +352,24 @@ class OrderDesk:
         fees = await self._exchange.trade_fee(InstType.SPOT, intent.inst_id)
         return fees.taker
 
-    def _journal_receipt(self, any_id: str) -> Receipt | None:
+    def _check_channel(self, channel: Channel) -> None:
+        if not accepts(self.account.environment, channel):
+            raise NotApproved(
+                f"{self.account.environment.capitalize()} orders are approved by a person, and this client cannot ask one."
+            )
+
+    def _journal_receipt(self, any_id: str, inst_id: str | None) -> Receipt | None:
+        """The journal's word; where it cannot be read, the exchange's has to do, if there is a way to ask for it."""
         try:
             return self._journal.receipt(any_id, self.account)
-        except JournalUnavailable:
+        except JournalUnavailable as unavailable:
+            if inst_id is None:
+                raise JournalUnavailable(f"{unavailable} For this order say its instrument (inst_id) too.") from None
             return None
 
     def _record(self, receipt: Receipt) -> Receipt:
         """Write it down if that can be done; what happened at the exchange is true either way."""
+        receipt = replace(receipt, at_ms=self._now_ms())
         try:
             return self._journal.record(receipt)
         except JournalUnavailable:
@@ -313,17 +383,37 @@ def _names(any_id: str) -> dict[str, str]:
     return {"ordId": any_id} if any_id.isdigit() else {"clOrdId": any_id}
 
 
+def _left(receipt: Receipt) -> bool:
+    """Whether the order may have left this machine: SENT is written just before."""
+    return receipt.state is not OrderState.INTENT
+
+
 def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
     state = {
         Outcome.NOT_SENT: OrderState.NOT_SENT,
         Outcome.REJECTED: OrderState.REJECTED,
         Outcome.UNKNOWN: OrderState.UNKNOWN,
-    }[proves(error)]
+    }[proves(error) if _left(receipt) else Outcome.NOT_SENT]
     explained = error.explained
     reason = f"{explained.meaning} {explained.action}" if explained and isinstance(error, Refused) else str(error)
     return replace(receipt, state=state, code=error.code or None, reason=reason)
 
 
-def _read_back(receipt: Receipt, order: Order, now_ms: int) -> Receipt:
+def _read_back(receipt: Receipt, order: Order) -> Receipt:
     view = OrderView.from_order(order)
-    return replace(receipt, state=view.state, ord_id=view.ord_id, order=view, at_ms=now_ms)
+    return replace(receipt, state=view.state, ord_id=view.ord_id, order=view, code=None, reason=None)
+
+
+def _cancelled_unseen(any_id: str) -> Unknown:
+    return Unknown(
+        f"OKX accepted the cancel of {any_id}, and how the order ended could not be read: call check_order", _READ_ORDER
+    )
+
+
+def _nothing_to_cancel(any_id: str, inst_id: str, receipt: Receipt | None) -> Refusal:
+    if receipt is not None and receipt.state.order_sent == "unknown":
+        return UnsettledOrder(
+            f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "
+            "check_order with that id, then cancel again."
+        )
+    return NoSuchOrder(f"OKX knows no open order {any_id} of {inst_id}; there is nothing to cancel.")

@@ -40,8 +40,16 @@ class Exchange(Protocol):
         self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
     ) -> list[Order]: ...
 
+    async def order_archive(
+        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+    ) -> list[Order]: ...
+
     async def fills(
         self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
+    ) -> list[Fill]: ...
+
+    async def fills_history(
+        self, inst_type: str, *, inst_id: str | None = None, ord_id: str | None = None
     ) -> list[Fill]: ...
 
     async def place_order(

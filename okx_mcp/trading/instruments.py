@@ -4,7 +4,7 @@ A size or price is taken exactly or refused with its nearest neighbours; nothing
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Instrument", "Quantity", "SizeUnit"]
 
-_DIGITS: Final = 60
-"""Enough for the product of the longest size and the longest price OKX lists."""
+_PLACES: Final = 30
+_DIGITS: Final = 6 * _PLACES
+"""Enough for any size times any price, and for the quotient of any two, to be exact."""
 
 
 class SizeUnit(StrEnum):
@@ -86,82 +87,79 @@ class Instrument:
         Raises:
             Misfit: it is not; OKX names no code for this, so it is refused here.
         """
+        _check_is_amount(price, "price")
         below, above = _neighbours(price, self.tick_size)
         if below == above:
             return price
         raise Misfit(
             f"The price {plain(price)} is not a multiple of the tick size {plain(self.tick_size)} of {self.inst_id}. "
-            f"Nearest valid prices: {_or(below, above, self.quote_ccy)}.",
+            f"Nearest valid prices: "
+            f"{' or '.join(f'{plain(each)} {self.quote_ccy}' for each in (below, above) if each)}.",
             below=below or None,
             above=above,
         )
 
     def quantity(self, size: Decimal, unit: SizeUnit, price: Decimal) -> Quantity:
-        """`size` in every unit at `price`.
+        """`size` in every unit at `price`, which is on the tick.
 
         Raises:
             Misfit: off the lot, or outside the instrument's minimum and maximum (OKX would say 51121, 51020, 51101).
+                Its neighbours are in the unit that was asked for.
         """
         if unit is SizeUnit.CONTRACTS:
             raise Misfit(f"{self.inst_id} is a spot instrument and has no contracts; give the size in base or quote.")
-        if unit is SizeUnit.QUOTE:
-            return self._from_quote(size, price)
-        self._check_bounds(size, f"{plain(size)} {self.base_ccy}")
-        below, above = _neighbours(size, self.lot_size)
-        if below != above:
-            raise Misfit(
-                f"The size {plain(size)} {self.base_ccy} is not a multiple of the lot size {plain(self.lot_size)} of "
-                f"{self.inst_id}. Nearest valid sizes: {_or(below, above, self.base_ccy)}.",
-                below=below,
-                above=above,
-            )
-        return self._readings(size, price)
-
-    def _from_quote(self, amount: Decimal, price: Decimal) -> Quantity:
+        _check_is_amount(size, "size")
         with localcontext(prec=_DIGITS):
-            size = amount / price
-            self._check_bounds(size, f"{plain(amount)} {self.quote_ccy} at {plain(price)}")
-            below, above = _neighbours(size, self.lot_size)
+            per_base = price if unit is SizeUnit.QUOTE else Decimal(1)
+            lot = self.lot_size * per_base
+            least = _neighbours(self.min_size, self.lot_size)[1] * per_base
+            if size < least:
+                raise self._misfit(size, unit, price, "below the minimum", above=least)
+            if self.max_limit_size is not None:
+                most = _neighbours(self.max_limit_size, self.lot_size)[0] * per_base
+                if size > most:
+                    raise self._misfit(size, unit, price, "above the maximum", below=most)
+            below, above = _neighbours(size, lot)
             if below != above:
-                raise Misfit(
-                    f"{plain(amount)} {self.quote_ccy} at {plain(price)} is not a whole number of lots of "
-                    f"{plain(self.lot_size)} {self.base_ccy}. Nearest valid sizes: "
-                    f"{plain(below)} {self.base_ccy} = {plain(below * price)} {self.quote_ccy}, or "
-                    f"{plain(above)} {self.base_ccy} = {plain(above * price)} {self.quote_ccy}.",
-                    below=below * price,
-                    above=above * price,
-                )
-            return self._readings(below, price)
+                lots = f"not a whole number of lots of {plain(self.lot_size)} {self.base_ccy}"
+                raise self._misfit(size, unit, price, lots, below=below, above=above)
+            base = size // lot * self.lot_size
+            return Quantity(base, base * price, None, self.base_ccy, self.quote_ccy)
 
-    def _check_bounds(self, size: Decimal, asked: str) -> None:
-        if size < self.min_size:
-            raise Misfit(
-                f"The size {asked} is below the minimum of {self.inst_id}. Nearest valid size: "
-                f"{plain(self.min_size)} {self.base_ccy}.",
-                above=self.min_size,
-            )
-        if self.max_limit_size is not None and size > self.max_limit_size:
-            raise Misfit(
-                f"The size {asked} is above the maximum of {self.inst_id}. Nearest valid size: "
-                f"{plain(self.max_limit_size)} {self.base_ccy}.",
-                below=self.max_limit_size,
-            )
+    def _misfit(
+        self,
+        size: Decimal,
+        unit: SizeUnit,
+        price: Decimal,
+        what: str,
+        *,
+        below: Decimal | None = None,
+        above: Decimal | None = None,
+    ) -> Misfit:
+        nearest = [each for each in (below, above) if each is not None]
+        if unit is SizeUnit.BASE:
+            asked = f"{plain(size)} {self.base_ccy}"
+            valid = [f"{plain(each)} {self.base_ccy}" for each in nearest]
+        else:
+            asked = f"{plain(size)} {self.quote_ccy} at {plain(price)}"
+            valid = [f"{plain(each / price)} {self.base_ccy} = {plain(each)} {self.quote_ccy}" for each in nearest]
+        words = f"The size {asked} is {what} of {self.inst_id}. Nearest valid: {' or '.join(valid)}."
+        return Misfit(words, below=below, above=above)
 
-    def _readings(self, size: Decimal, price: Decimal) -> Quantity:
-        with localcontext(prec=_DIGITS):
-            return Quantity(size, size * price, None, self.base_ccy, self.quote_ccy)
+
+def _check_is_amount(number: Decimal, what: str) -> None:
+    """Refuse what is no amount of anything, or has more digits than are reckoned with exactly."""
+    if not number.is_finite() or number <= 0 or number.adjusted() >= _PLACES or _decimals(number) > _PLACES:
+        raise Misfit(f"A {what} is a positive number with at most {_PLACES} digits on either side of its point.")
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def _neighbours(number: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
     """The multiples of `step` at or next to `number`; equal when it is one itself."""
     with localcontext(prec=_DIGITS):
-        steps = number / step
-        if steps == steps.to_integral_value():
-            return number, number
-        return steps.to_integral_value(ROUND_FLOOR) * step, steps.to_integral_value(ROUND_CEILING) * step
-
-
-def _or(below: Decimal, above: Decimal, ccy: str) -> str:
-    if below <= 0:
-        return f"{plain(above)} {ccy}"
-    return f"{plain(below)} or {plain(above)} {ccy}"
+        below = number // step * step
+        return below, below if below == number else below + step

@@ -47,8 +47,8 @@ CREATE TABLE IF NOT EXISTS events (
 """
 
 _ABANDONED_AFTER_MS: Final = 30_000
-"""A send older than this has no process waiting for its answer any more."""
-_LOCK_WAIT_S: Final = 5.0
+"""A send older than this has no process waiting for its answer any more; nor has one from the future, which tells
+of a clock that was moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,14 @@ class Begun:
 
 
 class Journal:
-    """One journal file. Opened on first use, so that a server which never trades never touches it."""
+    """One journal file. Opened on first use, so that a server which never trades never touches it.
 
-    def __init__(self, path: Path) -> None:
+    `lock_wait_s`: how long to wait while another process writes.
+    """
+
+    def __init__(self, path: Path, *, lock_wait_s: float = 5.0) -> None:
         self._path = path
+        self._lock_wait_s = lock_wait_s
         self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -112,18 +116,40 @@ class Journal:
         return Begun(_if_ever_used(found), is_ours=False)
 
     def sending(self, receipt: Receipt, exp_time_ms: int, now_ms: int) -> Receipt:
-        """Write SENT, durably; called just before the socket write.
+        """Write SENT, durably; called just before the socket write. The last gate, and only an INTENT goes through.
 
         Raises:
+            NotApproved: the ticket expired while the order waited for its turn, or was given up meanwhile.
             JournalUnavailable: it could not be written, so nothing may be sent.
         """
-        return self.record(_moved(receipt, OrderState.SENT, now_ms, exp_time_ms=exp_time_ms))
+        with self._transaction() as db:
+            found = _find(db, receipt.ticket.id, receipt.ticket.account)
+            if found.state is not OrderState.INTENT:
+                raise NotApproved("This ticket's order was given up before it was sent.")
+            if now_ms >= found.ticket.expires_ms:
+                raise NotApproved("The ticket expired before its order could be sent.")
+            sent = _moved(found, OrderState.SENT, now_ms, exp_time_ms=exp_time_ms)
+            _record(db, sent)
+        return sent
 
     def record(self, receipt: Receipt) -> Receipt:
-        """Write what became of a ticket."""
+        """Write what became of a ticket, unless more is known of it already. Returns what is known now."""
         with self._transaction() as db:
+            found = _find(db, receipt.ticket.id, receipt.ticket.account)
+            if not receipt.state.supersedes(found.state):
+                return found
             _record(db, receipt)
         return receipt
+
+    def give_up_abandoned(self, receipt: Receipt, now_ms: int) -> Receipt:
+        """Write NOT_SENT for an INTENT whose process is gone. After this `sending` refuses it, should it be alive."""
+        with self._transaction() as db:
+            found = _find(db, receipt.ticket.id, receipt.ticket.account)
+            if found.state is OrderState.INTENT and abs(now_ms - found.at_ms) > _ABANDONED_AFTER_MS:
+                reason = "okx-mcp ended before it could send the order."
+                found = _moved(found, OrderState.NOT_SENT, now_ms, reason=reason)
+                _record(db, found)
+        return found
 
     def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
         """Write that the approval was not given. A ticket that was used already stays as it is."""
@@ -146,31 +172,37 @@ class Journal:
 
     def receipt(self, any_id: str, account: Account) -> Receipt | None:
         """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
-        with self._transaction() as db:
+        with self._usable() as db:
             row = db.execute(
                 "SELECT receipt FROM tickets WHERE account = ?1 AND (id = ?2 OR ord_id = ?2)",
                 (str(account), any_id),
             ).fetchone()
-        return None if row is None else _from_json(row[0])
+            return None if row is None else _from_json(row[0])
 
     def unsettled(self, account: Account, now_ms: int) -> list[Receipt]:
         """Orders of this account whose outcome nobody knows and nobody is waiting for."""
-        with self._transaction() as db:
+        with self._usable() as db:
             return _unsettled(db, account, now_ms)
 
     # --- the file -----------------------------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            db = self._open()
+        with self._usable() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
+
+    @contextmanager
+    def _usable(self) -> Iterator[sqlite3.Connection]:
+        """The open journal. Enough for reading, which waits for no writer."""
+        try:
+            yield self._open()
         except (sqlite3.Error, OSError) as error:
             raise JournalUnavailable(
                 f"The journal {self._path} cannot be used ({error}). Without it no order is sent; reading and "
@@ -180,7 +212,7 @@ class Journal:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             _make_private(self._path)
-            db = sqlite3.connect(self._path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(self._path, timeout=self._lock_wait_s, isolation_level=None, check_same_thread=False)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
@@ -235,8 +267,8 @@ def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: i
 
 def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Receipt]:
     rows = db.execute(
-        "SELECT receipt FROM tickets WHERE account = ? AND (state = ? OR (state = ? AND changed_ms < ?))",
-        (str(account), OrderState.UNKNOWN, OrderState.SENT, now_ms - _ABANDONED_AFTER_MS),
+        "SELECT receipt FROM tickets WHERE account = ? AND (state = ? OR (state = ? AND abs(? - changed_ms) > ?))",
+        (str(account), OrderState.UNKNOWN, OrderState.SENT, now_ms, _ABANDONED_AFTER_MS),
     ).fetchall()
     return [_from_json(row[0]) for row in rows]
 
@@ -269,4 +301,7 @@ def _to_json(receipt: Receipt) -> str:
 
 
 def _from_json(text: str) -> Receipt:
-    return _receipts().validate_json(text)
+    try:
+        return _receipts().validate_json(text)
+    except ValueError:
+        raise sqlite3.DataError("a record in it cannot be read") from None

@@ -71,6 +71,10 @@ class OrderState(StrEnum):
         """Whether nothing can change any more."""
         return self in _FINAL
 
+    def supersedes(self, known: "OrderState") -> bool:
+        """Whether this is news to one who knows `known`: what was proven is not taken back by what proves less."""
+        return _PROVES_AS_MUCH[self] >= _PROVES_AS_MUCH[known]
+
 
 _NEVER_SENT: Final = frozenset({OrderState.PROPOSED, OrderState.DECLINED, OrderState.EXPIRED, OrderState.NOT_SENT})
 _UNPROVEN: Final = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
@@ -85,6 +89,19 @@ _FINAL: Final = frozenset(
         OrderState.CANCELED,
     }
 )
+
+_PROVES_AS_MUCH: Final = {
+    OrderState.PROPOSED: 0,
+    OrderState.INTENT: 1,
+    OrderState.SENT: 2,
+    OrderState.UNKNOWN: 3,
+    OrderState.NO_EFFECT: 4,
+    OrderState.ACCEPTED: 5,
+    OrderState.LIVE: 6,
+    OrderState.PARTIALLY_FILLED: 7,
+    **dict.fromkeys(_FINAL - {OrderState.NO_EFFECT}, 8),
+}
+"""NO_EFFECT rests on the exchange's silence, so a word of the exchange's goes over it."""
 
 _AT_EXCHANGE: Final = {
     "live": OrderState.LIVE,

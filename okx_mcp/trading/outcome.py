@@ -43,6 +43,8 @@ PROVES: Final = (
     Row(NoConnection, Outcome.NOT_SENT, "no connection, no bytes"),
     Row(TooBusy, Outcome.NOT_SENT, "our own queue refused it"),
     Row(NoCredentials, Outcome.NOT_SENT, "it was never signed"),
+    Row(Code("1"), Outcome.UNKNOWN, "each order's own row has the reason, and there was none"),
+    Row(Code("2"), Outcome.UNKNOWN, "some orders were accepted, and no row says whether this one was"),
     Row(Code("50001"), Outcome.UNKNOWN, "service unavailable: does not say since when"),
     Row(Code("50004"), Outcome.UNKNOWN, "OKX says itself that it means neither success nor failure"),
     Row(Code("50013"), Outcome.UNKNOWN, "busy: does not say how far the order got"),
@@ -52,6 +54,7 @@ PROVES: Final = (
     Row(Code("51016"), Outcome.UNKNOWN, "our fresh client order id exists: something of ours is there already"),
     Row(Code("51054"), Outcome.UNKNOWN, "timed out inside the exchange"),
     Row(Code("51149"), Outcome.UNKNOWN, "timed out inside the exchange"),
+    Row(Code("51603"), Outcome.UNKNOWN, "no such order: an answer to another question"),
 )
 """Codes that are not here are judged by the error table: known and final means REJECTED."""
 

@@ -19,7 +19,7 @@ from okx_mcp.okx.errors import (
     Unknown,
 )
 from tests.clocks import VirtualClock
-from tests.okx.wire import CREDENTIALS, SITE, Okx, answer, order_row
+from tests.okx.wire import CREDENTIALS, Okx, answer, connect, order_row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
 
@@ -38,7 +38,7 @@ def okx(httpx2_mock: respx.Router, clock: VirtualClock) -> Okx:
 
 @pytest.fixture
 async def client(clock: VirtualClock) -> AsyncIterator[OkxClient]:
-    async with OkxClient(SITE, CREDENTIALS, clock=clock) as client:
+    async with connect(clock) as client:
         yield client
 
 
@@ -213,7 +213,7 @@ async def test_any_other_failure_is_not_a_missing_order(okx: Okx, client: OkxCli
 
 
 async def test_a_private_endpoint_without_a_key_is_not_sent(okx: Okx, clock: VirtualClock) -> None:
-    async with OkxClient(SITE, clock=clock) as client:
+    async with connect(clock, None) as client:
         with pytest.raises(NoCredentials):
             await client.balance()
         with pytest.raises(NoCredentials):

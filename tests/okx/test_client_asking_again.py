@@ -1,6 +1,7 @@
 """What is asked again, how often and when; and what never is."""
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import anyio
 import httpx
@@ -12,7 +13,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.error_codes import ERROR_CODES, Again
 from okx_mcp.okx.errors import BadCredentials, NoConnection, NotSent, OkxError, Throttled, TooBusy, Unavailable, Unknown
 from tests.clocks import VirtualClock
-from tests.okx.wire import CREDENTIALS, SITE, Okx, answer, order_row
+from tests.okx.wire import SITE, Okx, answer, connect, order_row
 
 pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
 
@@ -47,7 +48,7 @@ def okx(httpx2_mock: respx.Router, clock: VirtualClock) -> Okx:
 
 @pytest.fixture
 async def client(clock: VirtualClock) -> AsyncIterator[OkxClient]:
-    async with OkxClient(SITE, CREDENTIALS, clock=clock) as client:
+    async with connect(clock) as client:
         yield client
 
 
@@ -123,22 +124,13 @@ async def test_after_the_fourth_time_it_fails_as_what_it_is(
     assert read.call_count == 4
 
 
-async def test_the_pauses_grow(okx: Okx, client: OkxClient, clock: VirtualClock) -> None:
-    asked_s: list[float] = []
-    read = okx.answers("GET", "market/ticker", answer(code="50001"))
-    reply = read.side_effect
-
-    def note_the_time(request: httpx.Request) -> httpx.Response:
-        asked_s.append(clock.monotonic_s())
-        assert callable(reply)
-        return reply(request)  # type: ignore[no-any-return]
-
-    read.side_effect = note_the_time
+async def test_the_pauses_grow(okx: Okx, client: OkxClient) -> None:
+    okx.answers("GET", "market/ticker", answer(code="50001"))
 
     with pytest.raises(Unavailable):
         await client.ticker("BTC-USDT")
 
-    pauses = [later - earlier for earlier, later in zip(asked_s, asked_s[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(okx.arrivals_s)]
     for pause, middle in zip(pauses, (0.25, 0.5, 1.0), strict=True):
         assert 0.75 * middle - 1e-6 <= pause <= 1.25 * middle + 1e-6
 
@@ -147,7 +139,7 @@ async def test_asking_again_stays_within_the_deadline(okx: Okx, clock: VirtualCl
     read = okx.answers("GET", "market/ticker", answer(code="50001"))
     start_s = clock.monotonic_s()
 
-    async with OkxClient(SITE, clock=clock, read_within_s=0.5) as client:
+    async with connect(clock, read_within_s=0.5) as client:
         with pytest.raises(Unavailable):
             await client.ticker("BTC-USDT")
 
@@ -179,9 +171,7 @@ async def test_a_time_that_okx_refuses_twice_is_an_error(okx: Okx, client: OkxCl
     assert read.call_count == 2
 
 
-async def test_a_time_that_okx_refuses_is_measured_again_after_other_failures_too(
-    okx: Okx, client: OkxClient
-) -> None:
+async def test_a_time_that_okx_refuses_is_measured_again_after_other_failures_too(okx: Okx, client: OkxClient) -> None:
     read = okx.answers(
         "GET", "account/config", answer(code="50011"), answer(code="50102", status=401), answer({"uid": "7"})
     )
@@ -219,9 +209,16 @@ async def test_an_order_is_sent_once_whatever_comes_of_it(okx: Okx, client: OkxC
 @pytest.mark.parametrize("path", [*WRITES, "asset/transfer"])
 @pytest.mark.parametrize(
     "failure",
-    [answer(code="50011"), answer(code="50001"), answer(code="50102"), answer(code="50004"), httpx.Response(503)]
-    + [httpx2.ConnectError(""), httpx2.ReadTimeout(""), httpx2.RemoteProtocolError("")],
-    ids=["50011", "50001", "50102", "50004", "503", "ConnectError", "ReadTimeout", "RemoteProtocolError"],
+    [
+        pytest.param(answer(code="50011"), id="50011"),
+        pytest.param(answer(code="50001"), id="50001"),
+        pytest.param(answer(code="50102"), id="50102"),
+        pytest.param(answer(code="50004"), id="50004"),
+        pytest.param(httpx.Response(503), id="503"),
+        pytest.param(httpx2.ConnectError(""), id="ConnectError"),
+        pytest.param(httpx2.ReadTimeout(""), id="ReadTimeout"),
+        pytest.param(httpx2.RemoteProtocolError(""), id="RemoteProtocolError"),
+    ],
 )
 async def test_no_write_is_ever_sent_again(
     okx: Okx, client: OkxClient, path: str, failure: httpx.Response | Exception
@@ -266,9 +263,7 @@ async def test_a_write_before_which_the_clock_cannot_be_measured_is_known_not_to
     assert announced == []
 
 
-async def test_a_write_whose_turn_comes_too_late_is_not_sent(
-    okx: Okx, client: OkxClient, clock: VirtualClock
-) -> None:
+async def test_a_write_whose_turn_comes_too_late_is_not_sent(okx: Okx, client: OkxClient, clock: VirtualClock) -> None:
     move = okx.answers("POST", "asset/transfer", answer({"transId": "1", "ccy": "USDT"}))
     outcomes: list[str] = []
 

@@ -7,17 +7,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
+import httpx2
 import respx
 
+from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.signing import Credentials, Secret
 from tests.clocks import VirtualClock
 
-__all__ = ["CREDENTIALS", "SITE", "Okx", "answer", "order_row"]
+__all__ = ["CREDENTIALS", "SITE", "Okx", "answer", "connect", "order_row"]
 
 SITE: Final = "https://openapi.okx.com"
 CREDENTIALS: Final = Credentials(Secret("wire-api-key"), Secret("wire-secret-key"), Secret("wire-passphrase"))
 
+_TLS: Final = httpx2.create_ssl_context()
+"""One for all: reading the certificates takes longer than any test."""
+
 Reply = httpx.Response | Exception
+
+
+def connect(clock: VirtualClock, credentials: Credentials | None = CREDENTIALS, **options: Any) -> OkxClient:
+    """A client of OKX's global site over the library's own transport."""
+    return OkxClient(SITE, credentials, clock=clock, transport=httpx2.AsyncHTTPTransport(verify=_TLS), **options)
 
 
 def answer(
@@ -39,6 +49,8 @@ class Okx:
 
     def __init__(self, router: respx.Router, clock: VirtualClock) -> None:
         self.ahead_ms = 0
+        self.arrivals_s: list[float] = []
+        """When each request arrived that one of `answers` was for."""
         self._router = router
         self._clock = clock
         self._times = self._route("GET", "public/time")
@@ -52,6 +64,7 @@ class Okx:
         left = list(replies)
 
         def reply(request: httpx.Request) -> httpx.Response:
+            self.arrivals_s.append(self._clock.monotonic_s())
             now = left.pop(0) if len(left) > 1 else left[0]
             if isinstance(now, httpx.Response):
                 return httpx.Response(now.status_code, headers=now.headers, content=now.content)

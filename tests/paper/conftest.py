@@ -88,9 +88,7 @@ class Api:
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
         return self.send("POST", f"/api/v5/{path}", json.dumps(body).encode(), headers)
 
-    def send(
-        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
         signed = rest_headers(
             self.credentials or self.exchange.owner, rest_timestamp(self.clock.ms), method, target, body
         )

@@ -8,10 +8,12 @@ import pytest
 
 from tests.paper.conftest import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Api, Clock
 
+LONG_BARS = ("6H", "12H", "1D", "2D", "3D", "1W", "1M", "3M")
 ALL_BARS = (
-    "1m 3m 5m 15m 30m 1H 2H 4H 6H 12H 1D 2D 3D 1W 1M 3M "
-    "6Hutc 12Hutc 1Dutc 2Dutc 3Dutc 1Wutc 1Mutc 3Mutc"
-).split()
+    *("1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H"),
+    *LONG_BARS,
+    *(f"{bar}utc" for bar in LONG_BARS),
+)
 
 
 def test_the_ticker_is_the_newest_trade_and_the_top_of_the_book(api: Api) -> None:
@@ -171,9 +173,7 @@ def test_candles_know_the_newest_1440_bars_and_history_the_rest(api: Api, clock:
     assert [row[0] for row in history] == [str(oldest - 60_000)]
 
 
-def test_history_has_finished_bars_only_and_those_of_a_second_for_three_months(
-    api: Api, clock: Clock
-) -> None:
+def test_history_has_finished_bars_only_and_those_of_a_second_for_three_months(api: Api, clock: Clock) -> None:
     newest = api.get("market/history-candles", instId="BTC-USDT", bar="1s", limit=1).row
     long_ago = (clock.us - 100 * DAY_US) // 1000
 
@@ -230,9 +230,7 @@ def test_an_index_follows_the_market_with_more_decimals(api: Api) -> None:
 
     assert abs(Decimal(row["idxPx"]) / api.last() - 1) < Decimal("0.001")
     assert Decimal(row["low24h"]) <= Decimal(row["idxPx"]) <= Decimal(row["high24h"])
-    assert {"BTC-USD", "ETH-USD"} <= {
-        found["instId"] for found in api.get("market/index-tickers", quoteCcy="USD").data
-    }
+    assert {"BTC-USD", "ETH-USD"} <= {found["instId"] for found in api.get("market/index-tickers", quoteCcy="USD").data}
     assert api.get("market/index-tickers").code == "50015"
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import pairwise
+from struct import unpack
 
 import pytest
 from hypothesis import given, settings
@@ -63,15 +64,13 @@ def test_open_and_close_lie_between_low_and_high_and_something_always_trades(pat
     low=st.integers(1, 2 * ONE),
     above=st.integers(0, ONE),
     where=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
-    random=st.lists(st.integers(0, 65_535), min_size=4 * 60, max_size=4 * 60),
+    dice=st.binary(min_size=8 * 60, max_size=8 * 60),
 )
-def test_any_bar_splits_whatever_the_dice_say(
-    low: int, above: int, where: tuple[int, int], random: list[int]
-) -> None:
+def test_any_bar_splits_whatever_the_dice_say(low: int, above: int, where: tuple[int, int], dice: bytes) -> None:
     opened, closed = (low + above * part // 1000 for part in where)
     parent = Bar(opened, low + above, low, closed, 10_000)
 
-    children = split(parent, random, quiet=4)
+    children = split(parent, unpack(">240H", dice), quiet=4)
 
     assert merged(children) == parent
     assert all(bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in children)
@@ -100,9 +99,7 @@ def test_a_cross_stands_at_the_quotient_of_its_coins_at_every_full_hour(day: int
 
 
 def test_seeds_and_coins_have_paths_of_their_own() -> None:
-    closes = {
-        (seed, name): CoinPath(seed, name, 200).day(20_000).close for seed in (1, 2) for name in ("A", "B")
-    }
+    closes = {(seed, name): CoinPath(seed, name, 200).day(20_000).close for seed in (1, 2) for name in ("A", "B")}
 
     assert len(set(closes.values())) == 4
 
@@ -120,9 +117,7 @@ def test_another_process_sees_the_same_prices_to_the_byte() -> None:
         for salt in ("1", "2")
     }
 
-    here = [
-        MARKET.ticker_row(pair, NOW_US // 1000, Taken()) for pair in MARKET.listing.instruments.values()
-    ]
+    here = [MARKET.ticker_row(pair, NOW_US // 1000, Taken()) for pair in MARKET.listing.instruments.values()]
     assert outputs == {f"{here}\n".encode()}
 
 
@@ -145,9 +140,7 @@ def test_the_trades_of_a_second_are_its_bar(pair: Instrument, second: int) -> No
 
 @given(instruments, moments)
 @settings(deadline=None, max_examples=25)
-def test_skipping_quiet_stretches_finds_the_same_trades_as_looking_at_each(
-    pair: Instrument, second: int
-) -> None:
+def test_skipping_quiet_stretches_finds_the_same_trades_as_looking_at_each(pair: Instrument, second: int) -> None:
     tape = MARKET.tape(pair)
     middle = pair.ticks(tape.path.second(second).open)
     after_us, until_us = second * 1_000_000 + 500_000, (second + 900) * 1_000_000

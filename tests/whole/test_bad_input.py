@@ -77,8 +77,8 @@ async def test_a_number_is_taken_as_text_or_as_json_without_loss(
 
 MISFITS = {
     "below the minimum": ({"size": "0.000001"}, "0.00001 BTC"),
-    "off the lot": ({"size": "0.001000001"}, "0.001 or 0.00100001 BTC"),
-    "off the tick": ({"price": "60000.55"}, "60000.5 or 60000.6 USDT"),
+    "off the lot": ({"size": "0.001000001"}, "0.001 BTC or 0.00100001 BTC"),
+    "off the tick": ({"price": "60000.55"}, "60000.5 USDT or 60000.6 USDT"),
     "a quote size that is no whole number of lots": (
         {"size": "100", "unit": "quote", "price": "60000"},
         "0.00166666 BTC",
