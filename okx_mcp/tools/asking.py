@@ -5,8 +5,8 @@ call, before that by a request of ours. Any other client shows its own approval 
 carries the whole order in its arguments. Which way a ticket goes is fixed when it is made and never weakens.
 """
 
+import decimal
 import json
-from decimal import ROUND_UP, Context
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -35,7 +35,7 @@ _ASKS_BY_RESULT_SINCE: Final = "2026-07-28"
 _ANSWER_WITHIN_S: Final = 300.0
 _NO_PERSON_ANSWERS_WITHIN_MS: Final = 1_000
 
-_SHOWN: Final = Context(prec=3, rounding=ROUND_UP)
+_SHOWN: Final = decimal.Context(prec=3, rounding=decimal.ROUND_UP)
 _PLACE: Final = {
     "paper": "PAPER (no real money)",
     "demo": "DEMO (no real money)",

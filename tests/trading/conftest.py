@@ -8,19 +8,19 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
 from tests.clocks import VirtualClock
-from tests.trading.floor import a_client, a_desk
+from tests.trading.floor import a_client, a_desk, exchange_time
 from tests.wire import Wire
 
 
 @pytest.fixture
 def clock() -> VirtualClock:
-    """One time for the exchange, the client and the desk."""
+    """One passing of time for the exchange, the client and the desk; this machine's wall clock may be moved."""
     return VirtualClock()
 
 
 @pytest.fixture
 def exchange(clock: VirtualClock) -> PaperExchange:
-    return PaperExchange(now_us=lambda: clock.wall_ms() * 1000, rate_limits=False)
+    return PaperExchange(now_us=exchange_time(clock), rate_limits=False)
 
 
 @pytest.fixture
@@ -41,4 +41,4 @@ def journal_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def desk(client: OkxClient, journal_path: Path, clock: VirtualClock) -> OrderDesk:
-    return a_desk(client, Journal(journal_path), clock)
+    return a_desk(client, Journal(journal_path, lock_wait_s=0.05), clock)

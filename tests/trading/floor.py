@@ -1,7 +1,11 @@
 """What the trading tests have in common: a desk on a paper exchange, intents, tickets and approvals."""
 
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+import sqlite3
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -30,6 +34,12 @@ RESTS_AT: Final = "30000"
 ACCOUNT: Final = Account(Environment.PAPER, Site.GLOBAL, "0123456789ab")
 
 
+def exchange_time(clock: VirtualClock) -> Callable[[], int]:
+    """The exchange's own clock, in Unix microseconds: right to begin with, and no setting of ours moves it."""
+    ahead_us = clock.wall_ms() * 1000 - round(clock.monotonic_s() * 1_000_000)
+    return lambda: ahead_us + round(clock.monotonic_s() * 1_000_000)
+
+
 def a_client(
     exchange: PaperExchange,
     transport: httpx2.AsyncBaseTransport,
@@ -56,10 +66,11 @@ def buy(
     return LimitOrder(inst_id, Side.BUY, Decimal(size), unit, Decimal(at), ord_type)
 
 
-def at_once(client_price: Decimal | None) -> str:
-    """A price at which a buy is filled at once, within the paper exchange's price band."""
-    assert client_price is not None
-    return str(round(client_price * Decimal("1.03"), 0))
+async def buy_at_once(client: OkxClient) -> LimitOrder:
+    """A buy that is filled as soon as it arrives, within the paper exchange's price band."""
+    last = (await client.ticker("BTC-USDT")).last
+    assert last is not None
+    return buy(at=str(round(last * Decimal("1.03"), 0)))
 
 
 async def approved(desk: OrderDesk, intent: LimitOrder | None = None, channel: Channel = Channel.HOST) -> Approval:
@@ -94,3 +105,11 @@ def a_ticket(**changes: Any) -> Ticket:
         expires_ms=1_300_000,
     )
     return replace(ticket, **changes)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another program that has begun to write to a journal and does not come to an end."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield

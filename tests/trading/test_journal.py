@@ -21,7 +21,7 @@ from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import OrderState, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
-from tests.trading.floor import ACCOUNT, a_ticket
+from tests.trading.floor import ACCOUNT, a_ticket, locked
 
 NOW_MS = 1_000_001
 A_MINUTE_MS = 60_000
@@ -400,14 +400,6 @@ def test_a_record_that_cannot_be_read_is_a_journal_that_cannot_be_used(journal: 
         journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
     with pytest.raises(JournalUnavailable, match="cannot be read"):
         journal.receipt(ticket.id, ACCOUNT)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another program that has begun to write and does not come to an end."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        yield
 
 
 @contextmanager

@@ -1,0 +1,401 @@
+"""One approval, at most one order, and the record of it whatever happens."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import OrderState, Receipt, body_digest
+from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
+from tests.clocks import VirtualClock
+from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, buy, buy_at_once, locked
+from tests.wire import Wire, cut, interrupted, refused
+
+pytestmark = pytest.mark.anyio
+
+CLOCK = "GET /public/time"
+
+
+async def test_an_approved_ticket_becomes_exactly_one_order_that_is_read_back(
+    desk: OrderDesk, exchange: PaperExchange
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+
+    (order,) = exchange.orders()
+    assert exchange.posts("/trade/order") == 1
+    assert receipt.state is OrderState.LIVE
+    assert receipt.order is not None
+    assert (receipt.ord_id, receipt.ticket.id) == (str(order.ord_id), order.cl_ord_id)
+    assert receipt.approved_by is Channel.HOST
+
+
+async def test_what_goes_over_the_wire_is_what_was_approved(desk: OrderDesk, wire: Wire) -> None:
+    receipt = await desk.commit(await approved(desk))
+
+    (body,) = wire.bodies(PLACE)
+    assert body_digest(body) == receipt.ticket.digest
+    assert wire.delivered[-2].headers["expTime"] == str(receipt.exp_time_ms)
+
+
+async def test_an_order_that_trades_at_once_is_reported_filled(desk: OrderDesk, client: OkxClient) -> None:
+    receipt = await desk.commit(await approved(desk, await buy_at_once(client)))
+
+    assert receipt.state is OrderState.FILLED
+    assert receipt.order is not None
+    assert receipt.order.filled_size == receipt.ticket.quantity.base
+
+
+# --- again ------------------------------------------------------------------------------------------------------------
+
+
+async def test_committing_again_returns_the_record_and_sends_nothing(desk: OrderDesk, exchange: PaperExchange) -> None:
+    approval = await approved(desk)
+    first = await desk.commit(approval)
+
+    again = [await desk.commit(approval) for _ in range(3)]
+
+    assert again == [first] * 3
+    assert exchange.posts("/trade/order") == 1
+
+
+async def test_twenty_commits_at_once_send_one_order_and_none_says_it_was_not_sent(
+    desk: OrderDesk, exchange: PaperExchange
+) -> None:
+    approval = await approved(desk)
+    receipts: list[Receipt] = []
+
+    async def commit() -> None:
+        receipts.append(await desk.commit(approval))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(commit)
+
+    assert exchange.posts("/trade/order") == 1
+    assert len(receipts) == 20
+    assert {receipt.state.order_sent for receipt in receipts} <= {"yes", "unknown"}
+    assert (await desk.commit(approval)).state is OrderState.LIVE
+
+
+async def test_committing_again_after_a_restart_returns_the_record(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, journal_path: Path, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    first = await desk.commit(approval)
+    desk.close()
+
+    async with a_client(exchange, wire, clock) as client:
+        again = await a_desk(client, Journal(journal_path), clock).commit(approval)
+
+    assert again == first
+    assert exchange.posts("/trade/order") == 1
+
+
+async def test_two_desks_in_two_processes_send_one_order(
+    desk: OrderDesk, exchange: PaperExchange, client: OkxClient, journal_path: Path, clock: VirtualClock
+) -> None:
+    other = a_desk(client, Journal(journal_path), clock)
+    approval = await approved(desk)
+
+    async with anyio.create_task_group() as tasks:
+        for each in (desk, other) * 5:
+            tasks.start_soon(each.commit, approval)
+
+    assert exchange.posts("/trade/order") == 1
+
+
+async def test_a_ticket_that_was_not_sent_is_used_up_all_the_same(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire
+) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, refused())
+    await desk.commit(approval)
+
+    again = await desk.commit(approval)
+
+    assert again.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+
+
+# --- not approved -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_declined_ticket_is_never_sent(desk: OrderDesk, exchange: PaperExchange) -> None:
+    approval = await approved(desk)
+    desk.decline(approval.ticket_id, "the person declined")
+
+    with pytest.raises(NotApproved):
+        await desk.commit(approval)
+
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_an_expired_ticket_is_never_sent(desk: OrderDesk, exchange: PaperExchange, clock: VirtualClock) -> None:
+    approval = await approved(desk)
+    clock.advance(5 * 60)
+
+    with pytest.raises(NotApproved, match="expired"):
+        await desk.commit(approval)
+
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_an_expired_ticket_is_not_revived_by_a_restart_and_a_clock_set_back(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, journal_path: Path, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    desk.close()
+    made_at_ms = clock.wall_ms()
+    clock.advance(3600)
+    clock.set_wall(made_at_ms)
+
+    async with a_client(exchange, wire, clock) as client:
+        receipt = await a_desk(client, Journal(journal_path), clock).commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert receipt.reason is not None
+    assert "expired" in receipt.reason
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_an_approval_through_another_channel_does_not_count(desk: OrderDesk, exchange: PaperExchange) -> None:
+    ticket = await desk.propose(buy(), Channel.ELICITATION)
+
+    with pytest.raises(NotApproved):
+        await desk.commit(Approval(ticket.id, Channel.HOST))
+
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_live_orders_are_not_sent_on_a_cards_word(
+    client: OkxClient, exchange: PaperExchange, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = a_desk(client, Journal(journal_path), clock, Environment.LIVE)
+    ticket = await desk.propose(buy(), Channel.ELICITATION)
+
+    with pytest.raises(NotApproved):
+        await desk.commit(Approval(ticket.id, Channel.HOST))
+
+    assert exchange.posts("/trade/order") == 0
+
+
+# --- nothing left -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("acted", [False, True])
+async def test_a_clock_that_cannot_be_measured_means_not_sent_and_blocks_nothing(
+    desk: OrderDesk, exchange: PaperExchange, client: OkxClient, wire: Wire, acted: bool
+) -> None:
+    approval, next_one = await approved(desk), await approved(desk)
+    client.exchange_clock.forget()
+    wire.breaks(CLOCK, cut(acted=acted))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+    assert (await desk.commit(next_one)).state is OrderState.LIVE
+
+
+async def test_an_order_whose_turn_comes_too_late_is_not_sent(
+    desk: OrderDesk, exchange: PaperExchange, client: OkxClient
+) -> None:
+    approvals = [await approved(desk, buy("0.00001")) for _ in range(300)]
+    states: list[OrderState] = []
+
+    async def commit(approval: Approval) -> None:
+        states.append((await desk.commit(approval)).state)
+
+    async with anyio.create_task_group() as tasks:
+        for approval in approvals:
+            tasks.start_soon(commit, approval)
+
+    assert states.count(OrderState.NOT_SENT) == 300 - exchange.posts("/trade/order") > 0
+    assert len(exchange.orders()) == exchange.posts("/trade/order")
+
+
+async def test_an_order_that_differs_from_its_digest_is_not_sent(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+    receipt = desk.ticket(approval.ticket_id)
+    receipt.ticket.body["sz"] = "0.1"
+    with closing(Journal(journal_path)) as journal:
+        journal.record(receipt)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+
+
+# --- the journal fails ------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_durable_intent_nothing_is_sent(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+
+    with locked(journal_path), pytest.raises(JournalUnavailable):
+        await desk.commit(approval)
+
+    assert exchange.posts("/trade/order") == 0
+    assert (await desk.commit(approval)).state is OrderState.LIVE
+
+
+async def test_a_journal_that_fails_at_sent_means_that_nothing_is_sent(
+    desk: OrderDesk,
+    exchange: PaperExchange,
+    client: OkxClient,
+    wire: Wire,
+    journal_path: Path,
+    clock: VirtualClock,
+) -> None:
+    approval = await approved(desk)
+    client.exchange_clock.forget()
+    with ExitStack() as until_here:
+        wire.breaks(CLOCK, interrupted(lambda: until_here.enter_context(locked(journal_path)), acted=True))
+        receipt = await desk.commit(approval)
+    clock.advance(60)
+
+    later = await desk.check(approval.ticket_id)
+
+    assert isinstance(later, Receipt)
+    assert receipt.state is later.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_a_journal_that_fails_after_the_order_was_accepted_does_not_change_what_is_reported(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+    with ExitStack() as until_here:
+        wire.breaks(PLACE, interrupted(lambda: until_here.enter_context(locked(journal_path)), acted=True))
+        receipt = await desk.commit(approval)
+
+    again = await desk.commit(approval)
+
+    assert receipt.state is again.state is OrderState.LIVE
+    assert exchange.posts("/trade/order") == 1
+
+
+# --- interrupted ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("acted", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("place", [CLOCK, PLACE, READ])
+async def test_a_commit_whose_caller_is_cancelled_still_sends_and_records(
+    desk: OrderDesk, exchange: PaperExchange, client: OkxClient, wire: Wire, place: str, acted: bool
+) -> None:
+    approval = await approved(desk)
+    client.exchange_clock.forget()
+
+    with anyio.CancelScope() as call:
+        wire.breaks(place, interrupted(call.cancel, acted=acted))
+        await desk.commit(approval)
+
+    assert call.cancelled_caught
+    assert exchange.posts("/trade/order") == 1
+    assert desk.ticket(approval.ticket_id).state is OrderState.ACCEPTED
+    assert await state_of(desk, approval) is OrderState.LIVE
+
+
+@pytest.mark.parametrize(
+    ("place", "acted", "recorded", "truth"),
+    [
+        (CLOCK, False, OrderState.NOT_SENT, OrderState.NOT_SENT),
+        (CLOCK, True, OrderState.NOT_SENT, OrderState.NOT_SENT),
+        (PLACE, False, OrderState.UNKNOWN, OrderState.NO_EFFECT),
+        (PLACE, True, OrderState.UNKNOWN, OrderState.LIVE),
+        (READ, False, OrderState.ACCEPTED, OrderState.LIVE),
+        (READ, True, OrderState.ACCEPTED, OrderState.LIVE),
+    ],
+)
+async def test_a_commit_that_is_torn_down_by_force_records_what_is_known(
+    desk: OrderDesk,
+    exchange: PaperExchange,
+    client: OkxClient,
+    wire: Wire,
+    place: str,
+    acted: bool,
+    recorded: OrderState,
+    truth: OrderState,
+) -> None:
+    approval = await approved(desk)
+    client.exchange_clock.forget()
+    commit = asyncio.ensure_future(desk.commit(approval))
+    wire.breaks(place, interrupted(commit.cancel, acted=acted))
+
+    with pytest.raises(asyncio.CancelledError):
+        await commit
+
+    assert desk.ticket(approval.ticket_id).state is recorded
+    assert await state_of(desk, approval) is truth
+    assert len(exchange.orders()) == (truth is OrderState.LIVE)
+    assert wire.tried[PLACE] <= 1
+
+
+@pytest.mark.parametrize(
+    ("place", "recorded"), [(CLOCK, OrderState.NOT_SENT), (PLACE, OrderState.UNKNOWN)], ids=["before", "after"]
+)
+async def test_a_fault_of_our_own_records_what_is_known(
+    desk: OrderDesk, client: OkxClient, wire: Wire, place: str, recorded: OrderState
+) -> None:
+    approval = await approved(desk)
+    client.exchange_clock.forget()
+    wire.breaks(place, interrupted(_stumble, acted=True))
+
+    with pytest.raises(ZeroDivisionError):
+        await desk.commit(approval)
+
+    assert desk.ticket(approval.ticket_id).state is recorded
+
+
+async def test_a_process_that_died_between_intent_and_send_never_sends_and_is_said_not_to_have_sent(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path, client: OkxClient, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    with closing(Journal(journal_path)) as of_the_dead:
+        of_the_dead.begin(approval, desk.account, client.exchange_clock.now_ms())
+
+    soon = await desk.commit(approval)
+    clock.advance(60)
+    later = await desk.commit(approval)
+
+    assert [soon.state, later.state] == [OrderState.INTENT, OrderState.NOT_SENT]
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_a_process_that_died_after_sent_is_settled_by_asking(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path, client: OkxClient
+) -> None:
+    approval = await approved(desk)
+    now_ms = client.exchange_clock.now_ms()
+    with closing(Journal(journal_path)) as of_the_dead:
+        of_the_dead.sending(of_the_dead.begin(approval, desk.account, now_ms).receipt, now_ms + 5_000, now_ms)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NO_EFFECT
+    assert client.exchange_clock.now_ms() > now_ms + 7_000
+    assert exchange.posts("/trade/order") == 0
+
+
+async def state_of(desk: OrderDesk, approval: Approval) -> OrderState:
+    found = await desk.check(approval.ticket_id)
+    assert isinstance(found, Receipt)
+    return found.state
+
+
+def _stumble() -> Callable[[], None]:
+    raise ZeroDivisionError

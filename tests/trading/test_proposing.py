@@ -1,0 +1,133 @@
+"""A ticket is exact, allowed and written down, or there is none; proposing sends nothing."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.hosts import Site
+from okx_mcp.okx.names import OrdType
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.paper.keys import PaperKey, owner_key
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import LimitOrder, OrderState, body_digest
+from okx_mcp.trading.refusals import JournalUnavailable, Misfit, NoSuchInstrument, NotApproved, NotTradable
+from tests.clocks import VirtualClock
+from tests.trading.floor import a_client, a_desk, buy, exchange_time
+from tests.wire import Wire, changed
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_ticket_is_the_very_order_in_every_unit_with_what_a_person_needs_to_judge_it(desk: OrderDesk) -> None:
+    ticket = await desk.propose(buy("60", at="30000", unit=SizeUnit.QUOTE, ord_type=OrdType.POST_ONLY), Channel.HOST)
+
+    assert ticket.body == {
+        "instId": "BTC-USDT",
+        "tdMode": "cash",
+        "side": "buy",
+        "ordType": "post_only",
+        "sz": "0.002",
+        "px": "30000",
+        "clOrdId": ticket.id,
+    }
+    assert ticket.digest == body_digest(ticket.body)
+    assert ticket.line == "PAPER: buy 0.002 BTC at 30000 USDT = 60 USDT (BTC-USDT limit order, post_only)"
+    assert ticket.distance is not None
+    assert ticket.distance < Decimal("-0.4")
+    assert ticket.fee_rate is not None
+    assert ticket.expires_ms - ticket.created_ms == 5 * 60 * 1000
+
+
+async def test_proposing_writes_the_ticket_down_and_sends_nothing(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path
+) -> None:
+    ticket = await desk.propose(buy(), Channel.HOST)
+
+    receipt = Journal(journal_path).receipt(ticket.id, desk.account)
+    assert receipt is not None
+    assert (receipt.state, receipt.ticket) == (OrderState.PROPOSED, ticket)
+    assert exchange.posts("/trade/order") == 0
+
+
+@pytest.mark.parametrize(
+    ("intent", "below", "above"),
+    [
+        (buy(at="30000.05"), "30000", "30000.1"),
+        (buy("0.001000001"), "0.001", "0.00100001"),
+        (buy("0.000001"), None, "0.00001"),
+        (buy("10", at="29999.9", unit=SizeUnit.QUOTE), "9.999866667", "10.000166666"),
+    ],
+    ids=["off the tick", "off the lot", "below the minimum", "no whole number of lots"],
+)
+async def test_a_misfit_is_refused_with_the_nearest_valid_numbers(
+    desk: OrderDesk, intent: LimitOrder, below: str | None, above: str
+) -> None:
+    with pytest.raises(Misfit) as refused:
+        await desk.propose(intent, Channel.HOST)
+
+    assert refused.value.below == (None if below is None else Decimal(below))
+    assert refused.value.above == Decimal(above)
+    assert above in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["btc-usdt", "BTCUSDT", "BTC/USDT", "BTC-USTD", "BTC-USD-SWAP"])
+async def test_an_instrument_that_does_not_exist_is_refused_with_near_matches(desk: OrderDesk, name: str) -> None:
+    with pytest.raises(NoSuchInstrument, match=r"Did you mean .*BTC-USD"):
+        await desk.propose(buy(inst_id=name), Channel.HOST)
+
+
+async def test_a_suspended_instrument_is_refused(desk: OrderDesk, wire: Wire) -> None:
+    def suspend(envelope: dict[str, Any]) -> None:
+        for row in envelope["data"]:
+            row["state"] = "suspend"
+
+    wire.breaks("GET /account/instruments", changed(suspend))
+
+    with pytest.raises(NotTradable, match="suspend"):
+        await desk.propose(buy(), Channel.HOST)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "why"),
+    [({"read_only", "trade", "withdraw"}, "withdraw"), ({"read_only"}, "read and not trade")],
+    ids=["may withdraw", "may only read"],
+)
+async def test_a_key_that_may_do_too_much_or_too_little_is_refused(
+    clock: VirtualClock, journal_path: Path, permissions: set[str], why: str
+) -> None:
+    key = PaperKey(owner_key(1).credentials, frozenset(permissions))
+    exchange = PaperExchange(now_us=exchange_time(clock), keys=[key], rate_limits=False)
+
+    async with a_client(exchange, Wire(exchange.app), clock) as client:
+        with pytest.raises(NotTradable, match=why):
+            await a_desk(client, Journal(journal_path), clock).propose(buy(), Channel.HOST)
+
+    assert not journal_path.exists()
+
+
+async def test_a_ticket_that_cannot_be_written_down_is_not_shown(
+    client: OkxClient, clock: VirtualClock, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").touch()
+    desk = a_desk(client, Journal(tmp_path / "a file" / "journal.sqlite3"), clock)
+
+    with pytest.raises(JournalUnavailable):
+        await desk.propose(buy(), Channel.HOST)
+
+
+async def test_live_money_is_not_even_proposed_where_no_person_can_be_asked(
+    client: OkxClient, journal_path: Path, clock: VirtualClock
+) -> None:
+    live = Account(Environment.LIVE, Site.GLOBAL, client.key_fingerprint)
+    desk = OrderDesk(live, client, Journal(journal_path), clock)
+
+    with pytest.raises(NotApproved):
+        await desk.propose(buy(), Channel.HOST)
