@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.market import Market
 
-__all__ = ["Workshop", "create_server"]
+__all__ = ["ServerParts", "create_server"]
 
 _INSTRUCTIONS: Final = {
     Environment.PAPER: "Trades on a built-in paper exchange: invented prices, no real money.",
@@ -42,7 +42,7 @@ _HOW: Final = (
 )
 
 
-class Workshop:
+class ServerParts:
     """The parts of one server, each made when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -121,17 +121,17 @@ def create_server(settings: Settings, on_closed: Callable[[], None] = lambda: No
 
     `on_closed` is called when everything the server opened is closed again.
     """
-    workshop = Workshop(settings)
+    parts = ServerParts(settings)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await workshop.aclose()
+            await parts.aclose()
             on_closed()
 
-    tools: list[Tool] = [tool for toolset in (market, account, orders, status) for tool in toolset.tools(workshop)]
+    tools: list[Tool] = [tool for toolset in (market, account, orders, status) for tool in toolset.tools(parts)]
     return MCPServer(
         "okx-mcp",
         title="OKX",

@@ -7,6 +7,7 @@ carries the whole order in its arguments. Which way a ticket goes is fixed when 
 
 import decimal
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -22,7 +23,7 @@ from mcp.types import (
 from okx_mcp.tools.reports import OrderReport, iso_time, of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.refusals import NotApproved
+from okx_mcp.trading.refusals import NotApproved, Refusal
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
@@ -114,7 +115,8 @@ class Asker:
         except MCPError:
             return of_receipt(self._desk.decline(ticket.id, "the client could not ask"))
         except anyio.get_cancelled_exc_class():
-            self._desk.decline(ticket.id, "the call was cancelled before anyone answered")
+            with suppress(Refusal):  # without a record the ticket still waits for an answer that cannot come
+                self._desk.decline(ticket.id, "the call was cancelled before anyone answered")
             raise
         return await self._after(ticket, answer)
 

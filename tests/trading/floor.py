@@ -1,8 +1,8 @@
 """What the trading tests have in common: a desk on a paper exchange, intents, tickets and approvals."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path

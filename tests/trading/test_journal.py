@@ -90,9 +90,7 @@ print(sum(journal.begin(Approval(ticket, Channel.HOST), ACCOUNT, 1_000_001).is_o
 def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path: Path) -> None:
     tickets = [proposed(journal).id for _ in range(20)]
     command = [sys.executable, "-c", _USE_IN_A_PROCESS, str(journal_path), *tickets]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
 
     for process in processes:
         assert process.stdin is not None

@@ -1,0 +1,190 @@
+"""Taking an order back needs nothing but the exchange, and what is said of it is what happened."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import Throttled, Unknown
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import OrderState
+from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder
+from tests.clocks import VirtualClock
+from tests.trading.floor import CANCEL, READ, a_desk, approved, buy_at_once, locked
+from tests.wire import Fault, Wire, cut, foreign_row, held, interrupted, not_found, refused, server_error, throttled
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("by", ["ticket", "ordId"])
+async def test_an_order_is_cancelled_by_either_of_its_ids(desk: OrderDesk, exchange: PaperExchange, by: str) -> None:
+    receipt = await desk.commit(await approved(desk))
+
+    order = await desk.cancel(receipt.ticket.id if by == "ticket" else receipt.ord_id or "")
+
+    assert order.state is OrderState.CANCELED
+    assert desk.ticket(receipt.ticket.id).state is OrderState.CANCELED
+    assert exchange.orders()[0].state == "canceled"
+
+
+async def test_a_filled_order_is_reported_filled(desk: OrderDesk, client: OkxClient) -> None:
+    receipt = await desk.commit(await approved(desk, await buy_at_once(client)))
+
+    order = await desk.cancel(receipt.ticket.id)
+
+    assert order.state is OrderState.FILLED
+    assert order.filled_size == receipt.ticket.quantity.base
+
+
+async def test_an_order_that_nobody_knows_cannot_be_cancelled(desk: OrderDesk) -> None:
+    with pytest.raises(NoSuchOrder, match="nothing to cancel"):
+        await desk.cancel("123456789", "BTC-USDT")
+
+
+@pytest.mark.parametrize("by", ["clOrdId", "ordId"])
+async def test_an_order_of_somebody_else_is_cancelled_when_its_instrument_is_said(
+    desk: OrderDesk, client: OkxClient, by: str
+) -> None:
+    ack = await client.place_order(
+        {
+            "instId": "BTC-USDT",
+            "tdMode": "cash",
+            "side": "buy",
+            "ordType": "limit",
+            "sz": "0.001",
+            "px": "30000",
+            "clOrdId": "theirs1",
+        }
+    )
+    any_id = "theirs1" if by == "clOrdId" else ack.ord_id or ""
+
+    with pytest.raises(NoSuchOrder, match="inst_id"):
+        await desk.cancel(any_id)
+    order = await desk.cancel(any_id, "BTC-USDT")
+
+    assert order.state is OrderState.CANCELED
+
+
+# --- the journal fails ------------------------------------------------------------------------------------------------
+
+
+async def test_a_damaged_journal_does_not_stop_a_cancel(
+    desk: OrderDesk, client: OkxClient, tmp_path: Path, clock: VirtualClock
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    (tmp_path / "damaged.sqlite3").write_bytes(b"no database " * 1000)
+    without_journal = a_desk(client, Journal(tmp_path / "damaged.sqlite3"), clock)
+
+    order = await without_journal.cancel(receipt.ticket.id, "BTC-USDT")
+
+    assert order.state is OrderState.CANCELED
+
+
+async def test_without_its_journal_the_desk_asks_for_the_instrument_and_does_not_call_an_order_foreign(
+    desk: OrderDesk, client: OkxClient, tmp_path: Path, clock: VirtualClock
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    (tmp_path / "damaged.sqlite3").write_bytes(b"no database " * 1000)
+    without_journal = a_desk(client, Journal(tmp_path / "damaged.sqlite3"), clock)
+
+    with pytest.raises(JournalUnavailable, match="inst_id"):
+        await without_journal.cancel(receipt.ticket.id)
+    with pytest.raises(JournalUnavailable, match="inst_id"):
+        await without_journal.check(receipt.ticket.id)
+
+
+async def test_a_journal_that_another_process_writes_to_does_not_hold_up_a_cancel(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, journal_path: Path
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+
+    with locked(journal_path):
+        order = await desk.cancel(receipt.ticket.id)
+
+    assert order.state is OrderState.CANCELED
+    assert exchange.posts("/trade/cancel-order") == 1
+
+
+# --- the wire fails ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [cut(acted=True), server_error(acted=True), foreign_row()])
+async def test_a_lost_reply_to_a_cancel_that_worked_is_looked_up(desk: OrderDesk, wire: Wire, fault: Fault) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(CANCEL, fault)
+
+    order = await desk.cancel(receipt.ticket.id)
+
+    assert order.state is OrderState.CANCELED
+    assert wire.tried[CANCEL] == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(cut(acted=False), Unknown), (server_error(acted=False), Unknown), (throttled(), Throttled)],
+)
+async def test_a_cancel_that_did_not_work_says_so_and_the_order_stays_known_as_live(
+    desk: OrderDesk, wire: Wire, fault: Fault, error: type[Exception]
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(CANCEL, fault)
+
+    with pytest.raises(error, match="cancel-order"):
+        await desk.cancel(receipt.ticket.id)
+
+    assert desk.ticket(receipt.ticket.id).state is OrderState.LIVE
+    assert wire.tried[CANCEL] == 1
+
+
+@pytest.mark.parametrize("fault", [cut(acted=False), refused(), not_found(), foreign_row()])
+async def test_an_accepted_cancel_is_not_lost_when_the_order_cannot_be_read_afterwards(
+    desk: OrderDesk, wire: Wire, fault: Fault
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(READ, fault, times=1000)
+
+    with pytest.raises(Unknown, match="accepted the cancel"):
+        await desk.cancel(receipt.ticket.id)
+
+
+async def test_a_cancel_that_failed_is_what_is_reported_when_nothing_can_be_read_either(
+    desk: OrderDesk, wire: Wire
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(CANCEL, throttled())
+    wire.breaks(READ, cut(acted=False), times=1000)
+
+    with pytest.raises(Throttled):
+        await desk.cancel(receipt.ticket.id)
+
+
+@pytest.mark.parametrize("acted", [False, True])
+async def test_a_cancel_whose_caller_is_cancelled_is_sent_all_the_same(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, acted: bool
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+
+    with anyio.CancelScope() as call:
+        wire.breaks(CANCEL, interrupted(call.cancel, acted=acted))
+        await desk.cancel(receipt.ticket.id)
+
+    assert exchange.orders()[0].state == "canceled"
+
+
+async def test_an_order_that_is_cancelled_elsewhere_while_we_look_stays_cancelled_in_the_journal(
+    desk: OrderDesk, client: OkxClient, wire: Wire, journal_path: Path, clock: VirtualClock
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    other, read = a_desk(client, Journal(journal_path), clock), anyio.Event()
+    wire.breaks(READ, held(read))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.check, receipt.ticket.id)
+        await anyio.wait_all_tasks_blocked()
+        await other.cancel(receipt.ticket.id)
+        read.set()
+
+    assert desk.ticket(receipt.ticket.id).state is OrderState.CANCELED
