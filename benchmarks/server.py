@@ -86,7 +86,7 @@ def _calls(samples: int, folder: Path) -> dict[str, Any]:
             ours.initialize()
             trivial.initialize()
             # The rate limits leave room for this many bare requests and calls of ours together.
-            figures = {
+            figures: dict[str, Any] = {
                 "get_ticker": _call(
                     samples, 0.24, ours, "get_ticker", {"inst_id": "BTC-USDT"}, trivial, lambda: _bare(http, _TICKER)
                 ),

@@ -119,7 +119,11 @@ def load_settings(
     given.update({name: value for name, value in flags.items() if value is not None})
     file = _read_file(config_file)
     profile = given.pop("profile", file.get("profile"))
-    values = {**_profile(file, profile), **given}
+    of_profile = _profile(file, profile)
+    if any(name in given for name in _CREDENTIALS):
+        # A key of one source with a secret of another is nobody's intention.
+        of_profile = {name: value for name, value in of_profile.items() if name not in _CREDENTIALS}
+    values = {**of_profile, **given}
 
     credentials = _credentials(values)
     environment = _choice(
@@ -173,7 +177,7 @@ def _read_file(named: Path | None) -> dict[str, Any]:
         _refuse_unknown(profile, _IN_PROFILE, f"[profiles.{name}] of {path}")
         if not all(isinstance(value, str) for value in profile.values()):
             raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
-    if any(name in profile for profile in profiles.values() for name in _CREDENTIALS):
+    if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
         _refuse_readable_by_others(path)
     return file
 

@@ -4,16 +4,35 @@ import httpx2
 
 from okx_mcp.config import Settings
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.paper.account.store import SqliteStore, StoreUnavailableError, account_file
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.store import SqliteStore
+from okx_mcp.trading.refusals import Refusal
 
-__all__ = ["PAPER_FILE", "embedded_client"]
+__all__ = ["embedded_client"]
 
-PAPER_FILE = "paper.sqlite3"
+_SEED = 1
 
 
 def embedded_client(settings: Settings) -> OkxClient:
-    """A client of the paper exchange that these settings keep."""
-    exchange = PaperExchange(store=SqliteStore(settings.state_dir / PAPER_FILE))
-    transport = httpx2.ASGITransport(exchange.app)
-    return OkxClient("http://127.0.0.1", exchange.owner, demo=True, transport=transport)
+    """A client of the paper exchange that these settings keep.
+
+    Raises:
+        Refusal: the account's file cannot be used.
+    """
+    try:
+        exchange = PaperExchange(_SEED, store=SqliteStore(account_file(settings.state_dir, _SEED)))
+    except (OSError, StoreUnavailableError) as error:
+        raise Refusal(f"The paper account cannot be opened: {error}.") from None
+    return OkxClient("http://127.0.0.1", exchange.owner, demo=True, transport=_InProcess(exchange))
+
+
+class _InProcess(httpx2.ASGITransport):
+    """Requests go straight to the exchange; closing the client releases its account's file."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        super().__init__(exchange.app)
+        self._exchange = exchange
+
+    async def aclose(self) -> None:
+        self._exchange.store.close()
+        await super().aclose()

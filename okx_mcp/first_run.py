@@ -85,9 +85,9 @@ class _Person:
     def __init__(self) -> None:
         self.approved = 0
 
-    async def answer(self, _: ClientRequestContext, question: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def answer(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         _say("\n   The client asks the person:")
-        for line in question.message.splitlines():
+        for line in params.message.splitlines():
             _say(f"   | {line}")
         _say("   The person answers: yes. (In this demonstration the program answers for you.)")
         self.approved += 1

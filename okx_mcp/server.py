@@ -104,7 +104,7 @@ class ServerParts:
         """An expected failure in words for a model; None for any other."""
         from okx_mcp.tools.words import in_words  # noqa: PLC0415
 
-        words = in_words(error, self.desk.account)
+        words = in_words(error, f"environment {self._settings.environment}, site {self._settings.site}")
         return f"{words} Nothing was sent." if words and places_orders else words
 
     async def aclose(self) -> None:

@@ -115,6 +115,12 @@ def test_credentials_of_the_environment_go_before_those_of_the_file(load: Load) 
     assert settings.credentials.api_key == Secret("k-from-env")
 
 
+@pytest.mark.parametrize("name", ["OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE"])
+def test_credentials_of_two_sources_are_never_mixed(load: Load, name: str) -> None:
+    with pytest.raises(SettingsError, match="half a set of credentials"):
+        load({name: KEYS[name], "OKX_PROFILE": "demo"}, f"[profiles.demo]\n{IN_FILE}")
+
+
 def test_a_profile_that_is_not_chosen_is_not_used(load: Load) -> None:
     assert load({}, f"[profiles.demo]\n{IN_FILE}").environment is Environment.PAPER
 

@@ -21,7 +21,7 @@ MAY_IMPORT: Final = {
     "config": ("okx.hosts", "okx.signing", "trading.environment"),
     "logs": ("okx.signing",),
     "serving": (),
-    "embedded": ("config", "okx", "paper"),
+    "embedded": ("config", "okx", "paper", "trading.refusals"),
     "server": ("config", "embedded", "tools", "trading", "okx"),
     "first_run": (),
     "cli": ("config", "first_run", "logs", "paper", "server", "serving"),

@@ -13,6 +13,8 @@ import anyio
 __all__ = ["Clock", "ExchangeClock", "SystemClock"]
 
 _MEASURE_AGAIN_AFTER_S: Final = 600.0
+_APART_MS: Final = 1_000
+"""This machine's two clocks part when it was suspended (the monotonic one stood still) or its wall clock was set."""
 
 
 class Clock(Protocol):
@@ -48,6 +50,7 @@ class ExchangeClock:
         self._clock = clock
         self._exchange_minus_monotonic_ms: float | None = None
         self._measured_at_s = 0.0
+        self._wall_minus_monotonic_ms = 0.0
         self._half_round_trip_ms = 0.0
 
     def record(self, *, sent_s: float, received_s: float, exchange_ms: int) -> None:
@@ -58,6 +61,7 @@ class ExchangeClock:
         self._exchange_minus_monotonic_ms = exchange_ms - (sent_s + received_s) * 500
         self._half_round_trip_ms = (received_s - sent_s) * 500
         self._measured_at_s = received_s
+        self._wall_minus_monotonic_ms = self._clock.wall_ms() - received_s * 1000
 
     def forget(self) -> None:
         """Distrust the last measurement: OKX has just refused a timestamp made from it."""
@@ -65,10 +69,12 @@ class ExchangeClock:
 
     @property
     def needs_measuring(self) -> bool:
-        """True before the first measurement, after `forget`, and when the last one is ten minutes old."""
+        """Whether there is no measurement, or it is distrusted, ten minutes old, or from before a suspension."""
         if self._exchange_minus_monotonic_ms is None:
             return True
-        return self._clock.monotonic_s() - self._measured_at_s > _MEASURE_AGAIN_AFTER_S
+        now_s = self._clock.monotonic_s()
+        parted_ms = self._clock.wall_ms() - now_s * 1000 - self._wall_minus_monotonic_ms
+        return now_s - self._measured_at_s > _MEASURE_AGAIN_AFTER_S or abs(parted_ms) > _APART_MS
 
     def now_ms(self) -> int:
         """Unix milliseconds on the exchange's clock."""

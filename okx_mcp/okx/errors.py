@@ -142,8 +142,9 @@ _BY_AGAIN: Final[dict[Again, type[Refused]]] = {
 def refusal(endpoint: Endpoint, answered: Answered) -> OkxError:
     """The error for a whole answer whose code is not 0.
 
-    A code that says "the outcome is not known" (50004, 50026, …) is Unknown, whatever the endpoint. So is a
-    summary of orders (1, 2) that came without the rows it sums up.
+    A code that says "the outcome is not known" (50004, 50026, …) is Unknown, whatever the endpoint. So is, for a
+    write, a summary of orders (1, 2) without the rows it sums up, and an outage (50001, 50013, …), which does not
+    say how far the write got.
     """
     if endpoint.method == "POST" and answered.code in _SUMMARIES:
         return Unknown(
@@ -152,7 +153,10 @@ def refusal(endpoint: Endpoint, answered: Answered) -> OkxError:
     if answered.code in _CREDENTIAL_CODES:
         return BadCredentials.from_answer(endpoint, answered)
     explained = explain(answered.code)
-    return _judged(endpoint, answered, _BY_AGAIN.get(explained.again, Refused) if explained else Refused)
+    kind = _BY_AGAIN.get(explained.again, Refused) if explained else Refused
+    if endpoint.method == "POST" and kind is Unavailable:
+        return Unknown(f"OKX {answered.code} on {endpoint}, which does not say how far it got", endpoint, answered)
+    return _judged(endpoint, answered, kind)
 
 
 def order_refusal(endpoint: Endpoint, answered: Answered) -> OkxError:

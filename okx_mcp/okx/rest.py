@@ -33,7 +33,8 @@ JsonObject = Mapping[str, Any]
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 _ATTEMPTS: Final = 4
-_FIRST_PAUSE_S: Final = 0.25
+_FIRST_PAUSE_S: Final = 0.4
+"""Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
 _TRACE_HEADERS: Final = ("x-trace-id", "x-request-id", "traceid", "cf-ray")
 _EVERY_ROW_FAILED, _SOME_ROWS_FAILED = "1", "2"

@@ -17,20 +17,20 @@ from urllib.parse import parse_qsl
 
 from okx_mcp.okx.catalog import ENDPOINTS, Endpoint, Permission
 from okx_mcp.okx.signing import Credentials
-from okx_mcp.paper.accounts import open_account
-from okx_mcp.paper.asgi import AsgiApp
-from okx_mcp.paper.calls import Call
-from okx_mcp.paper.endpoints import ACTS, READS
-from okx_mcp.paper.envelope import Answer, acted, found, not_found, refused
+from okx_mcp.paper.account.bookkeeping import open_account
+from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.orders import Fill, Order
+from okx_mcp.paper.account.store import MemoryStore, Store, StoreUnavailableError
+from okx_mcp.paper.api.asgi import AsgiApp
+from okx_mcp.paper.api.calls import Call
+from okx_mcp.paper.api.endpoints import ACTS, READS
+from okx_mcp.paper.api.envelope import Answer, acted, found, not_found, refused
+from okx_mcp.paper.api.keys import PaperKey, SignedRequest, authenticate, owner_key
+from okx_mcp.paper.api.throttle import Throttle
 from okx_mcp.paper.figures import EXACT, whole
-from okx_mcp.paper.intake import Item
-from okx_mcp.paper.keys import PaperKey, SignedRequest, authenticate, owner_key
-from okx_mcp.paper.ledger import Ledger
-from okx_mcp.paper.market import Market
-from okx_mcp.paper.orders import Fill, Order
+from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import RequestRefused
-from okx_mcp.paper.store import MemoryStore, Store, StoreUnavailableError
-from okx_mcp.paper.throttle import Throttle
 
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
 

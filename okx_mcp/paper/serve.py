@@ -11,25 +11,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from okx_mcp.paper.account.store import MemoryStore, SqliteStore, Store, StoreUnavailableError, account_file
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.store import MemoryStore, SqliteStore, Store, StoreUnavailableError
 
-__all__ = ["ACCOUNT_FILE", "run_paper", "serve"]
-
-ACCOUNT_FILE: Final = "paper-account.sqlite3"
-"""The account's file in a state folder. The embedded exchange and this one may use it at the same time."""
+__all__ = ["run_paper", "serve"]
 
 _HOST: Final = "127.0.0.1"
 
 
-def run_paper(port: int, seed: int, state_dir: Path | None) -> int:
+def run_paper(port: int, seed: int, state_dir: Path | None, *, reset: bool = False) -> int:
     """Serves until SIGINT or SIGTERM and returns the exit code. Without a state folder the account is fresh.
 
+    `reset` starts over with the account that is kept there, for every process that uses it.
     Port 0 picks a free one. As soon as requests are answered, one JSON line on stdout says where and with
     which key.
     """
     try:
-        store: Store = SqliteStore(state_dir / ACCOUNT_FILE) if state_dir else MemoryStore()
+        store: Store = SqliteStore(account_file(state_dir, seed)) if state_dir else MemoryStore()
+        if reset:
+            store.clear()
         exchange = PaperExchange(seed=seed, store=store)
         listening = _listening(port)
     except (OSError, ValueError, StoreUnavailableError) as problem:

@@ -113,7 +113,7 @@ class Diagnosis:
             return
         except OkxError as error:
             found.key = "refused" if isinstance(error, BadCredentials) else "not checked"
-            found.problems.append(in_words(error, self._desk.account) or str(error))
+            found.problems.append(in_words(error, f"environment {found.environment}, site {found.site}") or str(error))
             return
         found.key = "accepted"
         found.permissions = sorted(rules.permissions)

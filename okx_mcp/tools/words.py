@@ -7,7 +7,6 @@ import unicodedata
 from typing import Final
 
 from okx_mcp.okx.errors import BadCredentials, OkxError, Refused
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.refusals import Refusal
 
 __all__ = ["foreign", "in_words"]
@@ -15,8 +14,11 @@ __all__ = ["foreign", "in_words"]
 _LONGEST_FOREIGN: Final = 200
 
 
-def in_words(error: Exception, account: Account) -> str | None:
-    """What went wrong and what to do; None where this error is not one of those we expect."""
+def in_words(error: Exception, place: str) -> str | None:
+    """What went wrong and what to do; None where this error is not one of those we expect.
+
+    `place` names environment and site, which an error about credentials is often about.
+    """
     if isinstance(error, Refusal):
         return str(error)
     if not isinstance(error, OkxError):
@@ -30,7 +32,7 @@ def in_words(error: Exception, account: Account) -> str | None:
         )
     words = f"OKX {explained.code}: {explained.meaning} {explained.action}"
     if isinstance(error, BadCredentials):
-        words += f" (environment {account.environment}, site {account.site})"
+        words += f" ({place})"
     return words
 
 

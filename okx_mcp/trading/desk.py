@@ -354,9 +354,8 @@ class OrderDesk:
 
     def _check_channel(self, channel: Channel) -> None:
         if not accepts(self.account.environment, channel):
-            raise NotApproved(
-                f"{self.account.environment.capitalize()} orders are approved by a person, and this client cannot ask one."
-            )
+            kind = self.account.environment.capitalize()
+            raise NotApproved(f"{kind} orders are approved by a person, and this client cannot ask one.")
 
     def _journal_receipt(self, any_id: str, inst_id: str | None) -> Receipt | None:
         """The journal's word; where it cannot be read, the exchange's has to do, if there is a way to ask for it."""

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from okx_mcp.okx.clock import Clock
@@ -69,7 +70,12 @@ class InstrumentList:
 
     async def _read(self) -> None:
         rows = await self._exchange.account_instruments(InstType.SPOT)
-        self._by_id = {row.inst_id: Instrument.from_row(row) for row in rows if row.inst_id}
+        instruments = []
+        for row in rows:
+            # One without rules cannot be traded, and is no reason to refuse the others.
+            with suppress(NotTradable):
+                instruments.append(Instrument.from_row(row))
+        self._by_id = {each.inst_id: each for each in instruments}
         self._read_at_s = self._clock.monotonic_s()
 
 

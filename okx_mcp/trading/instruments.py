@@ -67,7 +67,7 @@ class Instrument:
         Raises:
             NotTradable: the row lacks a tick, a lot or a minimum, so no order can be checked against it.
         """
-        if row.inst_id is None or row.tick_sz is None or row.lot_sz is None or row.min_sz is None:
+        if not (row.inst_id and row.tick_sz and row.lot_sz and row.min_sz):
             raise NotTradable(f"{row.inst_id or 'This instrument'} has no published tick, lot or minimum size.")
         return cls(
             inst_id=row.inst_id,
@@ -78,7 +78,7 @@ class Instrument:
             tick_size=row.tick_sz,
             lot_size=row.lot_sz,
             min_size=row.min_sz,
-            max_limit_size=row.max_lmt_sz,
+            max_limit_size=row.max_lmt_sz or None,
         )
 
     def checked_price(self, price: Decimal) -> Decimal:

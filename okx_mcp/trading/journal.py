@@ -120,6 +120,7 @@ class Journal:
 
         Raises:
             NotApproved: the ticket expired while the order waited for its turn, or was given up meanwhile.
+            UnsettledOrder: another order's outcome was lost meanwhile.
             JournalUnavailable: it could not be written, so nothing may be sent.
         """
         with self._transaction() as db:
@@ -128,6 +129,7 @@ class Journal:
                 raise NotApproved("This ticket's order was given up before it was sent.")
             if now_ms >= found.ticket.expires_ms:
                 raise NotApproved("The ticket expired before its order could be sent.")
+            _refuse_beside_unsettled(db, receipt.ticket.account, now_ms)
             sent = _moved(found, OrderState.SENT, now_ms, exp_time_ms=exp_time_ms)
             _record(db, sent)
         return sent

@@ -82,6 +82,19 @@ def test_it_is_measured_again_after_ten_minutes(clock: VirtualClock, exchange_cl
     assert exchange_clock.needs_measuring
 
 
+@pytest.mark.parametrize("moved_ms", [3_600_000, -3_600_000, 1_500])
+def test_it_is_measured_again_when_this_machines_clocks_have_parted(
+    clock: VirtualClock, exchange_clock: ExchangeClock, moved_ms: int
+) -> None:
+    exchange_clock.record(sent_s=1000.0, received_s=1000.0, exchange_ms=clock.wall_ms())
+    needed_before = exchange_clock.needs_measuring
+
+    clock.set_wall(clock.wall_ms() + moved_ms)
+
+    assert not needed_before
+    assert exchange_clock.needs_measuring
+
+
 def test_a_measurement_that_is_forgotten_is_made_again_and_used_until_then(
     clock: VirtualClock, exchange_clock: ExchangeClock
 ) -> None:

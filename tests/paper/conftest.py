@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx.signing import Credentials, rest_headers, rest_timestamp
+from okx_mcp.paper.account.store import Store
+from okx_mcp.paper.api.keys import PaperKey
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.keys import PaperKey
-from okx_mcp.paper.store import Store
 
 NOW_US = 1_785_000_000_123_000
 """2026-07-25 17:20:00.123 UTC, a Saturday."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from okx_mcp.paper.api.pages import Window, page
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.pages import Window, page
 from tests.paper.conftest import DAY_US, HOUR_US, SECOND_US, Api, Clock
 
 D = Decimal

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from okx_mcp.okx.catalog import ENDPOINTS, Permission
 from okx_mcp.okx.signing import Credentials, Secret, rest_headers, rest_prehash, rest_timestamp, sign
-from okx_mcp.paper.asgi import MAX_BODY, AsgiApp
+from okx_mcp.paper.api.asgi import MAX_BODY, AsgiApp
+from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.keys import PaperKey, owner_key
 from tests.paper.conftest import NOW_US, SECOND_US, Api, Clock, OpenExchange, Reply
 
 BALANCE = "/api/v5/account/balance"

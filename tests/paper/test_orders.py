@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from okx_mcp.paper import rules
+from okx_mcp.paper.account import rules
 from tests.paper.conftest import HOUR_US, SECOND_US, Api, Clock
 
 D = Decimal

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from okx_mcp.paper.books import Taken
-from okx_mcp.paper.listing import Instrument, listing
-from okx_mcp.paper.market import Market
-from okx_mcp.paper.prices import ONE, Bar, CoinPath, CrossPath, Path, merged, split
+from okx_mcp.paper.market.books import Taken
+from okx_mcp.paper.market.listing import Instrument, listing
+from okx_mcp.paper.market.prices import ONE, Bar, CoinPath, CrossPath, Path, merged, split
+from okx_mcp.paper.market.quotes import Market
 from tests.paper.conftest import NOW_US
 
 NOW_S = NOW_US // 1_000_000
@@ -106,7 +106,7 @@ def test_seeds_and_coins_have_paths_of_their_own() -> None:
 
 def test_another_process_sees_the_same_prices_to_the_byte() -> None:
     program = (
-        "from okx_mcp.paper.market import Market; from okx_mcp.paper.books import Taken;"
+        "from okx_mcp.paper.market.quotes import Market; from okx_mcp.paper.market.books import Taken;"
         f"m = Market(1); print([m.ticker_row(i, {NOW_US // 1000}, Taken()) for i in m.listing.instruments.values()])"
     )
 

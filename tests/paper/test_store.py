@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from okx_mcp.paper.store import SqliteStore, StoreUnavailableError
+from okx_mcp.paper.account.store import SqliteStore, StoreUnavailableError
 from tests.paper.conftest import HOUR_US, SECOND_US, Api, Clock, OpenExchange
 
 D = Decimal
@@ -143,7 +143,7 @@ def test_processes_that_trade_at_the_same_time_lose_nothing(file: Path, open_sto
         from pathlib import Path
         from okx_mcp.okx.signing import rest_headers, rest_timestamp
         from okx_mcp.paper.exchange import PaperExchange, system_clock_us
-        from okx_mcp.paper.store import SqliteStore, StoreUnavailableError
+        from okx_mcp.paper.account.store import SqliteStore, StoreUnavailableError
         exchange = PaperExchange(store=SqliteStore(Path({str(file)!r})), rate_limits=False)
         body = b'{{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"limit","px":"40000","sz":"0.001"}}'
         for _ in range(50):

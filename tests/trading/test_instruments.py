@@ -146,9 +146,12 @@ def test_a_minimum_between_two_lots_is_not_offered() -> None:
     assert misfit.value.above == Decimal("0.00002")
 
 
-def test_an_instrument_without_a_tick_cannot_be_checked_and_so_not_traded() -> None:
+@pytest.mark.parametrize("tick", ["", "0"])
+def test_an_instrument_without_a_tick_cannot_be_checked_and_so_not_traded(tick: str) -> None:
+    row = InstrumentRow.model_validate({"instId": "BTC-USDT", "tickSz": tick, "lotSz": "1", "minSz": "1"})
+
     with pytest.raises(NotTradable):
-        Instrument.from_row(InstrumentRow.model_validate({"instId": "BTC-USDT", "lotSz": "1", "minSz": "1"}))
+        Instrument.from_row(row)
 
 
 def test_a_quantity_reads_in_every_unit() -> None:

@@ -252,6 +252,14 @@ def test_a_send_that_nobody_waits_for_any_more_is_unsettled(journal: Journal, la
     assert journal.unsettled(ACCOUNT, NOW_MS + later_ms) == [left_alone]
 
 
+def test_an_order_that_waits_for_its_turn_is_held_back_when_another_ones_outcome_is_lost(journal: Journal) -> None:
+    waiting = begun(journal)
+    lost = journal.record(replace(sent(journal), state=OrderState.UNKNOWN))
+
+    with pytest.raises(UnsettledOrder, match=lost.ticket.id):
+        journal.sending(waiting, NOW_MS + 5_000, NOW_MS)
+
+
 def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Journal) -> None:
     other = replace(ACCOUNT, key_fingerprint="ba9876543210")
     ticket = proposed(journal, account=other)

@@ -9,8 +9,8 @@ import pytest
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.names import OrdType
+from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.keys import PaperKey, owner_key
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -93,6 +93,19 @@ async def test_a_suspended_instrument_is_refused(desk: OrderDesk, wire: Wire) ->
 
     with pytest.raises(NotTradable, match="suspend"):
         await desk.propose(buy(), Channel.HOST)
+
+
+async def test_an_instrument_without_rules_stands_in_nobodys_way(desk: OrderDesk, wire: Wire) -> None:
+    def take_tick_of_ether(envelope: dict[str, Any]) -> None:
+        next(row for row in envelope["data"] if row["instId"] == "ETH-USDT")["tickSz"] = ""
+
+    wire.breaks("GET /account/instruments", changed(take_tick_of_ether))
+
+    ticket = await desk.propose(buy(), Channel.HOST)
+
+    assert ticket.body["instId"] == "BTC-USDT"
+    with pytest.raises(NoSuchInstrument):
+        await desk.propose(buy(inst_id="ETH-USDT"), Channel.HOST)
 
 
 @pytest.mark.parametrize(

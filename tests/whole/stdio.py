@@ -100,8 +100,8 @@ class Person:
         self._answer = (action, content)
         self.asked: list[str] = []
 
-    async def answer(self, _: ClientRequestContext, question: ElicitRequestParams) -> ElicitResult | ErrorData:
-        self.asked.append(question.message)
+    async def answer(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+        self.asked.append(params.message)
         action, content = self._answer
         if action == "error":
             return ErrorData(code=-32603, message="no screen")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from mcp import Client
+from mcp.types import ElicitResult, InputRequiredResult, InputResponses
 
 from okx_mcp.paper.exchange import PaperExchange
 from tests.whole.stdio import Person, resting_order, server_command, server_environ, text_of
@@ -134,9 +135,7 @@ async def test_a_used_ticket_is_still_used_after_a_restart(
 async def test_one_approval_replayed_in_the_new_protocol_sends_one_order(
     exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path
 ) -> None:
-    from mcp.types import ElicitResult, InputRequiredResult  # noqa: PLC0415
-
-    yes = {"approve": ElicitResult(action="accept", content={"place": True})}
+    yes: InputResponses = {"approve": ElicitResult(action="accept", content={"place": True})}
     results: list[Any] = []
 
     async with a_client(exchange, address, tmp_path, "auto", Person("accept")) as client:

@@ -8,8 +8,8 @@ import pytest
 from mcp import Client
 
 from okx_mcp.okx.signing import Secret
+from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.paper.keys import PaperKey, owner_key
 from tests.whole.stdio import Person, a_server, on_loopback, resting_order, text_of
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,8 @@ async def status(exchange: PaperExchange, address: str, folder: Path, **environ:
     async with Client(a_server(exchange, address, folder, **environ)) as client:
         report = (await client.call_tool("system_status", {})).structured_content
     assert report is not None
-    return report
+    found: dict[str, Any] = report
+    return found
 
 
 async def test_all_is_well_on_paper(exchange: PaperExchange, address: str, tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from okx_mcp.paper.bars import BARS, NEWEST
-from okx_mcp.paper.books import DEPTH
-from okx_mcp.paper.calls import INST_TYPES, Call, instrument_in, needed, one_of
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.pages import limit_of, number_of
+from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, needed, one_of
+from okx_mcp.paper.api.pages import limit_of, number_of
+from okx_mcp.paper.market.bars import BARS, NEWEST
+from okx_mcp.paper.market.books import DEPTH
+from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["books", "candles", "history_candles", "index_tickers", "ticker", "tickers", "trades"]

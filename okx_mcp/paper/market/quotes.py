@@ -11,12 +11,12 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
-from okx_mcp.paper.bars import BARS, candle, candles_back_from
-from okx_mcp.paper.books import Book, Level, Taken, book
 from okx_mcp.paper.figures import plain, shifted
-from okx_mcp.paper.listing import Coin, Instrument, Listing, listing
-from okx_mcp.paper.prices import DAY_S, ONE, CoinPath, CrossPath, Path
-from okx_mcp.paper.tape import Tape
+from okx_mcp.paper.market.bars import BARS, candle, candles_back_from
+from okx_mcp.paper.market.books import Book, Level, Taken, book
+from okx_mcp.paper.market.listing import Coin, Instrument, Listing, listing
+from okx_mcp.paper.market.prices import DAY_S, ONE, CoinPath, CrossPath, Path
+from okx_mcp.paper.market.tape import Tape
 
 __all__ = ["PRICE_BAND", "Index", "Market", "PriceLimits"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from okx_mcp.paper.intake import PlaceRequest, check_size, check_tick
-from okx_mcp.paper.ledger import Ledger
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.market import Market
-from okx_mcp.paper.orders import ZERO, Side
+from okx_mcp.paper.account.intake import PlaceRequest, check_size, check_tick
+from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.orders import ZERO, Side
+from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 
 __all__ = ["MAX_OPEN", "MAX_OPEN_PER_INSTRUMENT", "Rules"]

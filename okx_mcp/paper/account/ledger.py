@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
-from okx_mcp.paper.books import Taken
-from okx_mcp.paper.orders import TRADING, ZERO, Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.account.orders import TRADING, ZERO, Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.market.books import Taken
 
 __all__ = ["HOUR_US", "Counter", "Ledger", "Table", "TakenRow"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from okx_mcp.paper.account.orders import Side
 from okx_mcp.paper.figures import figure, is_multiple
-from okx_mcp.paper.listing import Instrument, Listing
-from okx_mcp.paper.orders import Side
+from okx_mcp.paper.market.listing import Instrument, Listing
 from okx_mcp.paper.refusals import Refused
 
 __all__ = ["AmendRequest", "Item", "OrderRef", "PlaceRequest", "read_amend", "read_place", "read_ref", "text"]

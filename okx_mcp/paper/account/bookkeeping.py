@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Literal
 
-from okx_mcp.paper.ledger import Ledger
-from okx_mcp.paper.orders import FUNDING, TRADING, Bill, Fill, Order, Transfer
+from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.orders import FUNDING, TRADING, Bill, Fill, Order, Transfer
 
 __all__ = ["FEE_RATES", "execute", "open_account", "transfer"]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
+from okx_mcp.paper.account.orders import CANCEL_REASONS, Bill, Fill, Order
 from okx_mcp.paper.figures import plain
-from okx_mcp.paper.orders import CANCEL_REASONS, Bill, Fill, Order
 
 __all__ = ["balance_detail", "bill_row", "fill_row", "order_row"]
 

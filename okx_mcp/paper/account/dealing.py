@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from okx_mcp.paper.accounts import execute
-from okx_mcp.paper.books import Level
-from okx_mcp.paper.intake import AmendRequest, OrderRef, PlaceRequest, check_size
-from okx_mcp.paper.ledger import Ledger, TakenRow
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.market import Market
-from okx_mcp.paper.matching import Wish, by_instrument, crossings, reaches_best, take_away, walk
-from okx_mcp.paper.orders import ZERO, Order
+from okx_mcp.paper.account.bookkeeping import execute
+from okx_mcp.paper.account.intake import AmendRequest, OrderRef, PlaceRequest, check_size
+from okx_mcp.paper.account.ledger import Ledger, TakenRow
+from okx_mcp.paper.account.matching import Wish, by_instrument, crossings, reaches_best, take_away, walk
+from okx_mcp.paper.account.orders import ZERO, Order
+from okx_mcp.paper.account.rules import Rules
+from okx_mcp.paper.market.books import Level
+from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
-from okx_mcp.paper.rules import Rules
 
 __all__ = ["Dealing"]
 

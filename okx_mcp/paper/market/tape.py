@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.prices import DAY_S, HOUR_S, Bar, Path, draws
+from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar, Path, draws
 
 __all__ = ["Print", "Tape"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from okx_mcp.paper.books import Level, Taken
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.orders import Order
-from okx_mcp.paper.tape import Print, Tape
+from okx_mcp.paper.account.orders import Order
+from okx_mcp.paper.market.books import Level, Taken
+from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.tape import Print, Tape
 
 __all__ = ["Crossing", "Wish", "crossings", "reaches_best", "take_away", "walk"]
 

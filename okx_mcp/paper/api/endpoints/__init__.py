@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from okx_mcp.paper.calls import Act, Read
-from okx_mcp.paper.endpoints import account, asset, market, public, trade
+from okx_mcp.paper.api.calls import Act, Read
+from okx_mcp.paper.api.endpoints import account, asset, market, public, trade
 
 __all__ = ["ACTS", "READS"]
 

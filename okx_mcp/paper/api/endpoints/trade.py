@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from okx_mcp.paper.calls import INST_TYPES, Call, needed, one_of
-from okx_mcp.paper.intake import Item, read_amend, read_place, read_ref
-from okx_mcp.paper.ledger import HOUR_US, is_forgotten
-from okx_mcp.paper.orders import Fill, Order
-from okx_mcp.paper.pages import page, window_of
+from okx_mcp.paper.account.intake import Item, read_amend, read_place, read_ref
+from okx_mcp.paper.account.ledger import HOUR_US, is_forgotten
+from okx_mcp.paper.account.orders import Fill, Order
+from okx_mcp.paper.api.calls import INST_TYPES, Call, needed, one_of
+from okx_mcp.paper.api.pages import page, window_of
+from okx_mcp.paper.api.rows import fill_row, order_row
 from okx_mcp.paper.refusals import Refused, RequestRefused
-from okx_mcp.paper.rows import fill_row, order_row
 
 __all__ = [
     "amend",

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from okx_mcp.paper.figures import shifted
-from okx_mcp.paper.prices import DAY_S, HOUR_S, Bar
-from okx_mcp.paper.tape import Tape
+from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar
+from okx_mcp.paper.market.tape import Tape
 
 __all__ = ["BARS", "NEWEST", "BarLength", "Candle", "candle", "candles_back_from"]
 

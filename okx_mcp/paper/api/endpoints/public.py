@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from okx_mcp.paper.calls import INST_TYPES, Call, instrument_in, needed, one_of
-from okx_mcp.paper.listing import Instrument
+from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, needed, one_of
+from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["instruments", "instruments_asked_for", "mark_price", "price_limit", "status", "time"]

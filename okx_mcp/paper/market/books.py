@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from okx_mcp.paper.listing import DAY_UNITS, Instrument
-from okx_mcp.paper.prices import draws
-from okx_mcp.paper.tape import Print, Tape
+from okx_mcp.paper.market.listing import DAY_UNITS, Instrument
+from okx_mcp.paper.market.prices import draws
+from okx_mcp.paper.market.tape import Print, Tape
 
 __all__ = ["DEPTH", "Book", "Level", "Taken"]
 

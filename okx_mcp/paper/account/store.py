@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol, get_type_hints
 
-from okx_mcp.paper.books import Taken
-from okx_mcp.paper.ledger import Counter, Ledger, TakenRow
-from okx_mcp.paper.orders import Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.account.ledger import Counter, Ledger, TakenRow
+from okx_mcp.paper.account.orders import Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.market.books import Taken
 
-__all__ = ["MemoryStore", "SqliteStore", "Store", "StoreUnavailableError"]
+__all__ = ["MemoryStore", "SqliteStore", "Store", "StoreUnavailableError", "account_file"]
 
 _BUSY_S: Final = 10
 """How long a process waits for another one's request to finish. Requests take milliseconds."""
@@ -48,6 +48,11 @@ _KINDS: Final[Mapping[str, type]] = {
     "taken": TakenRow,
     "transfer": Transfer,
 }
+
+
+def account_file(state_dir: Path, seed: int) -> Path:
+    """The file of this seed's account in a state folder. Every process that uses it shares one account."""
+    return state_dir / f"paper-account-{seed}.sqlite3"
 
 
 class Store(Protocol):

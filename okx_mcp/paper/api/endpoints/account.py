@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from okx_mcp.paper.accounts import FEE_RATES
-from okx_mcp.paper.calls import INST_TYPES, Call, instrument_in, names_in, needed, one_of
-from okx_mcp.paper.endpoints.public import instruments_asked_for
+from okx_mcp.paper.account.bookkeeping import FEE_RATES
+from okx_mcp.paper.account.orders import TRADING, ZERO, Balance
+from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, names_in, needed, one_of
+from okx_mcp.paper.api.endpoints.public import instruments_asked_for
+from okx_mcp.paper.api.pages import page, window_of
+from okx_mcp.paper.api.rows import balance_detail, bill_row
 from okx_mcp.paper.figures import figure, floored, plain
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.orders import TRADING, ZERO, Balance
-from okx_mcp.paper.pages import page, window_of
+from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.refusals import RequestRefused
-from okx_mcp.paper.rows import balance_detail, bill_row
 
 __all__ = ["balance", "bills", "config", "instruments", "max_avail_size", "max_size", "trade_fee"]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from okx_mcp.paper.accounts import transfer as move
-from okx_mcp.paper.calls import Call, names_in
+from okx_mcp.paper.account.bookkeeping import transfer as move
+from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.orders import FUNDING, TRADING, Transfer
+from okx_mcp.paper.api.calls import Call, names_in
 from okx_mcp.paper.figures import figure, plain
-from okx_mcp.paper.intake import Item
-from okx_mcp.paper.listing import Coin
-from okx_mcp.paper.orders import FUNDING, TRADING, Transfer
+from okx_mcp.paper.market.listing import Coin
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["balances", "currencies", "transfer"]

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from okx_mcp.paper.dealing import Dealing
-from okx_mcp.paper.intake import Item
-from okx_mcp.paper.keys import PaperKey
-from okx_mcp.paper.ledger import Ledger
-from okx_mcp.paper.listing import Instrument
-from okx_mcp.paper.market import Market
-from okx_mcp.paper.orders import Balance
+from okx_mcp.paper.account.dealing import Dealing
+from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.orders import Balance
+from okx_mcp.paper.api.keys import PaperKey
+from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["INST_TYPES", "Act", "Call", "Read", "instrument_in", "names_in", "needed", "one_of"]
