@@ -3,11 +3,14 @@
 import asyncio
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import NoReturn
 
 import anyio
 import pytest
 
+from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -203,6 +206,23 @@ async def test_a_clock_that_cannot_be_measured_means_not_sent_and_blocks_nothing
     assert receipt.state is OrderState.NOT_SENT
     assert exchange.posts("/trade/order") == 0
     assert (await desk.commit(next_one)).state is OrderState.LIVE
+
+
+class FailsBeforeSending(OkxClient):
+    """An exchange whose every order fails on the way to the wire, with an error that alone would prove nothing."""
+
+    async def place_order(self, *_: object, **__: object) -> NoReturn:
+        raise Unknown("no answer that can be read", endpoint("GET", "public/time"))
+
+
+async def test_what_failed_before_sent_was_written_was_not_sent_whatever_the_error(
+    exchange: PaperExchange, wire: Wire, journal_path: Path, clock: VirtualClock
+) -> None:
+    async with FailsBeforeSending("http://127.0.0.1", exchange.owner, transport=wire, clock=clock) as client:
+        desk = a_desk(client, Journal(journal_path), clock)
+        receipt = await desk.commit(await approved(desk))
+
+    assert receipt.state is OrderState.NOT_SENT
 
 
 async def test_an_order_whose_turn_comes_too_late_is_not_sent(

@@ -185,6 +185,20 @@ async def test_a_denied_order_is_not_without_effect_while_a_list_cannot_be_read(
     assert receipt.state is OrderState.UNKNOWN
 
 
+async def test_a_denied_order_is_not_without_effect_while_there_are_fills_of_it(
+    desk: OrderDesk, client: OkxClient, wire: Wire
+) -> None:
+    approval = await approved(desk, await buy_at_once(client))
+    wire.breaks(PLACE, cut(acted=True))
+    wire.breaks(READ, not_found(), times=1000)
+    for place in ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive"):
+        wire.breaks(place, no_rows(acted=True), times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.UNKNOWN
+
+
 async def test_an_answer_about_another_order_settles_nothing(
     desk: OrderDesk, wire: Wire, exchange: PaperExchange
 ) -> None:
