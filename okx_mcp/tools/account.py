@@ -45,7 +45,7 @@ async def get_balance(
     exchange: "OkxClient",
 ) -> BalanceReport:
     """What the trading account holds, by currency, with its value in US dollars. Not the funding account."""
-    await desk.rules()
+    await desk.facts.rules()
     balance = await exchange.balance([each.upper() for each in ccy or []])
     return BalanceReport(
         environment=desk.account.environment,

@@ -72,7 +72,7 @@ class Asker:
         if not self._client_can_ask:
             return _waits_for_host(self._desk.ticket(ticket.id))
         if self._asks_by_result:
-            return InputRequiredResult(input_requests={_QUESTION: _question(ticket)}, request_state=ticket.id)
+            return InputRequiredResult(input_requests={_QUESTION: _question(ticket)}, request_state=_state_of(ticket))
         return await self._ask_and_wait(ticket)
 
     async def confirmed(self, ticket_id: str, line: str) -> OrderReport:
@@ -80,7 +80,7 @@ class Asker:
         ticket = self._desk.ticket(ticket_id).ticket
         if line != ticket.line:
             raise NotApproved("The line does not match the ticket to the letter.")
-        return of_receipt(await self._desk.commit(Approval(ticket_id, Channel.HOST)))
+        return of_receipt(await self._desk.commit(Approval(ticket_id, ticket.digest, Channel.HOST)))
 
     @property
     def channel(self) -> Channel:
@@ -98,12 +98,13 @@ class Asker:
     def _asks_by_result(self) -> bool:
         return (self._context.protocol_version or "") >= _ASKS_BY_RESULT_SINCE
 
-    async def _answered_by_repeated_call(self, ticket_id: str, intent: "LimitOrder") -> OrderReport:
+    async def _answered_by_repeated_call(self, state: str, intent: "LimitOrder") -> OrderReport:
+        ticket_id, _, digest = state.partition(" ")
         receipt = self._desk.ticket(ticket_id)
         if receipt.ticket.intent != intent:
             raise NotApproved("This answer belongs to another order.")
         answer = (self._context.input_responses or {}).get(_QUESTION)
-        return await self._after(receipt.ticket, answer if isinstance(answer, ElicitResult) else None)
+        return await self._after(receipt.ticket, digest, answer if isinstance(answer, ElicitResult) else None)
 
     async def _ask_and_wait(self, ticket: "Ticket") -> OrderReport:
         answer = None
@@ -118,12 +119,12 @@ class Asker:
             with suppress(Refusal):  # without a record the ticket still waits for an answer that cannot come
                 self._desk.decline(ticket.id, "the call was cancelled before anyone answered")
             raise
-        return await self._after(ticket, answer)
+        return await self._after(ticket, ticket.digest, answer)
 
-    async def _after(self, ticket: "Ticket", answer: ElicitResult | None) -> OrderReport:
-        """Only an accepted form with the box ticked is an approval."""
+    async def _after(self, ticket: "Ticket", digest: str, answer: ElicitResult | None) -> OrderReport:
+        """Only an accepted form with the box ticked is an approval, and only of what was shown."""
         if answer is not None and answer.action == "accept" and (answer.content or {}).get("place") is True:
-            return of_receipt(await self._desk.commit(Approval(ticket.id, Channel.ELICITATION)))
+            return of_receipt(await self._desk.commit(Approval(ticket.id, digest, Channel.ELICITATION)))
         return of_receipt(self._desk.decline(ticket.id, self._why_not(ticket, answer)))
 
     def _why_not(self, ticket: "Ticket", answer: ElicitResult | None) -> str:
@@ -136,6 +137,11 @@ class Asker:
             "decline": "the person declined",
             "cancel": "the question was closed without an answer",
         }[answer.action]
+
+
+def _state_of(ticket: "Ticket") -> str:
+    """What the client carries from the question to its answer, sealed by the SDK: which ticket, and which body."""
+    return f"{ticket.id} {ticket.digest}"
 
 
 def _question(ticket: "Ticket") -> ElicitRequest:

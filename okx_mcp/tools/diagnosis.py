@@ -106,7 +106,7 @@ class Diagnosis:
 
     async def _look_at_key(self, found: Findings) -> None:
         try:
-            rules = await self._desk.rules(fresh=True)
+            rules = await self._desk.facts.rules(fresh=True)
         except NotTradable as refusal:
             found.key = "refused"
             found.problems.append(str(refusal))

@@ -71,8 +71,10 @@ async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, 
 
 @orders.tool(title="Cancel an order", annotations=REDUCES)
 async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
-    """Take an open order back. Needs no approval; what was filled before stays filled."""
+    """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
     order = await desk.cancel(order_id, inst_id)
+    if isinstance(order, Receipt):
+        return of_receipt(order)
     summary = {
         OrderState.CANCELED: "The order is cancelled; filled_size says how much was executed before.",
         OrderState.FILLED: "Too late: the order was already filled.",

@@ -34,9 +34,10 @@ _HUMAN: Final = frozenset({Channel.ELICITATION})
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """That this ticket was approved through this channel."""
+    """That this ticket was approved through this channel. `digest` is that of the body that was shown."""
 
     ticket_id: str
+    digest: str
     channel: Channel
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval
-from okx_mcp.trading.orders import OrderState, Receipt, Ticket
+from okx_mcp.trading.orders import OrderState, Receipt, Ticket, body_digest
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Journal:
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
+                if not approval.digest == found.ticket.digest == body_digest(found.ticket.body):
+                    raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
                 found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)
                 _record(db, found)
@@ -143,10 +145,16 @@ class Journal:
             _record(db, receipt)
         return receipt
 
-    def give_up_abandoned(self, receipt: Receipt, now_ms: int) -> Receipt:
-        """Write NOT_SENT for an INTENT whose process is gone. After this `sending` refuses it, should it be alive."""
+    def close_if_overdue(self, receipt: Receipt, now_ms: int) -> Receipt:
+        """Write EXPIRED for a ticket past its time, and NOT_SENT for an INTENT whose process is gone.
+
+        After this `begin` and `sending` refuse it, should somebody still be about to send it.
+        """
         with self._transaction() as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
+            if found.state is OrderState.PROPOSED and now_ms >= found.ticket.expires_ms:
+                found = _moved(found, OrderState.EXPIRED, now_ms)
+                _record(db, found)
             if found.state is OrderState.INTENT and abs(now_ms - found.at_ms) > _ABANDONED_AFTER_MS:
                 reason = "okx-mcp ended before it could send the order."
                 found = _moved(found, OrderState.NOT_SENT, now_ms, reason=reason)
@@ -161,14 +169,6 @@ class Journal:
                 found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
                 _record(db, found)
         return found
-
-    def note(self, account: Account, what: str, now_ms: int, **detail: str) -> None:
-        """Write down something that is not about a ticket."""
-        with self._transaction() as db:
-            db.execute(
-                "INSERT INTO events (at_ms, account, ticket, what, detail) VALUES (?, ?, NULL, ?, ?)",
-                (now_ms, str(account), what, json.dumps(detail)),
-            )
 
     # --- reading ------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import OrdType, Side, TdMode
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
@@ -127,6 +127,18 @@ class LimitOrder:
     unit: SizeUnit
     price: Decimal
     ord_type: OrdType = OrdType.LIMIT
+
+    def body(self, cl_ord_id: str, td_mode: TdMode, quantity: Quantity) -> dict[str, str]:
+        """The body of POST /trade/order for this intent, field by field; nothing unvalidated gets into it."""
+        return {
+            "instId": self.inst_id,
+            "tdMode": td_mode.value,
+            "side": self.side.value,
+            "ordType": self.ord_type.value,
+            "sz": plain(quantity.base),
+            "px": plain(self.price),
+            "clOrdId": cl_ord_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ async def buy_at_once(client: OkxClient) -> LimitOrder:
 async def approved(desk: OrderDesk, intent: LimitOrder | None = None, channel: Channel = Channel.HOST) -> Approval:
     """The approval of a fresh ticket."""
     ticket = await desk.propose(intent or buy(), channel)
-    return Approval(ticket.id, channel)
+    return Approval(ticket.id, ticket.digest, channel)
 
 
 def a_ticket(**changes: Any) -> Ticket:

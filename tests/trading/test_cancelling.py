@@ -10,8 +10,8 @@ from okx_mcp.okx.errors import Throttled, Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState
-from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder
+from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import CANCEL, READ, a_desk, approved, buy_at_once, locked
 from tests.wire import Fault, Wire, cut, foreign_row, held, interrupted, not_found, refused, server_error, throttled
@@ -36,6 +36,7 @@ async def test_a_filled_order_is_reported_filled(desk: OrderDesk, client: OkxCli
     order = await desk.cancel(receipt.ticket.id)
 
     assert order.state is OrderState.FILLED
+    assert isinstance(order, OrderView)
     assert order.filled_size == receipt.ticket.quantity.base
 
 
@@ -188,3 +189,27 @@ async def test_an_order_that_is_cancelled_elsewhere_while_we_look_stays_cancelle
         read.set()
 
     assert desk.ticket(receipt.ticket.id).state is OrderState.CANCELED
+
+
+async def test_a_ticket_that_was_not_sent_is_withdrawn_and_nothing_is_sent(
+    desk: OrderDesk, exchange: PaperExchange
+) -> None:
+    approval = await approved(desk)
+
+    withdrawn = await desk.cancel(approval.ticket_id)
+
+    assert isinstance(withdrawn, Receipt)
+    assert withdrawn.state is OrderState.DECLINED
+    with pytest.raises(NotApproved):
+        await desk.commit(approval)
+    assert exchange.posts("/trade/order") == exchange.posts("/trade/cancel-order") == 0
+
+
+async def test_a_ticket_past_its_time_is_reported_as_expired(desk: OrderDesk, clock: VirtualClock) -> None:
+    approval = await approved(desk)
+
+    clock.advance(301)
+
+    receipt = await desk.check(approval.ticket_id)
+    assert isinstance(receipt, Receipt)
+    assert receipt.state is OrderState.EXPIRED

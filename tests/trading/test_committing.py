@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -173,7 +174,7 @@ async def test_an_approval_through_another_channel_does_not_count(desk: OrderDes
     ticket = await desk.propose(buy(), Channel.ELICITATION)
 
     with pytest.raises(NotApproved):
-        await desk.commit(Approval(ticket.id, Channel.HOST))
+        await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
 
     assert exchange.posts("/trade/order") == 0
 
@@ -185,7 +186,7 @@ async def test_live_orders_are_not_sent_on_a_cards_word(
     ticket = await desk.propose(buy(), Channel.ELICITATION)
 
     with pytest.raises(NotApproved):
-        await desk.commit(Approval(ticket.id, Channel.HOST))
+        await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
 
     assert exchange.posts("/trade/order") == 0
 
@@ -251,9 +252,18 @@ async def test_an_order_that_differs_from_its_digest_is_not_sent(
     with closing(Journal(journal_path)) as journal:
         journal.record(receipt)
 
-    receipt = await desk.commit(approval)
+    with pytest.raises(NotApproved, match="differs"):
+        await desk.commit(approval)
 
-    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_an_approval_of_another_body_does_not_count(desk: OrderDesk, exchange: PaperExchange) -> None:
+    approval = await approved(desk)
+
+    with pytest.raises(NotApproved, match="differs"):
+        await desk.commit(replace(approval, digest=body_digest({})))
+
     assert exchange.posts("/trade/order") == 0
 
 

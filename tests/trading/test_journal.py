@@ -34,7 +34,7 @@ def journal(journal_path: Path) -> Iterator[Journal]:
 
 
 def approval_of(ticket: Ticket, channel: Channel = Channel.HOST) -> Approval:
-    return Approval(ticket.id, channel)
+    return Approval(ticket.id, ticket.digest, channel)
 
 
 def proposed(journal: Journal, **changes: object) -> Ticket:
@@ -81,14 +81,14 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.journal import Journal
 from tests.trading.floor import ACCOUNT
 
-journal, tickets = Journal(Path(sys.argv[1])), sys.argv[2:]
+journal, tickets = Journal(Path(sys.argv[1])), [ticket.split(":") for ticket in sys.argv[2:]]
 sys.stdin.read()  # until all are ready
-print(sum(journal.begin(Approval(ticket, Channel.HOST), ACCOUNT, 1_000_001).is_ours for ticket in tickets))
+print(sum(journal.begin(Approval(*ticket, Channel.HOST), ACCOUNT, 1_000_001).is_ours for ticket in tickets))
 """
 
 
 def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path: Path) -> None:
-    tickets = [proposed(journal).id for _ in range(20)]
+    tickets = [f"{ticket.id}:{ticket.digest}" for ticket in (proposed(journal) for _ in range(20))]
     command = [sys.executable, "-c", _USE_IN_A_PROCESS, str(journal_path), *tickets]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
 
@@ -208,7 +208,7 @@ def test_an_order_is_sent_for_one_intent_once(journal: Journal) -> None:
 def test_an_abandoned_intent_was_not_sent_and_can_never_be(journal: Journal) -> None:
     intent = begun(journal)
 
-    given_up = journal.give_up_abandoned(intent, NOW_MS + A_MINUTE_MS)
+    given_up = journal.close_if_overdue(intent, NOW_MS + A_MINUTE_MS)
 
     assert given_up.state is OrderState.NOT_SENT
     with pytest.raises(NotApproved, match="given up"):
@@ -218,7 +218,7 @@ def test_an_abandoned_intent_was_not_sent_and_can_never_be(journal: Journal) -> 
 def test_an_intent_that_may_be_at_work_is_not_given_up(journal: Journal) -> None:
     intent = begun(journal)
 
-    assert journal.give_up_abandoned(intent, NOW_MS + 1_000) == intent
+    assert journal.close_if_overdue(intent, NOW_MS + 1_000) == intent
 
 
 # --- unsettled --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""What OKX says of the account, asked once and kept for ten minutes."""
+
+from decimal import Decimal
+from typing import Final
+
+from okx_mcp.okx.clock import Clock
+from okx_mcp.okx.names import InstType
+from okx_mcp.trading.accounts import AccountRules
+from okx_mcp.trading.exchange import Exchange
+
+__all__ = ["AccountFacts"]
+
+_KEPT_S: Final = 600.0
+
+
+class AccountFacts:
+    """The account's rules and fee rates."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._rules: tuple[float, AccountRules] | None = None
+        self._fee_rates: dict[str, tuple[float, Decimal | None]] = {}
+
+    async def rules(self, *, fresh: bool = False) -> AccountRules:
+        """What the account and the key allow; asked now if `fresh` (GET /account/config).
+
+        Raises:
+            NotTradable: the key may withdraw, so it is not used for anything.
+        """
+        if fresh or self._rules is None or self._is_old(self._rules[0]):
+            read = AccountRules.from_config(await self._exchange.account_config())
+            self._rules = (self._clock.monotonic_s(), read)
+        _, rules = self._rules
+        rules.check_key()
+        return rules
+
+    async def taker_rate(self, inst_id: str) -> Decimal | None:
+        """The most a spot order may cost, as OKX writes it: negative is what you pay (GET /account/trade-fee)."""
+        if inst_id not in self._fee_rates or self._is_old(self._fee_rates[inst_id][0]):
+            fees = await self._exchange.trade_fee(InstType.SPOT, inst_id)
+            self._fee_rates[inst_id] = (self._clock.monotonic_s(), fees.taker)
+        return self._fee_rates[inst_id][1]
+
+    def _is_old(self, read_at_s: float) -> bool:
+        return self._clock.monotonic_s() - read_at_s > _KEPT_S

@@ -1,0 +1,166 @@
+"""Finding out what became of an order, by asking the exchange until it is known.
+
+Nothing is concluded from one silence. NO_EFFECT is said only when the order can no longer arrive (its expTime,
+the clock's uncertainty and a margin are past), OKX has twice denied it, and none of its lists has it.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from okx_mcp.okx.catalog import endpoint
+from okx_mcp.okx.clock import Clock
+from okx_mcp.okx.errors import OkxError, Unknown
+from okx_mcp.okx.models import Order
+from okx_mcp.okx.names import InstType
+from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.refusals import JournalUnavailable
+
+__all__ = ["READ_ORDER", "Reconciler"]
+
+READ_ORDER: Final = endpoint("GET", "trade/order")
+
+_MARGIN_MS: Final = 2_000
+_DENIALS: Final = 2
+_ASK_EVERY_S: Final = 1.0
+_SETTLE_WITHIN_S: Final = 15.0
+_OKX_FORGETS_AFTER_MS: Final = 2 * 60 * 60 * 1000
+_ASKED_LATE: Final = (
+    "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may have "
+    "rested for a while. It is not live and was not filled."
+)
+
+
+class Reconciler:
+    """Asks an exchange about orders and writes the answers into the journal."""
+
+    def __init__(self, exchange: Exchange, journal: Journal, clock: Clock) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._clock = clock
+
+    async def settled(self, receipt: Receipt, *, fresh: bool = False) -> Receipt:
+        """The receipt with its outcome, if that can be found out within the time for asking.
+
+        `fresh` asks again about an order that was live when last seen.
+
+        Raises:
+            OkxError: what was live could not be read again.
+        """
+        match receipt.state:
+            case OrderState.PROPOSED | OrderState.INTENT:
+                return self._closed_if_overdue(receipt)
+            case OrderState.SENT | OrderState.UNKNOWN:
+                return await self._settle_unknown(receipt)
+            case OrderState.ACCEPTED:
+                return await self._read_back_once(receipt)
+            case OrderState.LIVE | OrderState.PARTIALLY_FILLED if fresh:
+                return await self._seen_again(receipt)
+            case _:
+                return receipt
+
+    async def order(self, inst_id: str, any_id: str) -> Order | None:
+        """The order as the exchange reports it, by its ordId or its clOrdId; None where it reports none.
+
+        Raises:
+            OkxError: OKX did not say, or spoke of another order.
+        """
+        if any_id.isdigit():
+            order = await self._exchange.order(inst_id, ord_id=any_id)
+        else:
+            order = await self._exchange.order(inst_id, cl_ord_id=any_id)
+        if order is not None and any_id not in (order.ord_id, order.cl_ord_id):
+            raise Unknown(f"{READ_ORDER}: the answer is about another order", READ_ORDER)
+        return order
+
+    def read_back(self, receipt: Receipt, order: Order) -> Receipt:
+        """Write down what the exchange reports of a ticket's order."""
+        view = OrderView.from_order(order)
+        return self.record(replace(receipt, state=view.state, ord_id=view.ord_id, order=view, code=None, reason=None))
+
+    def record(self, receipt: Receipt) -> Receipt:
+        """Write it down if that can be done; what happened at the exchange is true either way."""
+        receipt = replace(receipt, at_ms=self.now_ms())
+        try:
+            return self._journal.record(receipt)
+        except JournalUnavailable:
+            return receipt
+
+    def now_ms(self) -> int:
+        """Unix milliseconds on the exchange's clock."""
+        return self._exchange.exchange_clock.now_ms()
+
+    def _closed_if_overdue(self, receipt: Receipt) -> Receipt:
+        try:
+            return self._journal.close_if_overdue(receipt, self.now_ms())
+        except JournalUnavailable:
+            return receipt
+
+    async def _read_back_once(self, receipt: Receipt) -> Receipt:
+        try:
+            order = await self._order_of(receipt)
+        except OkxError:
+            return receipt
+        return receipt if order is None else self.read_back(receipt, order)
+
+    async def _seen_again(self, receipt: Receipt) -> Receipt:
+        """What was live may not be live any more, so an old word for it is no answer."""
+        order = await self._order_of(receipt)
+        if order is None:
+            raise Unknown(
+                f"OKX does not know order {receipt.ticket.id} any more, which was {receipt.state} when last seen. It "
+                "forgets an order that was cancelled without a fill after two hours",
+                READ_ORDER,
+            )
+        return self.read_back(receipt, order)
+
+    async def _settle_unknown(self, receipt: Receipt) -> Receipt:
+        give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
+        denied = 0
+        while True:
+            try:
+                order = await self._order_of(receipt)
+                if order is None and self._cannot_arrive_any_more(receipt):
+                    denied += 1
+                    order = await self._listed(receipt) if denied >= _DENIALS else None
+                if order is not None:
+                    return self.read_back(receipt, order)
+                if denied >= _DENIALS and not await self._was_filled(receipt):
+                    return self.record(self._without_effect(receipt))
+            except OkxError:
+                denied = 0
+            if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
+                return receipt
+            await self._clock.sleep(_ASK_EVERY_S)
+
+    def _cannot_arrive_any_more(self, receipt: Receipt) -> bool:
+        uncertainty_ms = self._exchange.exchange_clock.uncertainty_ms
+        if receipt.exp_time_ms is None or uncertainty_ms is None:
+            return False
+        return self.now_ms() > receipt.exp_time_ms + uncertainty_ms + _MARGIN_MS
+
+    async def _listed(self, receipt: Receipt) -> Order | None:
+        """The order in OKX's lists, some of which remember longer than the question for a single order."""
+        inst_id = receipt.ticket.intent.inst_id
+        listed = [
+            *await self._exchange.open_orders(inst_id),
+            *await self._exchange.order_history(InstType.SPOT, inst_id),
+            *await self._exchange.order_archive(InstType.SPOT, inst_id),
+        ]
+        return next((order for order in listed if order.cl_ord_id == receipt.ticket.id), None)
+
+    async def _was_filled(self, receipt: Receipt) -> bool:
+        inst_id = receipt.ticket.intent.inst_id
+        fills = [
+            *await self._exchange.fills(inst_id=inst_id),
+            *await self._exchange.fills_history(InstType.SPOT, inst_id=inst_id),
+        ]
+        return any(fill.cl_ord_id == receipt.ticket.id for fill in fills)
+
+    def _without_effect(self, receipt: Receipt) -> Receipt:
+        asked_late = self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS
+        return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=_ASKED_LATE if asked_late else None)
+
+    async def _order_of(self, receipt: Receipt) -> Order | None:
+        return await self.order(receipt.ticket.intent.inst_id, receipt.ticket.id)
