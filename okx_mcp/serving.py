@@ -1,8 +1,8 @@
 """Running the server over stdio, and ending it well.
 
 The SDK alone hangs on Ctrl-C, drops everything on SIGTERM and takes a fifth of a second to leave after its input
-ends. Here the end of input, SIGINT and SIGTERM all close the session, wait for an order that is being committed
-(that wait is bounded: see `OrderDesk.commit`) and leave at once.
+ends. Here the end of input, SIGINT and SIGTERM all close the session, wait for the answer to an order that is being
+sent (after a signal at most 15 seconds; what was sent by then is in the journal as SENT) and leave at once.
 """
 
 import gc

@@ -227,23 +227,28 @@ class OkxClient:
         return await self._all(models.Order, "trade/orders-pending", instId=inst_id, after=after)
 
     async def order_history(
-        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+        self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
     ) -> list[models.Order]:
-        """Orders that ended in the last seven days. GET /trade/orders-history."""
-        return await self._all(models.Order, "trade/orders-history", instType=inst_type, instId=inst_id, after=after)
+        """Orders that ended in the last seven days, newest first, a hundred at most; `after` is an ordId.
+
+        With `begin`, in Unix ms, the hundred that were made next after it. GET /trade/orders-history.
+        """
+        return await self._all(
+            models.Order, "trade/orders-history", instType=inst_type, instId=inst_id, begin=begin, after=after
+        )
 
     async def order_archive(
-        self, inst_type: str, inst_id: str | None = None, *, after: str | None = None
+        self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
     ) -> list[models.Order]:
-        """Three months, without orders cancelled unfilled. GET /trade/orders-history-archive."""
+        """Like `order_history`, three months, without those cancelled unfilled. GET /trade/orders-history-archive."""
         return await self._all(
-            models.Order, "trade/orders-history-archive", instType=inst_type, instId=inst_id, after=after
+            models.Order, "trade/orders-history-archive", instType=inst_type, instId=inst_id, begin=begin, after=after
         )
 
     async def fills(
         self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
     ) -> list[models.Fill]:
-        """Executions of the last three days; `after` is a billId. GET /trade/fills."""
+        """Executions of the last three days, a hundred at most; `after` is a billId. GET /trade/fills."""
         return await self._all(models.Fill, "trade/fills", instId=inst_id, ordId=ord_id, after=after)
 
     async def fills_history(

@@ -114,10 +114,10 @@ class Asker:
                     _text(ticket), _FORM, related_request_id=self._context.request_id
                 )
         except MCPError:
-            return of_receipt(self._desk.decline(ticket.id, "the client could not ask"))
+            return of_receipt(self._desk.decline(ticket.id, "The client could not ask."))
         except anyio.get_cancelled_exc_class():
             with suppress(Refusal):  # without a record the ticket still waits for an answer that cannot come
-                self._desk.decline(ticket.id, "the call was cancelled before anyone answered")
+                self._desk.decline(ticket.id, "The call was cancelled before anyone answered.")
             raise
         return await self._after(ticket, ticket.digest, answer)
 
@@ -129,13 +129,13 @@ class Asker:
 
     def _why_not(self, ticket: "Ticket", answer: ElicitResult | None) -> str:
         if answer is None:
-            return "nobody answered in time"
+            return "Nobody answered in time."
         if answer.action == "cancel" and self._desk.age_ms(ticket) < _NO_PERSON_ANSWERS_WITHIN_MS:
-            return "the client closed the question at once, as clients do that have nobody to ask"
+            return "The client closed the question at once, as clients do that have nobody to ask."
         return {
-            "accept": "the form was accepted without the tick",
-            "decline": "the person declined",
-            "cancel": "the question was closed without an answer",
+            "accept": "The form was accepted without the tick.",
+            "decline": "The person declined.",
+            "cancel": "The question was closed without an answer.",
         }[answer.action]
 
 

@@ -1,28 +1,33 @@
 """Finding out what works and what does not: the connection, the clock, the key, the account, the journal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from okx_mcp import __version__
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.clock import Clock
-from okx_mcp.okx.errors import BadCredentials, OkxError
+from okx_mcp.okx.errors import BadCredentials, OkxError, Refused
 from okx_mcp.okx.models import SystemStatus
+from okx_mcp.okx.names import AcctLv, MaintenanceState
 from okx_mcp.tools.words import foreign, in_words
 from okx_mcp.trading.approval import Channel, accepts
 from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.refusals import JournalUnavailable, NotTradable
 
 __all__ = ["Diagnosis", "Findings"]
 
 _KEEP_ANNOUNCEMENTS_S: Final = 60.0
-_ACCOUNT_MODES: Final = {
-    "1": "spot",
-    "2": "futures",
-    "3": "multi-currency margin",
-    "4": "portfolio margin",
+_ACCOUNT_MODES: Final[Mapping[str, str]] = {
+    AcctLv.SPOT: "spot",
+    AcctLv.FUTURES: "futures",
+    AcctLv.MULTI_CURRENCY: "multi-currency margin",
+    AcctLv.PORTFOLIO: "portfolio margin",
 }
+_LIVE_ENV, _DEMO_ENV = "1", "2"
+_OTHER_SERVICES: Final = frozenset({"0", "6", "7", "10", "11"})
+"""WebSocket, block trading, bots, spreads, copy trading: nothing this program uses (serviceType, system/status)."""
 
 
 @dataclass
@@ -85,22 +90,27 @@ class Diagnosis:
             found.clock_offset_ms = self._exchange.exchange_clock.offset_ms
         except OkxError as error:
             found.exchange = "unreachable"
-            found.problems.append(str(error))
+            found.problems.append(f"{error}.")
             return
         try:
             announced = await self._announcements()
         except OkxError as error:
-            found.problems.append(f"Maintenance could not be read: {error}")
+            found.problems.append(f"Maintenance could not be read: {error}.")
             return
         found.maintenance = [f"{each.state}: {foreign(each.title or '')}" for each in announced]
-        if any(each.state == "ongoing" for each in announced):
+        if any(each.state == MaintenanceState.ONGOING for each in announced):
             found.exchange = "in maintenance"
             found.problems.append("OKX is in maintenance.")
 
     async def _announcements(self) -> Sequence[SystemStatus]:
-        """OKX answers this question once in five seconds, so its answer is kept for a minute."""
+        """What concerns this environment. OKX answers once in five seconds, so its answer is kept for a minute."""
         if self._clock.monotonic_s() > self._announced_until_s:
-            self._announced = await self._exchange.system_status()
+            others_env = _DEMO_ENV if self._desk.account.environment is Environment.LIVE else _LIVE_ENV
+            self._announced = [
+                each
+                for each in await self._exchange.system_status()
+                if each.env != others_env and each.service_type not in _OTHER_SERVICES
+            ]
             self._announced_until_s = self._clock.monotonic_s() + _KEEP_ANNOUNCEMENTS_S
         return self._announced
 
@@ -113,12 +123,13 @@ class Diagnosis:
             return
         except OkxError as error:
             found.key = "refused" if isinstance(error, BadCredentials) else "not checked"
-            found.problems.append(in_words(error, f"environment {found.environment}, site {found.site}") or str(error))
+            words = in_words(error, f"environment {found.environment}, site {found.site}")
+            found.problems.append(words if words and isinstance(error, Refused) else f"{error}.")
             return
         found.key = "accepted"
         found.permissions = sorted(rules.permissions)
         found.ip_bound = bool(rules.bound_ips)
-        found.account_mode = _ACCOUNT_MODES.get(rules.account_mode, rules.account_mode)
+        found.account_mode = _ACCOUNT_MODES.get(rules.account_mode or "", rules.account_mode)
         if "trade" not in rules.permissions:
             found.problems.append("The key may only read: orders need a key with the permission to trade.")
 

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.orders import OrderState
 
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import OrderView, Receipt
@@ -25,10 +26,7 @@ class OrderReport(BaseModel):
     """An order or a ticket as it stands."""
 
     summary: str = Field(description="What happened and what to do next; tell the user this")
-    state: str = Field(
-        description="proposed, declined, expired, not_sent, unknown, rejected, no_effect, accepted, live, "
-        "partially_filled, filled or canceled"
-    )
+    state: str = Field(description=f"One of {', '.join(OrderState)}")
     order_sent: Literal["no", "yes", "unknown"] = Field(description="Whether an order left this program")
     environment: EnvironmentName
     order: str = Field(description="The order in one line")
@@ -63,7 +61,7 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
         fee=order.fee if order else None,
         fee_ccy=order.fee_ccy if order else None,
         approved_by=receipt.approved_by.strength if receipt.approved_by else None,
-        expires=iso_time(ticket.expires_ms) if receipt.state.value == "proposed" else None,
+        expires=iso_time(ticket.expires_ms) if receipt.state is OrderState.PROPOSED else None,
     )
 
 
@@ -87,27 +85,26 @@ def of_order(order: "OrderView", environment: Environment, summary: str) -> Orde
 
 
 def _summary(receipt: "Receipt") -> str:
-    words = _WORDS[receipt.state.value]
-    because = f" OKX {receipt.code}:" if receipt.code else ""
-    reason = f"{because} {receipt.reason}" if receipt.reason else ""
-    return f"{words}{reason}"
+    code = f"OKX {receipt.code}:" if receipt.code else ""
+    return " ".join(filter(None, (_WORDS[receipt.state], code, receipt.reason)))
 
 
-_WORDS = {
-    "proposed": "Not sent: this order waits for approval.",
-    "declined": "Not approved. The order was not sent. Do not propose it again unless the user asks for it.",
-    "expired": "The ticket expired. The order was not sent.",
-    "intent": "The order is being sent. Call check_order with its ticket_id to learn what became of it.",
-    "not_sent": "The order was not sent.",
-    "sent": "The order was sent and its outcome is not known yet. Do not place it again: call check_order with its "
+_WORDS: Final = {
+    OrderState.PROPOSED: "Not sent: this order waits for approval.",
+    OrderState.DECLINED: "Not approved. The order was not sent. Do not propose it again unless the user asks for it.",
+    OrderState.EXPIRED: "The ticket expired. The order was not sent.",
+    OrderState.INTENT: "The order is being sent. Call check_order with its ticket_id to learn what became of it.",
+    OrderState.NOT_SENT: "The order was not sent.",
+    OrderState.SENT: "The order was sent and its outcome is not known yet. Do not place it again: call check_order "
+    "with its ticket_id.",
+    OrderState.UNKNOWN: "The order was sent and nothing proves what became of it, so it may be live. Do not place it "
+    "again: call check_order with its ticket_id.",
+    OrderState.REJECTED: "OKX refused the order; there is no such order.",
+    OrderState.NO_EFFECT: "Nothing came of the order: its time to arrive is over and OKX knows of no such order.",
+    OrderState.ACCEPTED: "OKX accepted the order; its state could not be read yet. Call check_order with its "
     "ticket_id.",
-    "unknown": "The order was sent and OKX's answer is missing, so it may be live. Do not place it again: call "
-    "check_order with its ticket_id.",
-    "rejected": "OKX refused the order; there is no such order.",
-    "no_effect": "The order never took effect: its time to arrive is over and OKX knows of no such order.",
-    "accepted": "OKX accepted the order; its state could not be read yet. Call check_order with its ticket_id.",
-    "live": "The order is live and rests in the order book.",
-    "partially_filled": "The order is live and partly filled.",
-    "filled": "The order is filled.",
-    "canceled": "The order is cancelled; filled_size says how much was executed before.",
+    OrderState.LIVE: "The order is live and rests in the order book.",
+    OrderState.PARTIALLY_FILLED: "The order is live and partly filled.",
+    OrderState.FILLED: "The order is filled.",
+    OrderState.CANCELED: "The order is cancelled; filled_size says how much was executed before.",
 }

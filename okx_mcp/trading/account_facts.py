@@ -36,10 +36,17 @@ class AccountFacts:
         return rules
 
     async def taker_rate(self, inst_id: str) -> Decimal | None:
-        """The most a spot order may cost, as OKX writes it: negative is what you pay (GET /account/trade-fee)."""
+        """The rate of a spot order that takes, as OKX writes it: negative is what you pay (GET /account/trade-fee).
+
+        The rate of the instrument's fee group; where OKX names several, the dearest, for it is shown as "at most".
+
+        Raises:
+            OkxError: it could not be read.
+        """
         if inst_id not in self._fee_rates or self._is_old(self._fee_rates[inst_id][0]):
             fees = await self._exchange.trade_fee(InstType.SPOT, inst_id)
-            self._fee_rates[inst_id] = (self._clock.monotonic_s(), fees.taker)
+            rates = [group.taker for group in fees.fee_group if group.taker is not None]
+            self._fee_rates[inst_id] = (self._clock.monotonic_s(), min(rates, default=fees.taker))
         return self._fee_rates[inst_id][1]
 
     def _is_old(self, read_at_s: float) -> bool:

@@ -1,10 +1,11 @@
 """Which account is traded, where, and what it and its key allow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import TdMode
+from okx_mcp.okx.names import AcctLv, TdMode
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.refusals import NotTradable
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import AccountConfig
 
 __all__ = ["Account", "AccountRules"]
+
+_SPOT_TD_MODES: Final[Mapping[str, TdMode]] = {
+    AcctLv.SPOT: TdMode.CASH,
+    AcctLv.FUTURES: TdMode.CASH,
+    AcctLv.MULTI_CURRENCY: TdMode.CROSS,
+    AcctLv.PORTFOLIO: TdMode.CROSS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class Account:
 class AccountRules:
     """What OKX says of the account and the key (GET /account/config)."""
 
-    account_mode: str
+    account_mode: AcctLv | str | None
     permissions: frozenset[str]
     bound_ips: str
 
@@ -38,7 +46,7 @@ class AccountRules:
     def from_config(cls, config: "AccountConfig") -> "AccountRules":
         """Read the rules out of OKX's row."""
         permissions = frozenset(part.strip() for part in (config.perm or "").split(",") if part.strip())
-        return cls(str(config.acct_lv), permissions, config.ip or "")
+        return cls(config.acct_lv, permissions, config.ip or "")
 
     @property
     def key_may_withdraw(self) -> bool:
@@ -46,8 +54,15 @@ class AccountRules:
 
     @property
     def spot_td_mode(self) -> TdMode:
-        """How spot is traded in this account mode: cash in spot and futures mode, cross above (facts, section 7)."""
-        return TdMode.CASH if self.account_mode in ("1", "2") else TdMode.CROSS
+        """How spot is traded in this account mode: cash in spot and futures mode, cross above (POST /trade/order).
+
+        Raises:
+            NotTradable: OKX named no mode, or one we do not know; a guess could be an order on margin.
+        """
+        td_mode = _SPOT_TD_MODES.get(self.account_mode or "")
+        if td_mode is None:
+            raise NotTradable(f"This version does not know how spot is traded in account mode {self.account_mode}.")
+        return td_mode
 
     def check_key(self) -> None:
         """Refuse a key that could move money out of the account.

@@ -192,9 +192,9 @@ class OrderDesk:
         """
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
-            receipt = self.decline(receipt.ticket.id, "it was cancelled")
-            if receipt.state is OrderState.DECLINED:
-                return receipt
+            receipt = self.decline(receipt.ticket.id, "It was cancelled.")
+        if receipt is not None and receipt.state in (OrderState.DECLINED, OrderState.EXPIRED):
+            return receipt
         inst_id = inst_id or (receipt.ticket.intent.inst_id if receipt else None)
         if inst_id is None:
             raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
@@ -252,8 +252,8 @@ def _may_have_left(receipt: Receipt) -> bool:
 def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
     state = _AFTER[proves(error) if _may_have_left(receipt) else Outcome.NOT_SENT]
     explained = error.explained
-    reason = f"{explained.meaning} {explained.action}" if explained and isinstance(error, Refused) else str(error)
-    return replace(receipt, state=state, code=error.code or None, reason=reason)
+    reason = f"{explained.meaning} {explained.action}" if explained and isinstance(error, Refused) else f"{error}."
+    return replace(receipt, state=state, code=error.code if isinstance(error, Refused) else None, reason=reason)
 
 
 def _cancelled_unseen(any_id: str) -> Unknown:

@@ -51,7 +51,6 @@ class Instrument:
     """A spot instrument's rules (GET /account/instruments). Sizes in the base currency, prices in the quote."""
 
     inst_id: str
-    inst_type: str
     base_ccy: str
     quote_ccy: str
     state: str
@@ -71,7 +70,6 @@ class Instrument:
             raise NotTradable(f"{row.inst_id or 'This instrument'} has no published tick, lot or minimum size.")
         return cls(
             inst_id=row.inst_id,
-            inst_type=str(row.inst_type),
             base_ccy=row.base_ccy or "",
             quote_ccy=row.quote_ccy or "",
             state=str(row.state),

@@ -162,7 +162,12 @@ class Journal:
         return found
 
     def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
-        """Write that the approval was not given. A ticket that was used already stays as it is."""
+        """Write that the approval was not given, with `why` as a sentence. A ticket that was used stays as it is.
+
+        Raises:
+            NotApproved: there is no such ticket on this account.
+            JournalUnavailable: it could not be written.
+        """
         with self._transaction() as db:
             found = _find(db, ticket_id, account)
             if found.state is OrderState.PROPOSED:
@@ -251,7 +256,7 @@ def _moved(receipt: Receipt, state: OrderState, now_ms: int, **changes: Any) -> 
 def _if_ever_used(receipt: Receipt) -> Receipt:
     """The recorded result of a ticket that was used, or the refusal of one that never can be."""
     if receipt.state is OrderState.DECLINED:
-        raise NotApproved(f"This ticket was not approved ({receipt.reason}) and cannot be used any more.")
+        raise NotApproved(f"This ticket was not approved and cannot be used any more. {receipt.reason}")
     if receipt.state is OrderState.EXPIRED:
         raise NotApproved("The ticket has expired. Propose the order again to see today's figures.")
     return receipt

@@ -141,12 +141,16 @@ class Reconciler:
         return self.now_ms() > receipt.exp_time_ms + uncertainty_ms + _MARGIN_MS
 
     async def _listed(self, receipt: Receipt) -> Order | None:
-        """The order in OKX's lists, some of which remember longer than the question for a single order."""
+        """The order in OKX's lists, some of which remember longer than the question for a single order.
+
+        The histories are read from the ticket's time on, for on a busy account the newest page may not reach it.
+        """
         inst_id = receipt.ticket.intent.inst_id
+        begin = receipt.ticket.created_ms - _MARGIN_MS
         listed = [
             *await self._exchange.open_orders(inst_id),
-            *await self._exchange.order_history(InstType.SPOT, inst_id),
-            *await self._exchange.order_archive(InstType.SPOT, inst_id),
+            *await self._exchange.order_history(InstType.SPOT, inst_id, begin=begin),
+            *await self._exchange.order_archive(InstType.SPOT, inst_id, begin=begin),
         ]
         return next((order for order in listed if order.cl_ord_id == receipt.ticket.id), None)
 
@@ -159,8 +163,10 @@ class Reconciler:
         return any(fill.cl_ord_id == receipt.ticket.id for fill in fills)
 
     def _without_effect(self, receipt: Receipt) -> Receipt:
-        asked_late = self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS
-        return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=_ASKED_LATE if asked_late else None)
+        """NO_EFFECT, with what OKX answered to the order if it did."""
+        if self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:
+            return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=_ASKED_LATE)
+        return replace(receipt, state=OrderState.NO_EFFECT)
 
     async def _order_of(self, receipt: Receipt) -> Order | None:
         return await self.order(receipt.ticket.intent.inst_id, receipt.ticket.id)

@@ -80,6 +80,7 @@ def stamped(timestamp: str) -> Change:
         (lambda headers: headers.update({"OK-ACCESS-KEY": "nobody"}), "50111"),
         (lambda headers: headers.update({"OK-ACCESS-KEY": "not a key!"}), "50111"),
         (lambda headers: headers.update({"OK-ACCESS-KEY": "x" * 65}), "50111"),
+        (lambda headers: headers.update({"OK-ACCESS-KEY": "0123abcd-0123-4567-89ab-0123456789ab"}), "50119"),
         (lambda headers: headers.update(signed(ELSEWHERE.credentials)), "50119"),
         (lambda headers: headers.update(signed(LIVE.credentials)), "50101"),
         (lambda headers: headers.pop("x-simulated-trading"), "50101"),

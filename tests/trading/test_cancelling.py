@@ -40,6 +40,16 @@ async def test_a_filled_order_is_reported_filled(desk: OrderDesk, client: OkxCli
     assert order.filled_size == receipt.ticket.quantity.base
 
 
+async def test_a_ticket_is_withdrawn_as_often_as_one_likes(desk: OrderDesk, exchange: PaperExchange) -> None:
+    ticket_id = (await approved(desk)).ticket_id
+
+    once, twice = await desk.cancel(ticket_id), await desk.cancel(ticket_id)
+
+    assert once == twice
+    assert once.state is OrderState.DECLINED
+    assert exchange.posts("/trade/cancel-order") == 0
+
+
 async def test_an_order_that_nobody_knows_cannot_be_cancelled(desk: OrderDesk) -> None:
     with pytest.raises(NoSuchOrder, match="nothing to cancel"):
         await desk.cancel("123456789", "BTC-USDT")

@@ -134,7 +134,7 @@ async def test_a_ticket_that_was_not_sent_is_used_up_all_the_same(
 
 async def test_a_declined_ticket_is_never_sent(desk: OrderDesk, exchange: PaperExchange) -> None:
     approval = await approved(desk)
-    desk.decline(approval.ticket_id, "the person declined")
+    desk.decline(approval.ticket_id, "The person declined.")
 
     with pytest.raises(NotApproved):
         await desk.commit(approval)

@@ -124,6 +124,28 @@ async def test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arr
     assert (wire.tried[PLACE], exchange.orders()) == (1, [])
 
 
+async def test_what_okx_answered_is_still_said_when_nothing_came_of_the_order(desk: OrderDesk, wire: Wire) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, row_code("51022"))
+
+    receipt = await desk.commit(approval)
+
+    assert (receipt.state, receipt.code) == (OrderState.NO_EFFECT, "51022")
+    assert receipt.reason is not None
+    assert "suspended" in receipt.reason
+
+
+async def test_the_histories_are_read_from_the_ticket_on(desk: OrderDesk, wire: Wire) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, cut(acted=False))
+
+    receipt = await desk.commit(approval)
+
+    begins = [int(each.url.params["begin"]) for each in wire.delivered if "/trade/orders-history" in each.url.path]
+    assert len(begins) == 2
+    assert all(0 <= receipt.ticket.created_ms - begin <= 2_000 for begin in begins)
+
+
 @pytest.mark.parametrize("fault", WAS_PLACED.values(), ids=WAS_PLACED.keys())
 async def test_an_order_that_arrived_is_found_whatever_became_of_the_answer(
     desk: OrderDesk, exchange: PaperExchange, wire: Wire, clock: VirtualClock, fault: MakeFault

@@ -140,9 +140,9 @@ def test_an_expired_ticket_is_refused_and_stays_refused_when_the_clock_goes_back
 def test_a_declined_ticket_is_refused(journal: Journal) -> None:
     ticket = proposed(journal)
 
-    journal.decline(ticket.id, ACCOUNT, NOW_MS, "the person declined")
+    journal.decline(ticket.id, ACCOUNT, NOW_MS, "The person declined.")
 
-    with pytest.raises(NotApproved, match="the person declined"):
+    with pytest.raises(NotApproved, match="The person declined"):
         journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
 

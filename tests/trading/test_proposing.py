@@ -108,6 +108,23 @@ async def test_an_instrument_without_rules_stands_in_nobodys_way(desk: OrderDesk
         await desk.propose(buy(inst_id="ETH-USDT"), Channel.HOST)
 
 
+@pytest.mark.parametrize("mode", ["", "5"])
+async def test_in_an_account_mode_that_nobody_knows_no_order_is_guessed(desk: OrderDesk, wire: Wire, mode: str) -> None:
+    wire.breaks("GET /account/config", changed(lambda envelope: envelope["data"][0].update(acctLv=mode)))
+
+    with pytest.raises(NotTradable, match="account mode"):
+        await desk.propose(buy(), Channel.HOST)
+
+
+async def test_the_fee_is_that_of_the_instruments_group_and_not_the_deprecated_one(desk: OrderDesk, wire: Wire) -> None:
+    groups = [{"groupId": "1", "taker": "-0.002", "maker": "-0.001"}, {"groupId": "2", "taker": "-0.0005"}]
+    wire.breaks("GET /account/trade-fee", changed(lambda envelope: envelope["data"][0].update(feeGroup=groups)))
+
+    ticket = await desk.propose(buy(), Channel.HOST)
+
+    assert ticket.fee_rate == Decimal("-0.002")
+
+
 @pytest.mark.parametrize(
     ("permissions", "why"),
     [({"read_only", "trade", "withdraw"}, "withdraw"), ({"read_only"}, "read and not trade")],

@@ -122,15 +122,14 @@ class SqliteStore:
             raise
 
     def clear(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        newest = self._newest_revision()
-        self._connection.execute("DELETE FROM rows")
-        # A revision that only grows tells other processes that theirs is out of date.
-        self._connection.execute(
-            "INSERT INTO rows VALUES ('counter', 'cleared', ?, ?)",
-            (_encoded(Counter("cleared", newest + 1)), newest + 1),
-        )
-        self._connection.execute("COMMIT")
+        with self.transaction():
+            newest = self._newest_revision()
+            self._connection.execute("DELETE FROM rows")
+            # A revision that only grows tells other processes that theirs is out of date.
+            self._connection.execute(
+                "INSERT INTO rows VALUES ('counter', 'cleared', ?, ?)",
+                (_encoded(Counter("cleared", newest + 1)), newest + 1),
+            )
         self._forget()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["PaperKey", "SignedRequest", "authenticate", "owner_key"]
 
-_KEY: Final = re.compile(r"[0-9A-Za-z-]{1,64}\Z")
+_KEY: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z", re.ASCII)
 
 _HEADERS: Final = (
@@ -78,7 +78,7 @@ def authenticate(
     _check_timestamp(request.headers["ok-access-timestamp"], now_us)
     key = _registered(request.headers["ok-access-key"], keys)
     if key.site != site:
-        raise _rejected("50119", "API key doesn't exist")
+        raise _unknown_key()
     if key.live or request.headers.get("x-simulated-trading") != "1":
         raise _rejected("50101", "APIKey does not match current environment.")
     if not _allows(key.ips, request.client_ip):
@@ -106,10 +106,12 @@ def _check_timestamp(text: str, now_us: int) -> None:
 
 
 def _registered(api_key: str, keys: Sequence[PaperKey]) -> PaperKey:
+    """The registered key: 50111 for what is no key at all, 50119 for one that is not known here."""
+    for key in keys:
+        if _same(api_key, key.credentials.api_key.reveal()):
+            return key
     if _KEY.match(api_key):
-        for key in keys:
-            if _same(api_key, key.credentials.api_key.reveal()):
-                return key
+        raise _unknown_key()
     raise _rejected("50111", "Invalid OK-ACCESS-KEY")
 
 
@@ -130,6 +132,10 @@ def _allows(ips: Sequence[str], client_ip: str) -> bool:
 
 def _same(given: str, expected: str) -> bool:
     return compare_digest(given.encode(), expected.encode())
+
+
+def _unknown_key() -> RequestRefused:
+    return _rejected("50119", "API key doesn't exist")
 
 
 def _rejected(code: str, message: str) -> RequestRefused:

@@ -1,0 +1,29 @@
+"""What a report says of an order: every state has its sentence, and a reason is added to it once."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from okx_mcp.tools.reports import of_receipt
+from okx_mcp.trading.orders import OrderState, Receipt
+from tests.trading.floor import a_ticket
+
+RECEIPT: Final = Receipt(a_ticket(), OrderState.PROPOSED)
+
+
+@pytest.mark.parametrize("state", OrderState)
+def test_every_state_has_a_sentence(state: OrderState) -> None:
+    assert of_receipt(replace(RECEIPT, state=state)).summary.endswith(".")
+
+
+def test_a_reason_follows_as_a_sentence_of_its_own() -> None:
+    declined = replace(RECEIPT, state=OrderState.DECLINED, reason="The person declined.")
+
+    assert of_receipt(declined).summary.endswith("unless the user asks for it. The person declined.")
+
+
+def test_a_refusal_names_its_code_once() -> None:
+    refused = replace(RECEIPT, state=OrderState.REJECTED, code="51008", reason="Balance or margin does not suffice.")
+
+    assert of_receipt(refused).summary.count("51008") == 1
