@@ -15,6 +15,7 @@ from okx_mcp import __version__  # noqa: E402
 __all__ = ["main"]
 
 _USAGE_ERROR = 2
+_SERVER_FLAGS = ("profile", "env", "site", "config")
 _DESCRIPTION = "An MCP server that reads and trades an OKX account. Without a command it serves over stdio."
 _EPILOG = (
     "Settings: OKX_ENV (paper, demo, live), OKX_SITE (global, eea, us), OKX_API_KEY, OKX_SECRET_KEY, OKX_PASSPHRASE, "
@@ -24,7 +25,11 @@ _EPILOG = (
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; ends the process."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    ignored = [flag for flag in _SERVER_FLAGS if given.command in ("try", "paper") and getattr(given, flag)]
+    if ignored:
+        parser.error(f"--{ignored[0]} means nothing to {given.command}")
     match given.command:
         case "try":
             from okx_mcp.first_run import run_first_run  # noqa: PLC0415

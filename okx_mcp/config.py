@@ -33,7 +33,7 @@ _VARIABLES: Final = {
     "OKX_PASSPHRASE": "passphrase",
     "OKX_API_BASE_URL": "api_base_url",
 }
-_ELSEWHERE: Final = {
+_OTHER_NAMES: Final = {
     "OKX_API_SECRET": "OKX_SECRET_KEY",
     "OKX_API_SECRET_KEY": "OKX_SECRET_KEY",
     "OKX_SECRET": "OKX_SECRET_KEY",
@@ -63,20 +63,19 @@ class Settings:
     site: Site
     credentials: Credentials | None
     state_dir: Path
+    profile: str | None = None
     api_base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)  # its address may hold a password
 
     @property
     def in_words(self) -> str:
         """What a person who starts the server should know."""
-        match self.environment:
-            case Environment.PAPER:
-                where = self.api_base_url or "built in"
-                return f"paper trading ({where}), invented prices, no real money"
-            case Environment.DEMO:
-                return f"demo trading at OKX, {self.site} site, no real money"
-            case Environment.LIVE:
-                return f"LIVE trading at OKX, {self.site} site, REAL MONEY"
+        where = {
+            Environment.PAPER: f"paper trading ({self.api_base_url or 'built in'}), invented prices, no real money",
+            Environment.DEMO: f"demo trading at OKX, {self.site} site, no real money",
+            Environment.LIVE: f"LIVE trading at OKX, {self.site} site, REAL MONEY",
+        }[self.environment]
+        return f"profile {self.profile}: {where}" if self.profile else where
 
     @property
     def base_url(self) -> str | None:
@@ -126,9 +125,8 @@ def load_settings(
     values = {**of_profile, **given}
 
     credentials = _credentials(values)
-    environment = _choice(
-        Environment, "environment", values, Environment.PAPER if credentials is None else Environment.DEMO
-    )
+    on_paper = credentials is None or "api_base_url" in values
+    environment = _choice(Environment, "environment", values, Environment.PAPER if on_paper else Environment.DEMO)
     api_base_url = _paper_address(values.get("api_base_url"), environment)
     _check_together(environment, credentials, api_base_url, allow_live=file.get("allow_live", False))
     embedded = environment is Environment.PAPER and api_base_url is None
@@ -137,6 +135,7 @@ def load_settings(
         site=_choice(Site, "site", values, Site.GLOBAL),
         credentials=None if embedded else credentials,
         state_dir=state_dir or default_state_dir(),
+        profile=profile,
         api_base_url=api_base_url,
         proxy=_proxy(values.get("proxy")),
     )
@@ -233,8 +232,8 @@ def _paper_address(address: str | None, environment: Environment) -> str | None:
         raise SettingsError(f"OKX_API_BASE_URL names a paper exchange, and the environment is {environment}")
     try:
         checked = checked_base_url(address)
-    except ValueError as error:
-        raise SettingsError(f"OKX_API_BASE_URL: {error}") from None
+    except ValueError:
+        checked = ""
     if not is_loopback(checked):
         raise SettingsError("OKX_API_BASE_URL: a paper exchange is on this machine (http://127.0.0.1:PORT)")
     return checked
@@ -267,5 +266,5 @@ def _check_together(
 
 
 def _did_you_mean(name: str, known: Mapping[str, object] | frozenset[str]) -> str:
-    near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, list(known), 1, 0.5)
+    near = [_OTHER_NAMES[name]] if name in _OTHER_NAMES else difflib.get_close_matches(name, list(known), 1, 0.5)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known)) or 'none'}"

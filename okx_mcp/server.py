@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ServerParts", "create_server"]
 
 _INSTRUCTIONS: Final = {
-    Environment.PAPER: "Trades on a built-in paper exchange: invented prices, no real money.",
+    Environment.PAPER: "Trades on a paper exchange: invented prices, no real money.",
     Environment.DEMO: "Trades on OKX's demo account: no real money.",
     Environment.LIVE: "Trades on a live OKX account: REAL MONEY.",
 }

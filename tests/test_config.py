@@ -366,14 +366,18 @@ def test_another_paper_exchange_is_used_with_its_keys(load: Load) -> None:
     assert PAPER_URL in settings.in_words
 
 
-@pytest.mark.parametrize("environment", [None, "demo", "live"])
-def test_an_address_is_for_paper_only(load: Load, environment: str | None) -> None:
-    environ = {**KEYS, "OKX_API_BASE_URL": PAPER_URL} | ({"OKX_ENV": environment} if environment else {})
+@pytest.mark.parametrize("environment", ["demo", "live"])
+def test_an_address_is_for_paper_only(load: Load, environment: str) -> None:
+    environ = {**KEYS, "OKX_API_BASE_URL": PAPER_URL, "OKX_ENV": environment}
 
     line = refusal(load, environ, "allow_live = true")
 
     assert "OKX_API_BASE_URL" in line
-    assert (environment or "demo") in line
+    assert environment in line
+
+
+def test_an_address_of_a_paper_exchange_means_paper(load: Load) -> None:
+    assert load({**KEYS, "OKX_API_BASE_URL": PAPER_URL}).environment is Environment.PAPER
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,7 @@ class OkxClient:
         limit: int = 100,
     ) -> list[models.Candle]:
         """Newest first, from the newest 1,440 bars; `after` and `before` are Unix ms. GET /market/candles."""
-        return await self._all(
-            models.Candle, "market/candles", instId=inst_id, bar=bar, after=after, before=before, limit=limit
-        )
+        return await self._candles("market/candles", inst_id, bar, after, before, limit)
 
     async def history_candles(
         self,
@@ -147,15 +145,7 @@ class OkxClient:
         limit: int = 100,
     ) -> list[models.Candle]:
         """Like `candles`, years back. GET /market/history-candles."""
-        return await self._all(
-            models.Candle,
-            "market/history-candles",
-            instId=inst_id,
-            bar=bar,
-            after=after,
-            before=before,
-            limit=limit,
-        )
+        return await self._candles("market/history-candles", inst_id, bar, after, before, limit)
 
     async def trades(self, inst_id: str, limit: int = 100) -> list[models.Trade]:
         """The newest trades, at most 500. GET /market/trades."""
@@ -303,6 +293,11 @@ class OkxClient:
         """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity."""
         rows, answered = await self._rest.write(models.Transfer, "asset/transfer", body)
         return only(rows, endpoint("POST", "asset/transfer"), answered)
+
+    async def _candles(
+        self, path: str, inst_id: str, bar: str, after: int | None, before: int | None, limit: int
+    ) -> list[models.Candle]:
+        return await self._all(models.Candle, path, instId=inst_id, bar=bar, after=after, before=before, limit=limit)
 
     async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
         return only(await self._rest.read(model, path, params), endpoint("GET", path))

@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from okx_mcp.okx.catalog import Endpoint
 from okx_mcp.okx.error_codes import Again, ErrorCode, explain
+from okx_mcp.okx.foreign_text import quoted
 
 __all__ = [
     "Answered",
@@ -106,6 +107,15 @@ class Refused(OkxError):
         words = explained.meaning if explained else "a code this version does not know"
         return cls(f"OKX {answered.code} on {endpoint}: {words}", endpoint, answered)
 
+    @property
+    def reason(self) -> str:
+        """What it means and what to do, with OKX's own words where only they say which field or order it is about."""
+        explained = self.explained
+        if explained is None:
+            return f"A code this version does not know. {quoted(self.answered.message)}"
+        words = f"{explained.meaning} {explained.action}"
+        return f"{words} {quoted(self.answered.message)}" if explained.code in _NAMED_ONLY_BY_OKX else words
+
 
 class BadCredentials(Refused):
     """Key, secret, passphrase, environment, site, clock or IP address do not fit."""
@@ -132,6 +142,8 @@ class Unknown(OkxError):
 
 
 _CREDENTIAL_CODES: Final = frozenset({"50035", "50119", "50120", "50121"} | {str(code) for code in range(50100, 50115)})
+_NAMED_ONLY_BY_OKX: Final = frozenset({"50014", "50015", "50016", "50024", "51000", "51024"})
+"""Codes that say that something is wrong, while the message says what."""
 _SUMMARIES: Final = frozenset({"1", "2"})
 _BY_AGAIN: Final[dict[Again, type[Refused]]] = {
     Again.THROTTLED: Throttled,

@@ -101,7 +101,7 @@ class PaperExchange:
         self.store: Store = store or MemoryStore()
         self.market = Market(seed)
         self.app = AsgiApp(self.handle)
-        self.journal_of_requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED)
         self._received: Counter[tuple[str, str]] = Counter()
         self._notices: list[Mapping[str, str]] = [_OPENED]
         self._now_us = now_us
@@ -173,7 +173,7 @@ class PaperExchange:
         except StoreUnavailableError:
             answer = refused(RequestRefused("50001", "Service temporarily unavailable."))
         received = ReceivedRequest(request.method, request.target, request.body[:_BODY_KEPT], now_us, answer.status)
-        self.journal_of_requests.append(received)
+        self.requests.append(received)
         return answer
 
     def _dispatch(self, request: SignedRequest, path: str, query: str, now_us: int) -> Answer:

@@ -1,12 +1,11 @@
 """The paper exchange on loopback, for any client that speaks v5: `okx-mcp paper`."""
 
-import argparse
 import asyncio
 import json
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,10 +27,10 @@ def run_paper(port: int, seed: int, state_dir: Path | None, *, reset: bool = Fal
     """
     try:
         store: Store = SqliteStore(account_file(state_dir, seed)) if state_dir else MemoryStore()
+        listening = _listening(port)
         if reset:
             store.clear()
         exchange = PaperExchange(seed=seed, store=store)
-        listening = _listening(port)
     except (OSError, ValueError, StoreUnavailableError) as problem:
         sys.stderr.write(f"okx-mcp paper: {problem}\n")
         return 2
@@ -105,17 +104,3 @@ def _ready_line(exchange: PaperExchange, port: int) -> str:
             "passphrase": owner.passphrase.reveal(),
         }
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m okx_mcp.paper.serve`, for those who have no `okx-mcp` on their path."""
-    parser = argparse.ArgumentParser(prog="python -m okx_mcp.paper.serve", description=__doc__)
-    parser.add_argument("--port", type=int, default=8787)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--state-dir", type=Path)
-    asked = parser.parse_args(arguments)
-    return run_paper(asked.port, asked.seed, asked.state_dir)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

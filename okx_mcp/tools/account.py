@@ -32,7 +32,7 @@ class BalanceReport(BaseModel):
     """The trading account."""
 
     environment: EnvironmentName
-    total_usd: Number | None = None
+    total_usd: Number | None = Field(None, description="The whole trading account, whatever was asked for")
     holdings: list[Holding]
     time: str | None = Field(None, description="UTC")
 

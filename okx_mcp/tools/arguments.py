@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["AnyOrderId", "InstId", "Price", "Size", "exact_decimal"]
+__all__ = ["AnyOrderId", "InstId", "Price", "Size", "TicketId", "exact_decimal"]
 
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _FLOAT_DIGITS: Final = 15
@@ -65,6 +65,7 @@ Price = Annotated[
     WithJsonSchema({"type": "string", "description": 'Limit price in the quote currency, e.g. "60000.5"'}),
 ]
 InstId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,39}$", description="Instrument, e.g. BTC-USDT")]
+TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From place_limit_order")]
 AnyOrderId = Annotated[
     str,
     Field(

@@ -8,6 +8,7 @@ carries the whole order in its arguments. Which way a ticket goes is fixed when 
 import decimal
 import json
 from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -20,9 +21,11 @@ from mcp.types import (
     InputRequiredResult,
 )
 
+from okx_mcp.okx.names import Side
 from okx_mcp.tools.reports import OrderReport, iso_time, of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.refusals import NotApproved, Refusal
 
 if TYPE_CHECKING:
@@ -33,14 +36,13 @@ __all__ = ["Asker"]
 
 _QUESTION: Final = "approve"
 _ASKS_BY_RESULT_SINCE: Final = "2026-07-28"
-_ANSWER_WITHIN_S: Final = 300.0
 _NO_PERSON_ANSWERS_WITHIN_MS: Final = 1_000
 
 _SHOWN: Final = decimal.Context(prec=3, rounding=decimal.ROUND_UP)
 _PLACE: Final = {
-    "paper": "PAPER (no real money)",
-    "demo": "DEMO (no real money)",
-    "live": "LIVE, REAL MONEY",
+    Environment.PAPER: "PAPER (no real money)",
+    Environment.DEMO: "DEMO (no real money)",
+    Environment.LIVE: "LIVE, REAL MONEY",
 }
 
 # One required boolean: an empty form hangs a client, free text invites mistakes.
@@ -109,7 +111,7 @@ class Asker:
     async def _ask_and_wait(self, ticket: "Ticket") -> OrderReport:
         answer = None
         try:
-            with anyio.move_on_after(_ANSWER_WITHIN_S):
+            with anyio.move_on_after((ticket.expires_ms - ticket.created_ms) / 1000):
                 answer = await self._context.session.elicit_form(
                     _text(ticket), _FORM, related_request_id=self._context.request_id
                 )
@@ -149,18 +151,27 @@ def _question(ticket: "Ticket") -> ElicitRequest:
 
 
 def _text(ticket: "Ticket") -> str:
-    """What a person is shown: the ticket and nothing else, least of all words of the model's."""
+    """What a person is asked: the ticket and nothing else, least of all words of the model's."""
+    return "\n".join([*_lines(ticket), f"Good until {iso_time(ticket.expires_ms)}. Place exactly this order?"])
+
+
+def _lines(ticket: "Ticket") -> list[str]:
     intent, quantity = ticket.intent, ticket.quantity
     lines = [
-        f"{_PLACE[ticket.account.environment.value]}: {intent.side.value} {intent.inst_id}, {intent.ord_type.value}",
+        f"{_PLACE[ticket.account.environment]}: {intent.side} {intent.inst_id}, {intent.ord_type}",
         f"Size: {quantity}",
         f"Price: {plain(intent.price)} {quantity.quote_ccy}{_from_market(ticket)}",
     ]
-    if ticket.fee_rate is not None:
-        fee = _SHOWN.plus(abs(quantity.quote * ticket.fee_rate))
-        lines.append(f"Fee: at most about {plain(fee)} {quantity.quote_ccy}")
-    lines.append(f"Good until {iso_time(ticket.expires_ms)}. Place exactly this order?")
-    return "\n".join(lines)
+    return lines if ticket.fee_rate is None else [*lines, f"Fee: {_fee(ticket, ticket.fee_rate)}"]
+
+
+def _fee(ticket: "Ticket", rate: Decimal) -> str:
+    """The highest rate, and what it comes to in the coin that OKX takes it from: the one that is received."""
+    received, ccy = ticket.quantity.quote, ticket.quantity.quote_ccy
+    if ticket.intent.side is Side.BUY:
+        received, ccy = ticket.quantity.base, ticket.quantity.base_ccy
+    amount = _SHOWN.plus(abs(received * rate))
+    return f"{plain(abs(rate) * 100)} % of what is received or less, about {plain(amount)} {ccy}"
 
 
 def _from_market(ticket: "Ticket") -> str:
@@ -174,6 +185,6 @@ def _waits_for_host(receipt: "Receipt") -> OrderReport:
     line = json.dumps(receipt.ticket.line, ensure_ascii=False)
     return of_receipt(
         receipt,
-        "Not sent. Show the user this order and ask. If the user says yes, call confirm_order with this ticket_id and "
-        f"order set to {line}.",
+        f"Not sent. Show the user this order and ask: {'; '.join(_lines(receipt.ticket))}. If the user says yes, call "
+        f"confirm_order with this ticket_id and order set to {line}.",
     )

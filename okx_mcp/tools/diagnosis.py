@@ -8,9 +8,10 @@ from okx_mcp import __version__
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import BadCredentials, OkxError, Refused
+from okx_mcp.okx.foreign_text import quoted
 from okx_mcp.okx.models import SystemStatus
 from okx_mcp.okx.names import AcctLv, MaintenanceState
-from okx_mcp.tools.words import foreign, in_words
+from okx_mcp.tools.words import in_words
 from okx_mcp.trading.approval import Channel, accepts
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
@@ -97,7 +98,7 @@ class Diagnosis:
         except OkxError as error:
             found.problems.append(f"Maintenance could not be read: {error}.")
             return
-        found.maintenance = [f"{each.state}: {foreign(each.title or '')}" for each in announced]
+        found.maintenance = [f"{each.state}: {quoted(each.title or '')}" for each in announced]
         if any(each.state == MaintenanceState.ONGOING for each in announced):
             found.exchange = "in maintenance"
             found.problems.append("OKX is in maintenance.")

@@ -6,11 +6,11 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from okx_mcp.okx.names import OrdType, Side
-from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size
+from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size, TicketId
 from okx_mcp.tools.reports import OrderReport, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import LimitOrder, OrderState, Receipt
+from okx_mcp.trading.orders import LimitOrder, Receipt
 from okx_mcp.trading.refusals import NoSuchOrder
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ async def place_limit_order(
     inst_id: InstId,
     side: Literal["buy", "sell"],
     size: Size,
-    unit: Annotated[Literal["base", "quote"], Field(description="What size counts: BTC (base) or USDT (quote)")],
+    unit: Annotated[
+        Literal["base", "quote"],
+        Field(description="What size counts: base (BTC of BTC-USDT), or quote if it comes to whole lots"),
+    ],
     price: Price,
     order_type: Literal["limit", "post_only", "ioc", "fok"] = "limit",
     *,
@@ -45,7 +48,7 @@ async def place_limit_order(
 
 @orders.tool(title="Confirm an order", annotations=PLACES)
 async def confirm_order(
-    ticket_id: AnyOrderId,
+    ticket_id: TicketId,
     order: Annotated[str, Field(max_length=300, description="The ticket's `order` line, to the letter")],
     *,
     ask: "Asker",
@@ -64,19 +67,11 @@ async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, 
     if found is None:
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
-    if isinstance(found, Receipt):
-        return of_receipt(found)
-    return of_order(found, desk.account.environment, "This is what the exchange reports.")
+    return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
 
 
 @orders.tool(title="Cancel an order", annotations=REDUCES)
 async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
     """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
     order = await desk.cancel(order_id, inst_id)
-    if isinstance(order, Receipt):
-        return of_receipt(order)
-    summary = {
-        OrderState.CANCELED: "The order is cancelled; filled_size says how much was executed before.",
-        OrderState.FILLED: "Too late: the order was already filled.",
-    }.get(order.state, "OKX accepted the cancel and the order is not gone yet. Call check_order.")
-    return of_order(order, desk.account.environment, summary)
+    return of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)

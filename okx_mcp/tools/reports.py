@@ -31,6 +31,7 @@ class OrderReport(BaseModel):
     environment: EnvironmentName
     order: str = Field(description="The order in one line")
     ticket_id: str | None = None
+    client_order_id: str | None = Field(None, description="clOrdId of an order that is not this server's")
     order_id: str | None = Field(None, description="OKX's ordId")
     filled_size: Number | None = Field(None, description="In the base currency")
     average_price: Number | None = None
@@ -48,8 +49,10 @@ def iso_time(unix_ms: int) -> str:
 def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     """A ticket of ours and what became of it."""
     ticket, order = receipt.ticket, receipt.order
+    code = f"OKX {receipt.code}:" if receipt.code else None
+    words = (_WORDS[receipt.state], _end_of(order, ticket.quantity.base_ccy), code, receipt.reason)
     return OrderReport(
-        summary=summary or _summary(receipt),
+        summary=summary or " ".join(filter(None, words)),
         state=receipt.state.value,
         order_sent=receipt.state.order_sent,
         environment=ticket.account.environment,
@@ -65,17 +68,18 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     )
 
 
-def of_order(order: "OrderView", environment: Environment, summary: str) -> OrderReport:
-    """An order as the exchange reports it, ours or not."""
+def of_order(order: "OrderView", environment: Environment) -> OrderReport:
+    """An order that is not ours, as the exchange reports it."""
     price = f" at {plain(order.price)}" if order.price is not None else ""
     size = plain(order.size) if order.size is not None else "?"
+    words = ("Not an order of this server.", _WORDS[order.state], _end_of(order, order.inst_id.partition("-")[0]))
     return OrderReport(
-        summary=summary,
+        summary=" ".join(filter(None, words)),
         state=order.state.value,
         order_sent="yes",
         environment=environment,
         order=f"{environment.upper()}: {order.side} {size} {order.inst_id}{price} ({order.ord_type})",
-        ticket_id=order.cl_ord_id,
+        client_order_id=order.cl_ord_id,
         order_id=order.ord_id,
         filled_size=order.filled_size,
         average_price=order.average_price,
@@ -84,10 +88,23 @@ def of_order(order: "OrderView", environment: Environment, summary: str) -> Orde
     )
 
 
-def _summary(receipt: "Receipt") -> str:
-    code = f"OKX {receipt.code}:" if receipt.code else ""
-    return " ".join(filter(None, (_WORDS[receipt.state], code, receipt.reason)))
+def _end_of(order: "OrderView | None", base_ccy: str) -> str | None:
+    """Why a cancelled order ended, and how much of it was executed."""
+    if order is None or order.state is not OrderState.CANCELED:
+        return None
+    why = _CANCEL_SOURCES.get(order.cancel_source or "")
+    executed = f"Executed before: {plain(order.filled_size)} {base_ccy}."
+    return f"{why} {executed}" if why else executed
 
+
+_CANCEL_SOURCES: Final = {
+    "13": "It could not be filled whole at once, and is fill or kill.",
+    "14": "What could not be filled at once was cancelled, as it is immediate or cancel.",
+    "20": "The cancel-all-after timer ran out.",
+    "31": "It would have traded at once, and is post only.",
+    "32": "It would have traded with an order of the same account.",
+}
+"""OKX's cancelSource (GET /trade/order), where a person would ask."""
 
 _WORDS: Final = {
     OrderState.PROPOSED: "Not sent: this order waits for approval.",
@@ -99,12 +116,12 @@ _WORDS: Final = {
     "with its ticket_id.",
     OrderState.UNKNOWN: "The order was sent and nothing proves what became of it, so it may be live. Do not place it "
     "again: call check_order with its ticket_id.",
-    OrderState.REJECTED: "OKX refused the order; there is no such order.",
-    OrderState.NO_EFFECT: "Nothing came of the order: its time to arrive is over and OKX knows of no such order.",
-    OrderState.ACCEPTED: "OKX accepted the order; its state could not be read yet. Call check_order with its "
+    OrderState.REJECTED: "The exchange refused the order; there is no such order.",
+    OrderState.NO_EFFECT: "Nothing came of the order: its time to arrive is over and the exchange knows no such order.",
+    OrderState.ACCEPTED: "The exchange accepted the order; its state could not be read yet. Call check_order with its "
     "ticket_id.",
     OrderState.LIVE: "The order is live and rests in the order book.",
     OrderState.PARTIALLY_FILLED: "The order is live and partly filled.",
     OrderState.FILLED: "The order is filled.",
-    OrderState.CANCELED: "The order is cancelled; filled_size says how much was executed before.",
+    OrderState.CANCELED: "The order is cancelled.",
 }

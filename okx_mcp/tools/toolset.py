@@ -144,12 +144,10 @@ class _StrictTool(Tool):
         return " Nothing was sent." if self.places_orders else " Nothing was done."
 
     def _surprise(self) -> str:
+        failed = f"{self.name} failed inside okx-mcp; its log on standard error says why."
         if self.annotations is READS:
-            return f"{self.name} failed inside okx-mcp; its log says why. It only reads: nothing was changed."
-        return (
-            f"{self.name} failed inside okx-mcp; its log says why. Whether anything was sent is not known: do not "
-            "repeat it, look with check_order first."
-        )
+            return f"{failed} It only reads: nothing was changed."
+        return f"{failed} Whether anything was sent is not known: do not repeat it, look with check_order first."
 
 
 def _public_face(function: ToolFunction) -> tuple[Callable[..., Any], tuple[str, ...]]:
@@ -192,7 +190,7 @@ def _slim(schema: Any) -> Any:
     choices = schema.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices and len(choices) == 2:  # noqa: PLR2004
         rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
-        schema = {**rest, **next(choice for choice in choices if choice != {"type": "null"})}
+        schema = {**next(choice for choice in choices if choice != {"type": "null"}), **rest}
     return {
         name: {key: _slim(each) for key, each in value.items()} if name in ("properties", "$defs") else _slim(value)
         for name, value in schema.items()

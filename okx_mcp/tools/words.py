@@ -1,17 +1,12 @@
 """Failures in words a model can act on: what happened, what to do, and whether anything was sent.
 
-Codes are explained from the table; OKX's own free text comes from outside, so it is marked, cut and cleaned.
+Codes are explained from the table in `okx.error_codes`; what OKX adds in its own words is marked as that.
 """
-
-import unicodedata
-from typing import Final
 
 from okx_mcp.okx.errors import BadCredentials, OkxError, Refused
 from okx_mcp.trading.refusals import Refusal
 
-__all__ = ["foreign", "in_words"]
-
-_LONGEST_FOREIGN: Final = 200
+__all__ = ["in_words"]
 
 
 def in_words(error: Exception, place: str) -> str | None:
@@ -25,19 +20,5 @@ def in_words(error: Exception, place: str) -> str | None:
         return None
     if not isinstance(error, Refused):
         return f"{error}. Ask system_status why."
-    explained = error.explained
-    if explained is None:
-        return (
-            f"OKX refused with code {error.code}, which this version does not know. {foreign(error.answered.message)}"
-        )
-    words = f"OKX {explained.code}: {explained.meaning} {explained.action}"
-    if isinstance(error, BadCredentials):
-        words += f" ({place})"
-    return words
-
-
-def foreign(text: str) -> str:
-    """Text from outside, on one line, without control, format or private characters, marked as what it is."""
-    kept = "".join(each if unicodedata.category(each)[0] != "C" else " " for each in text)
-    short = " ".join(kept.split())[:_LONGEST_FOREIGN]
-    return f'OKX\'s own words: "{short}"' if short else "OKX gave no reason."
+    words = f"OKX {error.code}: {error.reason}"
+    return f"{words} ({place})" if isinstance(error, BadCredentials) else words

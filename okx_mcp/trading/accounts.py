@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from okx_mcp.okx.catalog import Permission
 from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.names import AcctLv, TdMode
 from okx_mcp.trading.environment import Environment
@@ -41,12 +42,14 @@ class AccountRules:
     account_mode: AcctLv | str | None
     permissions: frozenset[str]
     bound_ips: str
+    borrows_by_itself: bool
 
     @classmethod
     def from_config(cls, config: "AccountConfig") -> "AccountRules":
         """Read the rules out of OKX's row."""
         permissions = frozenset(part.strip() for part in (config.perm or "").split(",") if part.strip())
-        return cls(config.acct_lv, permissions, config.ip or "")
+        borrows = bool(config.auto_loan or config.enable_spot_borrow)
+        return cls(config.acct_lv, permissions, config.ip or "", borrows)
 
     @property
     def key_may_withdraw(self) -> bool:
@@ -80,8 +83,14 @@ class AccountRules:
         """Refuse orders with a key that may not trade.
 
         Raises:
-            NotTradable: the key lacks the permission to trade, or may withdraw.
+            NotTradable: the key lacks the permission to trade, or may withdraw; or the account borrows by itself
+                (autoLoan, enableSpotBorrow), so that an order could cost more than its ticket says.
         """
         self.check_key()
-        if "trade" not in self.permissions:
+        if Permission.TRADE not in self.permissions:
             raise NotTradable("This API key may read and not trade. Make a key with Read and Trade.")
+        if self.borrows_by_itself:
+            raise NotTradable(
+                "This account borrows by itself when an order is larger than its balance, and no ticket here says so. "
+                "Switch auto-borrow off at OKX."
+            )

@@ -13,7 +13,7 @@ __all__ = ["Approval", "Channel", "accepts"]
 
 
 class Channel(StrEnum):
-    """How an approval reaches us. The order card, the terminal and policies come with their own steps."""
+    """How an approval reaches us."""
 
     ELICITATION = "elicitation"
     HOST = "host"

@@ -11,9 +11,12 @@ import anyio
 
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
+from okx_mcp.okx.models import PriceLimit
+from okx_mcp.okx.names import Side
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.journal import Journal
@@ -24,12 +27,13 @@ from okx_mcp.trading.orders import (
     Receipt,
     Ticket,
     body_digest,
+    is_ord_id,
     new_ticket_id,
     state_at_exchange,
 )
 from okx_mcp.trading.outcome import Outcome, proves
 from okx_mcp.trading.reconcile import READ_ORDER, Reconciler
-from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved, Refusal, UnsettledOrder
+from okx_mcp.trading.refusals import JournalUnavailable, Misfit, NoSuchOrder, NotApproved, Refusal, UnsettledOrder
 
 __all__ = ["OrderDesk"]
 
@@ -80,6 +84,7 @@ class OrderDesk:
         instrument = await self.instruments.tradable(intent.inst_id)
         price = instrument.checked_price(intent.price)
         quantity = instrument.quantity(intent.size, intent.unit, price)
+        _check_price_band(intent, await self._exchange.price_limit(intent.inst_id))
         ticker = await self._exchange.ticker(intent.inst_id)
         fee_rate = await self.facts.taker_rate(intent.inst_id)
         ticket_id = new_ticket_id()
@@ -182,7 +187,7 @@ class OrderDesk:
         """Take an order back, or a ticket that was not sent yet.
 
         No approval and no lock stands before it, and a broken journal does not stop it. Returns the order as the
-        exchange reports it afterwards.
+        exchange reports it afterwards; a receipt if it is one of ours.
 
         Raises:
             NoSuchOrder: its instrument is neither given nor known, or the exchange knows no such order.
@@ -210,11 +215,10 @@ class OrderDesk:
             raise failure or _cancelled_unseen(any_id) from unread
         if order is None:
             raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
-        if receipt is not None:
-            self._reconciler.read_back(receipt, order)
+        seen = OrderView.from_order(order) if receipt is None else self._reconciler.read_back(receipt, order)
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
-        return OrderView.from_order(order)
+        return seen
 
     def unsettled(self) -> list[Receipt]:
         """Orders whose outcome is not known; while there is one, no new order is sent."""
@@ -240,8 +244,19 @@ class OrderDesk:
         return self._reconciler.now_ms()
 
 
+def _check_price_band(intent: LimitOrder, band: PriceLimit) -> None:
+    """Refuse before anybody is asked what OKX would refuse after (51137, 51138)."""
+    price, highest, lowest = intent.price, band.buy_lmt, band.sell_lmt
+    if intent.side is Side.BUY and highest is not None and price > highest:
+        asked = f"{plain(price)} is above {plain(highest)}"
+        raise Misfit(f"The price {asked}, the highest at which {intent.inst_id} may be bought now.", below=highest)
+    if intent.side is Side.SELL and lowest is not None and price < lowest:
+        asked = f"{plain(price)} is below {plain(lowest)}"
+        raise Misfit(f"The price {asked}, the lowest at which {intent.inst_id} may be sold now.", above=lowest)
+
+
 def _names(any_id: str) -> dict[str, str]:
-    return {"ordId": any_id} if any_id.isdigit() else {"clOrdId": any_id}
+    return {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
 
 
 def _may_have_left(receipt: Receipt) -> bool:
@@ -251,9 +266,9 @@ def _may_have_left(receipt: Receipt) -> bool:
 
 def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
     state = _AFTER[proves(error) if _may_have_left(receipt) else Outcome.NOT_SENT]
-    explained = error.explained
-    reason = f"{explained.meaning} {explained.action}" if explained and isinstance(error, Refused) else f"{error}."
-    return replace(receipt, state=state, code=error.code if isinstance(error, Refused) else None, reason=reason)
+    if isinstance(error, Refused):
+        return replace(receipt, state=state, code=error.code, reason=error.reason)
+    return replace(receipt, state=state, code=None, reason=f"{error}.")
 
 
 def _cancelled_unseen(any_id: str) -> Unknown:

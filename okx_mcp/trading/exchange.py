@@ -11,6 +11,7 @@ from okx_mcp.okx.models import (
     InstrumentRow,
     Order,
     OrderAck,
+    PriceLimit,
     Ticker,
     TradeFee,
 )
@@ -31,6 +32,8 @@ class Exchange(Protocol):
     async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> TradeFee: ...
 
     async def ticker(self, inst_id: str) -> Ticker: ...
+
+    async def price_limit(self, inst_id: str) -> PriceLimit: ...
 
     async def order(self, inst_id: str, *, ord_id: str | None = None, cl_ord_id: str | None = None) -> Order | None: ...
 

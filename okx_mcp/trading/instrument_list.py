@@ -84,6 +84,8 @@ def near_matches(text: str, names: Iterable[str]) -> list[str]:
     names = list(names)
     letters = "".join(filter(str.isalnum, text.upper()))
     same = [name for name in names if name.replace("-", "") == letters]
+    if same:
+        return same[:_SHOWN]
     begun = [name for name in names if letters and name.replace("-", "").startswith(letters)]
     spelled = difflib.get_close_matches(text.upper(), names, _SHOWN, 0.6)
-    return list(dict.fromkeys(same + begun + spelled))[:_SHOWN]
+    return list(dict.fromkeys(begun + spelled))[:_SHOWN]

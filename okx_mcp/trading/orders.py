@@ -31,6 +31,7 @@ __all__ = [
     "Receipt",
     "Ticket",
     "body_digest",
+    "is_ord_id",
     "new_ticket_id",
     "state_at_exchange",
 ]
@@ -197,6 +198,7 @@ class OrderView:
     fee: Decimal | None
     fee_ccy: str | None
     state: OrderState
+    cancel_source: str | None = None
 
     @classmethod
     def from_order(cls, order: "Order") -> "OrderView":
@@ -214,6 +216,7 @@ class OrderView:
             fee=order.fee,
             fee_ccy=order.fee_ccy or None,
             state=state_at_exchange(order),
+            cancel_source=order.cancel_source or None,
         )
 
 
@@ -233,6 +236,11 @@ class Receipt:
     reason: str | None = None
     exp_time_ms: int | None = None
     at_ms: int = 0
+
+
+def is_ord_id(any_id: str) -> bool:
+    """Whether this is one of OKX's ids: digits only. Ours, the clOrdIds, never are."""
+    return any_id.isdigit()
 
 
 def new_ticket_id() -> str:

@@ -19,7 +19,6 @@ class Outcome(StrEnum):
 
     NOT_SENT = "not sent"
     REJECTED = "rejected"
-    ACCEPTED = "accepted"
     UNKNOWN = "unknown"
 
 

@@ -14,7 +14,7 @@ from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.orders import OrderState, OrderView, Receipt, is_ord_id
 from okx_mcp.trading.refusals import JournalUnavailable
 
 __all__ = ["READ_ORDER", "Reconciler"]
@@ -30,6 +30,8 @@ _ASKED_LATE: Final = (
     "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may have "
     "rested for a while. It is not live and was not filled."
 )
+
+_FORGOTTEN: Final = "It was live when last seen, and OKX forgets an order that was cancelled unfilled after two hours."
 
 
 class Reconciler:
@@ -66,7 +68,7 @@ class Reconciler:
         Raises:
             OkxError: OKX did not say, or spoke of another order.
         """
-        if any_id.isdigit():
+        if is_ord_id(any_id):
             order = await self._exchange.order(inst_id, ord_id=any_id)
         else:
             order = await self._exchange.order(inst_id, cl_ord_id=any_id)
@@ -106,14 +108,12 @@ class Reconciler:
 
     async def _seen_again(self, receipt: Receipt) -> Receipt:
         """What was live may not be live any more, so an old word for it is no answer."""
-        order = await self._order_of(receipt)
-        if order is None:
-            raise Unknown(
-                f"OKX does not know order {receipt.ticket.id} any more, which was {receipt.state} when last seen. It "
-                "forgets an order that was cancelled without a fill after two hours",
-                READ_ORDER,
-            )
-        return self.read_back(receipt, order)
+        order = await self._order_of(receipt) or await self._listed(receipt)
+        if order is not None:
+            return self.read_back(receipt, order)
+        if self.now_ms() - receipt.at_ms > _OKX_FORGETS_AFTER_MS and not await self._was_filled(receipt):
+            return self.record(replace(receipt, state=OrderState.CANCELED, reason=_FORGOTTEN))
+        raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen {receipt.state}, is not found", READ_ORDER)
 
     async def _settle_unknown(self, receipt: Receipt) -> Receipt:
         give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Refusal(Exception):
-    """The desk did not do what was asked, and nothing was sent."""
+    """The desk did not do what was asked. No order was sent; a cancel may have been, and then the text says so."""
 
 
 class Misfit(Refusal):

@@ -303,7 +303,7 @@ def test_the_exchange_keeps_a_record_of_what_arrived(api: Api) -> None:
     api.place(side="buy", ordType="limit", px="64000", sz="0.001")
     send(api.exchange, {}, "POST", "/api/v5/trade/order", b"{}")
 
-    newest = api.exchange.journal_of_requests[-1]
+    newest = api.exchange.requests[-1]
     assert api.exchange.posts("/trade/order") == api.exchange.posts("/api/v5/trade/order") == 2
     assert api.exchange.posts("/trade/cancel-order") == 0
     assert (newest.method, newest.path, newest.body, newest.status) == ("POST", "/api/v5/trade/order", b"{}", 401)

@@ -29,9 +29,9 @@ pytestmark = [
 class Served:
     """A paper exchange in a process of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, state_dir: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "okx_mcp.paper.serve", "--port", "0", *arguments],
+            [sys.executable, "-m", "okx_mcp", "--state-dir", str(state_dir), "paper", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -53,12 +53,13 @@ Serve = Callable[..., Served]
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Serve]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Starts exchanges, and ends those that a test left running."""
     started: list[Served] = []
 
-    def start(*arguments: str) -> Served:
-        started.append(Served(*arguments))
+    def start(*arguments: str, state_dir: Path | None = None) -> Served:
+        folder = state_dir or tmp_path_factory.mktemp("paper")
+        started.append(Served(folder, *arguments))
         return started[-1]
 
     yield start
@@ -307,9 +308,9 @@ def test_a_websocket_is_refused_like_any_unknown_path(served: Served) -> None:
     connection.close()
 
 
-def test_a_port_that_is_taken_is_one_clear_line(served: Served) -> None:
+def test_a_port_that_is_taken_is_one_clear_line(served: Served, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "okx_mcp.paper.serve", "--port", str(served.port)],
+        [sys.executable, "-m", "okx_mcp", "--state-dir", str(tmp_path), "paper", "--port", str(served.port)],
         capture_output=True,
         text=True,
         check=False,
@@ -332,13 +333,13 @@ def test_it_listens_on_one_address_only(served: Served) -> None:
 
 
 def test_an_account_in_a_state_folder_outlives_the_process(serve: Serve, tmp_path: Path) -> None:
-    first = serve("--state-dir", str(tmp_path))
+    first = serve(state_dir=tmp_path)
     client = PythonOkx(first.ready)
     ord_id = rows(client.trade.place_order("BTC-USDT", "cash", "buy", "market", "100"))[0]["ordId"]
     client.close()
     first.stop()
 
-    second = serve("--state-dir", str(tmp_path))
+    second = serve(state_dir=tmp_path)
     client = PythonOkx(second.ready)
     found = rows(client.trade.get_orders_history("SPOT"))
     client.close()
@@ -356,3 +357,28 @@ def test_importing_the_exchange_brings_no_server_along() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def orders_in_history(served: Served) -> int:
+    client = PythonOkx(served.ready)
+    found = rows(client.trade.get_orders_history("SPOT"))
+    client.close()
+    return len(found)
+
+
+def test_reset_starts_over_but_not_when_the_port_is_taken(serve: Serve, served: Served, tmp_path: Path) -> None:
+    first = serve(state_dir=tmp_path)
+    client = PythonOkx(first.ready)
+    rows(client.trade.place_order("BTC-USDT", "cash", "buy", "market", "100"))
+    client.close()
+    first.stop()
+
+    reset = [sys.executable, "-m", "okx_mcp", "--state-dir", str(tmp_path), "paper", "--reset", "--port"]
+    refused = subprocess.run([*reset, str(served.port)], capture_output=True, check=False, timeout=20)
+    kept = serve(state_dir=tmp_path)
+    orders_kept = orders_in_history(kept)
+    kept.stop()
+    orders_after = orders_in_history(serve("--reset", state_dir=tmp_path))
+
+    assert refused.returncode == 2
+    assert (orders_kept, orders_after) == (1, 0)

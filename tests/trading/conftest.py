@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
 from tests.clocks import VirtualClock
-from tests.trading.floor import a_client, a_desk, exchange_time
+from tests.trading.floor import a_client, a_desk, close_desks, exchange_time
 from tests.wire import Wire
 
 
@@ -42,3 +42,9 @@ def journal_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def desk(client: OkxClient, journal_path: Path, clock: VirtualClock) -> OrderDesk:
     return a_desk(client, Journal(journal_path, lock_wait_s=0.05), clock)
+
+
+@pytest.fixture(autouse=True)
+def _desks_are_closed() -> Iterator[None]:
+    yield
+    close_desks()

@@ -49,10 +49,21 @@ def a_client(
     return OkxClient("http://127.0.0.1", credentials or exchange.owner, transport=transport, clock=clock)
 
 
+_DESKS: Final[list[OrderDesk]] = []
+
+
 def a_desk(
     client: OkxClient, journal: Journal, clock: VirtualClock, environment: Environment = Environment.PAPER
 ) -> OrderDesk:
-    return OrderDesk(Account(environment, Site.GLOBAL, client.key_fingerprint), client, journal, clock)
+    desk = OrderDesk(Account(environment, Site.GLOBAL, client.key_fingerprint), client, journal, clock)
+    _DESKS.append(desk)
+    return desk
+
+
+def close_desks() -> None:
+    """Close every desk made since the last time."""
+    while _DESKS:
+        _DESKS.pop().close()
 
 
 def buy(

@@ -10,7 +10,7 @@ from okx_mcp.okx.errors import Throttled, Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.orders import OrderState, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import CANCEL, READ, a_desk, approved, buy_at_once, locked
@@ -36,8 +36,9 @@ async def test_a_filled_order_is_reported_filled(desk: OrderDesk, client: OkxCli
     order = await desk.cancel(receipt.ticket.id)
 
     assert order.state is OrderState.FILLED
-    assert isinstance(order, OrderView)
-    assert order.filled_size == receipt.ticket.quantity.base
+    assert isinstance(order, Receipt)
+    assert order.order is not None
+    assert order.order.filled_size == receipt.ticket.quantity.base
 
 
 async def test_a_ticket_is_withdrawn_as_often_as_one_likes(desk: OrderDesk, exchange: PaperExchange) -> None:

@@ -1,5 +1,7 @@
 """A ticket is exact, allowed and written down, or there is none; proposing sends nothing."""
 
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,9 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import OrdType
+from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
@@ -51,7 +51,8 @@ async def test_proposing_writes_the_ticket_down_and_sends_nothing(
 ) -> None:
     ticket = await desk.propose(buy(), Channel.HOST)
 
-    receipt = Journal(journal_path).receipt(ticket.id, desk.account)
+    with closing(Journal(journal_path)) as journal:
+        receipt = journal.receipt(ticket.id, desk.account)
     assert receipt is not None
     assert (receipt.state, receipt.ticket) == (OrderState.PROPOSED, ticket)
     assert exchange.posts("/trade/order") == 0
@@ -108,6 +109,30 @@ async def test_an_instrument_without_rules_stands_in_nobodys_way(desk: OrderDesk
         await desk.propose(buy(inst_id="ETH-USDT"), Channel.HOST)
 
 
+@pytest.mark.parametrize("setting", ["autoLoan", "enableSpotBorrow"])
+async def test_on_an_account_that_borrows_by_itself_no_order_is_placed(
+    desk: OrderDesk, wire: Wire, setting: str
+) -> None:
+    wire.breaks("GET /account/config", changed(lambda envelope: envelope["data"][0].update({setting: True})))
+
+    with pytest.raises(NotTradable, match="borrows by itself"):
+        await desk.propose(buy(), Channel.HOST)
+
+
+async def test_a_price_outside_the_band_is_refused_before_anybody_is_asked(desk: OrderDesk, client: OkxClient) -> None:
+    band = await client.price_limit("BTC-USDT")
+    assert band.buy_lmt is not None
+    assert band.sell_lmt is not None
+    too_high, too_low = str(band.buy_lmt + 1), str(band.sell_lmt - 1)
+
+    with pytest.raises(Misfit) as dear:
+        await desk.propose(buy(at=too_high), Channel.HOST)
+    with pytest.raises(Misfit) as cheap:
+        await desk.propose(replace(buy(at=too_low), side=Side.SELL), Channel.HOST)
+
+    assert (dear.value.below, cheap.value.above) == (band.buy_lmt, band.sell_lmt)
+
+
 @pytest.mark.parametrize("mode", ["", "5"])
 async def test_in_an_account_mode_that_nobody_knows_no_order_is_guessed(desk: OrderDesk, wire: Wire, mode: str) -> None:
     wire.breaks("GET /account/config", changed(lambda envelope: envelope["data"][0].update(acctLv=mode)))
@@ -156,8 +181,7 @@ async def test_a_ticket_that_cannot_be_written_down_is_not_shown(
 async def test_live_money_is_not_even_proposed_where_no_person_can_be_asked(
     client: OkxClient, journal_path: Path, clock: VirtualClock
 ) -> None:
-    live = Account(Environment.LIVE, Site.GLOBAL, client.key_fingerprint)
-    desk = OrderDesk(live, client, Journal(journal_path), clock)
+    desk = a_desk(client, Journal(journal_path), clock, Environment.LIVE)
 
     with pytest.raises(NotApproved):
         await desk.propose(buy(), Channel.HOST)

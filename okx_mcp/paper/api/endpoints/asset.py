@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from okx_mcp.paper.account.bookkeeping import transfer as move
-from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.intake import Item, text
 from okx_mcp.paper.account.orders import FUNDING, TRADING, Transfer
 from okx_mcp.paper.api.calls import Call, names_in
 from okx_mcp.paper.figures import figure, plain
@@ -63,8 +63,8 @@ def _read(call: Call) -> _Asked:
     item = call.items[0]
     ccy, amt = _given(item, "ccy"), figure(_given(item, "amt"))
     source, target = _given(item, "from"), _given(item, "to")
-    client_id = _text(item, "clientId")
-    if _text(item, "type") not in {"", "0"}:
+    client_id = text(item, "clientId")
+    if text(item, "type") not in {"", "0"}:
         raise RequestRefused("58129", "Only transfers within the account exist here.")
     for name, fits in (
         ("ccy", ccy in call.market.listing.coins),
@@ -94,18 +94,9 @@ def _row(done: Transfer, client_id: str) -> Mapping[str, str]:
 
 
 def _given(item: Item, name: str) -> str:
-    given = _text(item, name)
+    given = text(item, name)
     if not given:
         raise RequestRefused("50014", f"Parameter {name} can not be empty.")
-    return given
-
-
-def _text(item: Item, name: str) -> str:
-    given = item.get(name)
-    if given is None:
-        return ""
-    if not isinstance(given, str):
-        raise RequestRefused("51000", f"Parameter {name} error")
     return given
 
 
