@@ -6,7 +6,9 @@ gc.disable()  # until the server runs: nothing that starting makes is garbage
 
 import argparse  # noqa: E402
 import os  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
@@ -25,8 +27,11 @@ _EPILOG = (
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command; ends the process."""
+    _open_missing_streams()
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:  # argparse would repeat what may be a secret
+        parser.error(f"unknown argument {unknown[0].partition('=')[0] if unknown[0].startswith('-') else ''}")
     ignored = [flag for flag in _SERVER_FLAGS if given.command in ("try", "paper") and getattr(given, flag)]
     if ignored:
         parser.error(f"--{ignored[0]} means nothing to {given.command}")
@@ -41,8 +46,30 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             _serve(given)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Without the word that was not understood, for it may be a secret in the wrong place."""
+        super().error(re.sub(r"invalid choice: '.*' \(", "invalid choice (", message))
+
+
+def _open_missing_streams() -> None:
+    """A client may start us with a standard stream closed; then the next file opened would take its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # open for good
+            if stream.fileno() != number:
+                os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
+
+
+def _tell(line: str) -> None:
+    """A line for the person who starts it. Nobody reading it is no reason not to serve."""
+    with suppress(OSError):
+        print(f"okx-mcp{line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("okx-mcp", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+    parser = _Parser("okx-mcp", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"okx-mcp {__version__}")
     parser.add_argument("--profile", help="a profile of the configuration file")
     parser.add_argument("--env", help="paper, demo or live")
@@ -70,7 +97,7 @@ def _serve(given: argparse.Namespace) -> NoReturn:
             state_dir=given.state_dir,
         )
     except SettingsError as error:
-        print(f"okx-mcp: {error}", file=sys.stderr)  # noqa: T201
+        _tell(f": {error}")
         sys.exit(_USAGE_ERROR)
 
     import threading  # noqa: PLC0415
@@ -80,7 +107,7 @@ def _serve(given: argparse.Namespace) -> NoReturn:
     from okx_mcp.serving import serve  # noqa: PLC0415
 
     log_to_stderr(settings.credentials)
-    print(f"okx-mcp {__version__}: {settings.in_words}", file=sys.stderr)  # noqa: T201
+    _tell(f" {__version__}: {settings.in_words}")
     closed = threading.Event()
     serve(create_server(settings, closed.set), closed)
 

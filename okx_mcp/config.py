@@ -157,13 +157,20 @@ def _read_file(named: Path | None) -> dict[str, Any]:
     path = named or default_config_dir() / CONFIG_FILE
     if named is None and not path.exists():
         return {}
+    if not path.is_file():
+        raise SettingsError(f"the configuration file {path} cannot be read: it is not there, or not a file")
     try:
         text = path.read_text("utf-8")
         file = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"the configuration file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise SettingsError(f"the configuration file {path} is not TOML") from None
+    _check_file(path, file)
+    return file
+
+
+def _check_file(path: Path, file: dict[str, Any]) -> None:
     _refuse_unknown(file, _TOP_LEVEL, str(path))
     if not isinstance(file.get("allow_live", False), bool):
         raise SettingsError(f"allow_live in {path} is true or false")
@@ -178,7 +185,6 @@ def _read_file(named: Path | None) -> dict[str, Any]:
             raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
     if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
         _refuse_readable_by_others(path)
-    return file
 
 
 def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: str) -> None:
@@ -222,7 +228,7 @@ def _choice(choices: type[_Choice], name: str, values: Mapping[str, str], defaul
         return choices(text)
     except ValueError:
         variable = next(each for each, setting in _VARIABLES.items() if setting == name)
-        raise SettingsError(f"{name} ({variable}) is one of {', '.join(choices)}, not {text!r}") from None
+        raise SettingsError(f"{name} ({variable}) is one of {', '.join(choices)}") from None
 
 
 def _paper_address(address: str | None, environment: Environment) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult, ErrorData, TextContent
 
@@ -35,6 +35,9 @@ def run_first_run() -> int:
         except* _Failed as failures:
             failed = True
             _say(f"\nFAILED: {failures.exceptions[0]}")
+        except* (MCPError, OSError):
+            failed = True
+            _say("\nFAILED: the server did not start or did not answer.")
     if failed:
         return 1
     _say("\nDone: the order was approved, placed and read back. No account, no network, no real money.")

@@ -13,6 +13,7 @@ from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
 from okx_mcp.config import Settings
+from okx_mcp.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.market import market
@@ -99,6 +100,14 @@ class ServerParts:
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
         return Asker(context, self.desk) if name == "ask" else getattr(self, name)
+
+    @cached_property
+    def _redaction(self) -> Redaction:
+        return Redaction(self._settings.credentials)
+
+    def without_secrets(self, text: str) -> str:
+        """The text without the credentials, should somebody have sent them back to us."""
+        return self._redaction.of(text)
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""

@@ -49,7 +49,7 @@ async def _until_the_end(server: "MCPServer", closed: threading.Event) -> int:
 
         async def watch_signals() -> None:
             nonlocal received
-            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
                 async for each in signals:
                     if received:
                         _leave(received)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from okx_mcp.config import load_settings
+from okx_mcp.okx.catalog import ENDPOINTS
 from okx_mcp.server import create_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,3 +54,15 @@ def test_the_example_for_clients_starts_with_known_settings(tmp_path: Path) -> N
     }
 
     assert started == {"okx": "demo", "okx-paper": "paper"}
+
+
+def test_the_page_of_the_paper_exchange_lists_every_endpoint_it_serves() -> None:
+    page = (ROOT / "docs" / "PAPER.md").read_text("utf-8")
+
+    listed = {
+        f"/api/v5/{room}/{name}"
+        for room, names in re.findall(r"^\| `(\w+)/` \| (.+) \|$", page, re.MULTILINE)
+        for name in re.findall(r"`([a-z-]+)`", names)
+    }
+
+    assert listed == {path for _, path in ENDPOINTS}

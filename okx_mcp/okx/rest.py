@@ -7,8 +7,6 @@ here sends it again. What is signed is what is sent: path and body are taken fro
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -18,6 +16,7 @@ from pydantic import ValidationError
 from okx_mcp import __version__
 from okx_mcp.okx.catalog import Endpoint, Permission, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock, SystemClock
+from okx_mcp.okx.envelope import ACCEPT_ENCODING, Envelope, TooLarge, read_body, read_envelope
 from okx_mcp.okx.error_codes import Again
 from okx_mcp.okx.errors import Answered, NoConnection, NoCredentials, NotSent, OkxError, TooBusy, Unknown, refusal
 from okx_mcp.okx.hosts import checked_base_url, is_loopback
@@ -36,23 +35,6 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
-_TRACE_HEADERS: Final = ("x-trace-id", "x-request-id", "traceid", "cf-ray")
-_EVERY_ROW_FAILED, _SOME_ROWS_FAILED = "1", "2"
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The envelope of an answer that could be read, and its rows."""
-
-    answered: Answered
-    rows: Sequence[Any]
-
-    @property
-    def speaks_in_rows(self) -> bool:
-        """Whether the rows are the result: code 0, or 1 and 2 where each of them has its own sCode."""
-        if self.answered.code in (_EVERY_ROW_FAILED, _SOME_ROWS_FAILED):
-            return bool(self.rows) and all(isinstance(row, dict) and "sCode" in row for row in self.rows)
-        return self.answered.code == "0"
 
 
 class Rest:
@@ -83,7 +65,11 @@ class Rest:
         self._write_within_s = write_within_s
         connect_within_s = min(_CONNECT_WITHIN_S, answer_within_s)
         self._all_within_s = connect_within_s + answer_within_s
-        headers = {"User-Agent": f"okx-mcp/{__version__}", "Accept": "application/json"}
+        headers = {
+            "User-Agent": f"okx-mcp/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
         if demo:
             headers["x-simulated-trading"] = "1"
         # No limit on connections: a request waits for its turn before it is signed, never after.
@@ -155,7 +141,7 @@ class Rest:
         body: JsonObject | Sequence[JsonObject] | None = None,
         valid_ms: int | None = None,
         before_send: Callable[[int], None] | None = None,
-    ) -> _Answer:
+    ) -> Envelope:
         credentials = None if asked.permission is Permission.PUBLIC else self._credentials
         if credentials is None and asked.permission is not Permission.PUBLIC:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
@@ -222,28 +208,24 @@ class Rest:
                 limit = f"{asked.limit} in {asked.per_s} s"
                 raise TooBusy(f"OKX's limit of {limit} on {asked} is used up: {wait}", asked) from None
 
-    async def _send(self, asked: Endpoint, request: httpx2.Request) -> _Answer:
+    async def _send(self, asked: Endpoint, request: httpx2.Request) -> Envelope:
         """One attempt. The body is read before the status is looked at: OKX's code is in it at any status."""
         try:
             # The library's own limits start anew with every byte; an answer in drops would never end.
             with anyio.fail_after(self._all_within_s):
-                response = await self._http.send(request)
+                response = await self._http.send(request, stream=True)
+                try:
+                    body = await read_body(response)
+                finally:
+                    await response.aclose()
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
-        except (httpx2.HTTPError, TimeoutError) as error:
+        except (httpx2.HTTPError, TimeoutError, TooLarge) as error:
             raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
-        trace_id = next((response.headers[name] for name in _TRACE_HEADERS if name in response.headers), None)
-        try:
-            envelope = json.loads(response.content, parse_float=Decimal)
-            code, message, rows = envelope["code"], envelope.get("msg") or "", envelope.get("data")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            code, message, rows = None, "", None
-        if code != "0" and not isinstance(rows, list):  # a gateway refuses without data
-            rows = []
-        if not isinstance(code, str) or not isinstance(rows, list):
-            answered = Answered("", "", response.status_code, trace_id)
-            raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, answered)
-        return _Answer(Answered(code, str(message), response.status_code, trace_id), rows)
+        envelope = read_envelope(response, body)
+        if isinstance(envelope, Answered):
+            raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
+        return envelope
 
 
 def only(rows: Sequence[AnyRow], asked: Endpoint, answered: Answered | None = None) -> AnyRow:
@@ -286,7 +268,7 @@ def _counted(asked: Endpoint, sent: JsonObject | Sequence[JsonObject] | None) ->
     return used
 
 
-def _rows(model: type[AnyRow], answer: _Answer, asked: Endpoint) -> list[AnyRow]:
+def _rows(model: type[AnyRow], answer: Envelope, asked: Endpoint) -> list[AnyRow]:
     try:
         return [model.model_validate(row) for row in answer.rows]
     except ValidationError as error:

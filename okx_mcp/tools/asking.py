@@ -117,6 +117,8 @@ class Asker:
                 )
         except MCPError:
             return of_receipt(self._desk.decline(ticket.id, "The client could not ask."))
+        except ValueError:
+            return of_receipt(self._desk.decline(ticket.id, "The client's answer could not be read."))
         except anyio.get_cancelled_exc_class():
             with suppress(Refusal):  # without a record the ticket still waits for an answer that cannot come
                 self._desk.decline(ticket.id, "The call was cancelled before anyone answered.")
@@ -131,7 +133,7 @@ class Asker:
 
     def _why_not(self, ticket: "Ticket", answer: ElicitResult | None) -> str:
         if answer is None:
-            return "Nobody answered in time."
+            return "There was no answer to this question."
         if answer.action == "cancel" and self._desk.age_ms(ticket) < _NO_PERSON_ANSWERS_WITHIN_MS:
             return "The client closed the question at once, as clients do that have nobody to ask."
         return {

@@ -55,6 +55,9 @@ class Parts(Protocol):
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part that a tool's keyword-only parameter of this name asks for."""
 
+    def without_secrets(self, text: str) -> str:
+        """The text as it may leave this server."""
+
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """What a model should read of an expected failure; None for one that nobody expected."""
 
@@ -109,14 +112,25 @@ class _StrictTool(Tool):
         try:
             for name in self.handed_in:
                 given[name] = await self.parts.part(name, context)
-            return _result(await self.fn(**given))
+            return self._result(await self.fn(**given))
         except (ToolError, MCPError):
             raise
         except Exception as error:
             words = self.parts.in_words(error, places_orders=self.places_orders)
             if words is not None:
-                raise ToolError(words) from None
+                raise ToolError(self.parts.without_secrets(words)) from None
             raise UnexpectedToolError(self._surprise()) from error
+
+    def _result(self, value: BaseModel | InputRequiredResult) -> CallToolResult | InputRequiredResult:
+        """One compact text for clients that read text, the same as structure for those that read structure."""
+        if isinstance(value, InputRequiredResult):
+            return value
+        structure = value.model_dump(mode="json", exclude_none=True)
+        written = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
+        text = self.parts.without_secrets(written)
+        if text != written:
+            structure = json.loads(text)
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structure)
 
     def _checked(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the function takes them.
@@ -170,15 +184,6 @@ def _with_likely_name(name: str, known: dict[str, Any]) -> str:
         likely = next(iter(difflib.get_close_matches(name, known, 1, 0.5)), None)
     shown = name[:40].encode("ascii", "replace").decode()
     return f"{shown!r}" + (f" (did you mean {likely!r}?)" if likely else "")
-
-
-def _result(value: BaseModel | InputRequiredResult) -> CallToolResult | InputRequiredResult:
-    """One compact text for clients that read text, the same as structure for those that read structure."""
-    if isinstance(value, InputRequiredResult):
-        return value
-    structure = value.model_dump(mode="json", exclude_none=True)
-    text = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structure)
 
 
 def _slim(schema: Any) -> Any:

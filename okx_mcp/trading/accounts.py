@@ -1,5 +1,6 @@
 """Which account is traded, where, and what it and its key allow."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ _SPOT_TD_MODES: Final[Mapping[str, TdMode]] = {
     AcctLv.MULTI_CURRENCY: TdMode.CROSS,
     AcctLv.PORTFOLIO: TdMode.CROSS,
 }
+
+_PERMISSION: Final = re.compile(r"[a-z_]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class AccountRules:
     @classmethod
     def from_config(cls, config: "AccountConfig") -> "AccountRules":
         """Read the rules out of OKX's row."""
-        permissions = frozenset(part.strip() for part in (config.perm or "").split(",") if part.strip())
+        permissions = frozenset(filter(_PERMISSION.fullmatch, map(str.strip, (config.perm or "").split(","))))
         borrows = bool(config.auto_loan or config.enable_spot_borrow)
         return cls(config.acct_lv, permissions, config.ip or "", borrows)
 

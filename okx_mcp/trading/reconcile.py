@@ -169,4 +169,8 @@ class Reconciler:
         return replace(receipt, state=OrderState.NO_EFFECT)
 
     async def _order_of(self, receipt: Receipt) -> Order | None:
-        return await self.order(receipt.ticket.intent.inst_id, receipt.ticket.id)
+        intent = receipt.ticket.intent
+        order = await self.order(intent.inst_id, receipt.ticket.id)
+        if order is not None and (order.inst_id, order.side) != (intent.inst_id, intent.side):
+            raise Unknown(f"{READ_ORDER}: the answer is about another order", READ_ORDER)
+        return order

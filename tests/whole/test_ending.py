@@ -1,6 +1,7 @@
 """How the process ends: promptly, with its exit code, and never between an order and its record."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from okx_mcp.paper.exchange import PaperExchange
-from tests.whole.stdio import on_loopback, resting_order, server_environ
+from tests.whole.stdio import on_loopback, resting_order, server_command, server_environ
 from tests.whole.test_protocol import Wire
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -106,6 +107,29 @@ def end(wire: Wire, how: str) -> None:
 def settle(wire: Wire) -> None:
     """Return when the server has dealt with everything sent so far."""
     wire.request(50, "tools/call", {"name": "get_ticker", "arguments": {"inst_id": "BTC-USDT"}})
+
+
+def test_a_standard_error_that_is_closed_puts_nothing_on_standard_output(tmp_path: Path) -> None:
+    command = server_command(tmp_path)
+    hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    script = f"echo '{hello}' | {shlex.join([command.command, *command.args])} 2>&-"
+
+    run = subprocess.run(
+        ["/bin/sh", "-c", script], env=command.env, capture_output=True, text=True, check=False, timeout=20
+    )
+
+    assert run.returncode == 0
+    assert all(line.startswith('{"jsonrpc"') for line in run.stdout.splitlines())
+
+
+def test_a_secret_in_a_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    for arguments in (["--secret-key=CANARY"], ["--secret-key", "CANARY"], ["--env", "CANARY"]):
+        wire = Wire(tmp_path, {}, arguments)
+
+        output, log = wire.process.communicate(timeout=10)
+
+        assert wire.process.returncode == 2
+        assert "CANARY" not in output + log
 
 
 @pytest.mark.parametrize(

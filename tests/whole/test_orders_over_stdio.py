@@ -1,5 +1,6 @@
 """An order's whole way, over real stdio in both protocol eras, counted at the exchange."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from mcp.types import ElicitResult, InputRequiredResult, InputResponses
 
 from okx_mcp.paper.exchange import PaperExchange
 from tests.whole.stdio import Person, resting_order, server_command, server_environ, text_of
+from tests.whole.test_protocol import Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +48,38 @@ async def test_an_approved_order_is_placed_once_and_read_back(
     assert placed["approved_by"] == "human, through the client"
     assert placed == checked
     assert len(person.asked) == 1
+
+
+ODD_ANSWERS = [
+    {},
+    {"action": "ACCEPT", "content": {"place": True}},
+    {"content": {"place": True}},
+    {"action": "accept", "content": {"place": [True]}},
+    {"action": "accept", "content": "place"},
+    {"action": "accept", "content": {"place": "true"}},
+    {"action": "accept", "content": {"place": 1}},
+    {"action": "accept"},
+    {"action": None},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS, ids=str)
+def test_an_answer_of_an_odd_shape_is_no_approval(
+    exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    wire = Wire(tmp_path, server_environ(exchange, address))
+    with wire.process:
+        wire.initialize("2025-11-25", {"elicitation": {}})
+        call = {"name": "place_limit_order", "arguments": order}
+        wire.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}))
+        question = wire.receive()
+        wire.send(json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": odd}))
+        report = wire.receive()["result"]["structuredContent"]
+        wire.process.kill()
+
+    assert question["method"] == "elicitation/create"
+    assert (report["state"], report["order_sent"]) == ("declined", "no")
+    assert exchange.posts("/trade/order") == 0
 
 
 NOT_APPROVED = {

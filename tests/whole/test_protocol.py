@@ -10,7 +10,7 @@ import pytest
 
 from tests.whole.stdio import server_command
 
-HANDSHAKE = {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+HANDSHAKE: dict[str, Any] = {"clientInfo": {"name": "test", "version": "1"}}
 ENVELOPE = {
     "_meta": {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -48,8 +48,14 @@ class Wire:
             if answer.get("id") == number:
                 return answer
 
-    def initialize(self, version: str) -> dict[str, Any]:
-        result: dict[str, Any] = self.request(1, "initialize", {"protocolVersion": version, **HANDSHAKE})["result"]
+    def receive(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        message: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return message
+
+    def initialize(self, version: str, capabilities: dict[str, Any] | None = None) -> dict[str, Any]:
+        handshake = {**HANDSHAKE, "protocolVersion": version, "capabilities": capabilities or {}}
+        result: dict[str, Any] = self.request(1, "initialize", handshake)["result"]
         self.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
         return result
 

@@ -4,13 +4,13 @@ Which amounts OKX fills in depends on the account mode; the others are None, whi
 """
 
 from . import names as n
-from .wire import Flag, Ms, Number, Row, Rows, Text, Texts
+from .wire import Flag, Ms, Name, Number, Row, Rows, Text, Texts
 
 
 class BalanceDetail(Row):
     """One currency of a balance, in that currency; `eq_usd` and `dis_eq` in USD, `u_time` in ms."""
 
-    ccy: Text = None
+    ccy: Name = None
     eq: Number = None
     cash_bal: Number = None
     u_time: Ms = None
@@ -32,7 +32,7 @@ class BalanceDetail(Row):
     mmr: Number = None
     interest: Number = None
     twap: Number = None
-    frp_type: Text = None
+    frp_type: Name = None
     max_loan: Number = None
     eq_usd: Number = None
     borrow_froz: Number = None
@@ -53,11 +53,11 @@ class BalanceDetail(Row):
     spot_upl_ratio: Number = None
     total_pnl: Number = None
     total_pnl_ratio: Number = None
-    col_res: Text = None
+    col_res: Name = None
     col_borr_auto_conversion: Number = None
     collateral_restrict: Flag = None
     collateral_enabled: Flag = None
-    auto_lend_status: Text = None
+    auto_lend_status: Name = None
     auto_lend_mt_amt: Number = None
 
 
@@ -86,7 +86,7 @@ class Balance(Row):
     upl: Number = None
     delta: Number = None
     delta_lever: Number = None
-    delta_neutral_status: Text = None
+    delta_neutral_status: Name = None
     details: Rows[BalanceDetail] = ()
 
 
@@ -97,34 +97,34 @@ class AccountConfig(Row):
     restriction. A sub-account has a `main_uid` other than its `uid`.
     """
 
-    uid: Text = None
-    main_uid: Text = None
+    uid: Name = None
+    main_uid: Name = None
     acct_lv: n.AcctLvName = None
     acct_stp_mode: n.StpModeName = None
     pos_mode: n.PosModeName = None
     auto_loan: Flag = None
-    greeks_type: Text = None
-    fee_type: Text = None
-    level: Text = None
-    level_tmp: Text = None
-    ct_iso_mode: Text = None
-    mgn_iso_mode: Text = None
-    spot_offset_type: Text = None
-    stgy_type: Text = None
-    role_type: Text = None
+    greeks_type: Name = None
+    fee_type: Name = None
+    level: Name = None
+    level_tmp: Name = None
+    ct_iso_mode: Name = None
+    mgn_iso_mode: Name = None
+    spot_offset_type: Name = None
+    stgy_type: Name = None
+    role_type: Name = None
     trader_insts: Texts = ()
-    spot_role_type: Text = None
+    spot_role_type: Name = None
     spot_trader_insts: Texts = ()
-    op_auth: Text = None
-    kyc_lv: Text = None
+    op_auth: Name = None
+    kyc_lv: Name = None
     label: Text = None
     ip: Text = None
     perm: Text = None
-    liquidation_gear: Text = None
+    liquidation_gear: Name = None
     enable_spot_borrow: Flag = None
     spot_borrow_auto_repay: Flag = None
-    type: Text = None
-    settle_ccy: Text = None
+    type: Name = None
+    settle_ccy: Name = None
     settle_ccy_list: Texts = ()
 
 
@@ -133,14 +133,14 @@ class FeeGroup(Row):
 
     taker: Number = None
     maker: Number = None
-    group_id: Text = None
+    group_id: Name = None
     elp_maker: Number = None
 
 
 class FiatFee(Row):
     """The rates of pairs quoted in one fiat currency."""
 
-    ccy: Text = None
+    ccy: Name = None
     taker: Number = None
     maker: Number = None
 
@@ -152,7 +152,7 @@ class TradeFee(Row):
     `exercise` and `settle` are costs, and positive. The rates outside `fee_group` are deprecated.
     """
 
-    level: Text = None
+    level: Name = None
     fee_group: Rows[FeeGroup] = ()
     delivery: Number = None
     exercise: Number = None
@@ -164,8 +164,8 @@ class TradeFee(Row):
     maker_u: Number = None
     taker_usdc: Number = None
     maker_usdc: Number = None
-    rule_type: Text = None
-    category: Text = None
+    rule_type: Name = None
+    category: Name = None
     fiat: Rows[FiatFee] = ()
     settle: Number = None
 
@@ -177,9 +177,9 @@ class Bill(Row):
     """
 
     inst_type: n.InstTypeName = None
-    bill_id: Text = None
-    type: Text = None
-    sub_type: Text = None
+    bill_id: Name = None
+    type: Name = None
+    sub_type: Name = None
     ts: Ms = None
     bal_chg: Number = None
     pos_bal_chg: Number = None
@@ -187,23 +187,23 @@ class Bill(Row):
     pos_bal: Number = None
     sz: Number = None
     px: Number = None
-    ccy: Text = None
+    ccy: Name = None
     pnl: Number = None
     fee: Number = None
     earn_amt: Number = None
     earn_apr: Number = None
     mgn_mode: n.MgnModeName = None
-    inst_id: Text = None
-    ord_id: Text = None
+    inst_id: Name = None
+    ord_id: Name = None
     exec_type: n.ExecTypeName = None
-    from_: Text = None
-    to: Text = None
+    from_: Name = None
+    to: Name = None
     notes: Text = None
     interest: Number = None
-    tag: Text = None
+    tag: Name = None
     fill_time: Ms = None
-    trade_id: Text = None
-    cl_ord_id: Text = None
+    trade_id: Name = None
+    cl_ord_id: Name = None
     fill_idx_px: Number = None
     fill_mark_px: Number = None
     fill_px_vol: Number = None
@@ -218,8 +218,8 @@ class MaxSize(Row):
     OKX documents `max_sell` of spot in quote currency, which nobody confirmed: use `MaxAvailSize.avail_sell`.
     """
 
-    inst_id: Text = None
-    ccy: Text = None
+    inst_id: Name = None
+    ccy: Name = None
     max_buy: Number = None
     max_sell: Number = None
 
@@ -227,6 +227,6 @@ class MaxSize(Row):
 class MaxAvailSize(Row):
     """GET /account/max-avail-size. Spot: buys in quote, sells in base currency; else margin currency."""
 
-    inst_id: Text = None
+    inst_id: Name = None
     avail_buy: Number = None
     avail_sell: Number = None

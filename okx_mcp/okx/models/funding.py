@@ -4,13 +4,13 @@ In a transfer, account 6 is funding and 18 is trading.
 """
 
 from . import names as n
-from .wire import Flag, Ms, Number, Row, Text
+from .wire import Flag, Ms, Name, Number, Row, Text
 
 
 class FundingBalance(Row):
     """GET /asset/balances: one currency of the funding account."""
 
-    ccy: Text = None
+    ccy: Name = None
     bal: Number = None
     frozen_bal: Number = None
     avail_bal: Number = None
@@ -22,10 +22,10 @@ class Currency(Row):
     Amounts are in the currency. `wd_tick_sz` counts decimals; the quotas without "used" are limits.
     """
 
-    ccy: Text = None
+    ccy: Name = None
     name: Text = None
     logo_link: Text = None
-    chain: Text = None
+    chain: Name = None
     ct_addr: Text = None
     can_dep: Flag = None
     can_wd: Flag = None
@@ -60,14 +60,14 @@ class Transfer(Row):
     The answer to the POST only says that the transfer was taken on; `state` comes with reading it back.
     """
 
-    trans_id: Text = None
-    client_id: Text = None
-    ccy: Text = None
+    trans_id: Name = None
+    client_id: Name = None
+    ccy: Name = None
     amt: Number = None
-    type: Text = None
-    from_: Text = None
-    to: Text = None
-    sub_acct: Text = None
-    inst_id: Text = None
-    to_inst_id: Text = None
+    type: Name = None
+    from_: Name = None
+    to: Name = None
+    sub_acct: Name = None
+    inst_id: Name = None
+    to_inst_id: Name = None
     state: n.TransferStateName = None

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from . import names as n
-from .wire import Digit, Flag, Integer, Ms, Number, Row, Rows, Text, Texts, number, plain, whole
+from .wire import Digit, Flag, Integer, Ms, Name, Number, Row, Rows, Text, Texts, number, plain, whole
 
 
 class ServerTime(Row):
@@ -22,7 +22,7 @@ class ServerTime(Row):
 class InstrumentChange(Row):
     """A change of an instrument's rules that OKX has announced. `eff_time` in ms."""
 
-    param: Text = None
+    param: Name = None
     new_value: Number = None
     eff_time: Ms = None
 
@@ -36,34 +36,34 @@ class InstrumentRow(Row):
     """
 
     inst_type: n.InstTypeName = None
-    series_id: Text = None
-    inst_id: Text = None
-    uly: Text = None
-    group_id: Text = None
-    inst_family: Text = None
-    category: Text = None
-    base_ccy: Text = None
-    quote_ccy: Text = None
-    settle_ccy: Text = None
+    series_id: Name = None
+    inst_id: Name = None
+    uly: Name = None
+    group_id: Name = None
+    inst_family: Name = None
+    category: Name = None
+    base_ccy: Name = None
+    quote_ccy: Name = None
+    settle_ccy: Name = None
     ct_val: Number = None
     ct_mult: Number = None
-    ct_val_ccy: Text = None
+    ct_val_ccy: Name = None
     opt_type: n.OptTypeName = None
     stk: Number = None
     list_time: Ms = None
     auction_end_time: Ms = None
     cont_td_sw_time: Ms = None
     pre_mkt_sw_time: Ms = None
-    open_type: Text = None
+    open_type: Name = None
     exp_time: Ms = None
     lever: Number = None
     tick_sz: Number = None
     lot_sz: Number = None
     min_sz: Number = None
     ct_type: n.CtTypeName = None
-    alias: Text = None
+    alias: Name = None
     state: n.InstStateName = None
-    rule_type: Text = None
+    rule_type: Name = None
     max_lmt_sz: Number = None
     max_mkt_sz: Number = None
     max_lmt_amt: Number = None
@@ -75,18 +75,18 @@ class InstrumentRow(Row):
     future_settlement: Flag = None
     trade_quote_ccy_list: Texts = ()
     inst_id_code: Integer = None
-    inst_category: Text = None
+    inst_category: Name = None
     init_px_lmt_pct: Number = None
     float_px_lmt_pct: Number = None
     max_px_lmt_pct: Number = None
     upc_chg: Rows[InstrumentChange] = ()
     # Seen or announced, in no field list yet: the observation of event contracts, the rpi successors of elp.
-    freq: Text = None
-    method: Text = None
-    rpi: Text = None
+    freq: Name = None
+    method: Name = None
+    rpi: Name = None
     rpi_min_level: Number = None
     rpi_min_px_band: Number = None
-    elp: Text = None
+    elp: Name = None
     pos_lmt_amt: Number = None
     pos_lmt_pct: Number = None
     max_plat_oi_lmt: Number = None
@@ -99,7 +99,7 @@ class PriceLimit(Row):
     """GET /public/price-limit: the highest price to buy at, the lowest to sell at; None if not `enabled`."""
 
     inst_type: n.InstTypeName = None
-    inst_id: Text = None
+    inst_id: Name = None
     buy_lmt: Number = None
     sell_lmt: Number = None
     ts: Ms = None
@@ -110,7 +110,7 @@ class MarkPrice(Row):
     """GET /public/mark-price."""
 
     inst_type: n.InstTypeName = None
-    inst_id: Text = None
+    inst_id: Name = None
     mark_px: Number = None
     ts: Ms = None
 
@@ -124,11 +124,11 @@ class SystemStatus(Row):
     end: Ms = None
     pre_open_begin: Ms = None
     href: Text = None
-    service_type: Text = None
+    service_type: Name = None
     system: Text = None
     sche_desc: Text = None
-    maint_type: Text = None
-    env: Text = None
+    maint_type: Name = None
+    env: Name = None
 
 
 class Ticker(Row):
@@ -138,7 +138,7 @@ class Ticker(Row):
     """
 
     inst_type: n.InstTypeName = None
-    inst_id: Text = None
+    inst_id: Name = None
     last: Number = None
     last_sz: Number = None
     ask_px: Number = None
@@ -158,7 +158,7 @@ class Ticker(Row):
 class IndexTicker(Row):
     """GET /market/index-tickers. The id of an index looks like BTC-USD."""
 
-    inst_id: Text = None
+    inst_id: Name = None
     idx_px: Number = None
     high24h: Number = None
     low24h: Number = None
@@ -249,10 +249,10 @@ class Candle(Row):
 class Trade(Row):
     """GET /market/trades and /market/history-trades. `side` is the taker's; `source` 1 is an RPI order."""
 
-    inst_id: Text = None
-    trade_id: Text = None
+    inst_id: Name = None
+    trade_id: Name = None
     px: Number = None
     sz: Number = None
     side: n.SideName = None
-    source: Text = None
+    source: Name = None
     ts: Ms = None

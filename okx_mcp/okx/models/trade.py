@@ -5,49 +5,49 @@ says no more than that the gateway took the request; a missing one says nothing.
 """
 
 from . import names as n
-from .wire import Ms, Number, OneRow, Row, Rows, Text, TextFlag
+from .wire import Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
 
 
 class OrderAck(Row):
     """POST /trade/order and POST /trade/batch-orders. `ord_id` is None where the order was refused."""
 
-    ord_id: Text = None
-    cl_ord_id: Text = None
-    tag: Text = None
+    ord_id: Name = None
+    cl_ord_id: Name = None
+    tag: Name = None
     ts: Ms = None
-    s_code: Text = None
+    s_code: Name = None
     s_msg: Text = None
-    sub_code: Text = None
+    sub_code: Name = None
 
 
 class CancelAck(Row):
     """POST /trade/cancel-order and POST /trade/cancel-batch-orders."""
 
-    ord_id: Text = None
-    cl_ord_id: Text = None
+    ord_id: Name = None
+    cl_ord_id: Name = None
     ts: Ms = None
-    s_code: Text = None
+    s_code: Name = None
     s_msg: Text = None
 
 
 class AmendAck(Row):
     """POST /trade/amend-order and POST /trade/amend-batch-orders."""
 
-    ord_id: Text = None
-    cl_ord_id: Text = None
+    ord_id: Name = None
+    cl_ord_id: Name = None
     ts: Ms = None
-    req_id: Text = None
-    s_code: Text = None
+    req_id: Name = None
+    s_code: Name = None
     s_msg: Text = None
-    sub_code: Text = None
+    sub_code: Name = None
 
 
 class AttachedAlgo(Row):
     """A take-profit or stop-loss that becomes active when its order fills. An order price of -1 is market."""
 
-    attach_algo_id: Text = None
-    attach_algo_cl_ord_id: Text = None
-    tp_ord_kind: Text = None
+    attach_algo_id: Name = None
+    attach_algo_cl_ord_id: Name = None
+    tp_ord_kind: Name = None
     tp_trigger_px: Number = None
     tp_trigger_ratio: Number = None
     tp_trigger_px_type: n.TriggerPxTypeName = None
@@ -57,18 +57,18 @@ class AttachedAlgo(Row):
     sl_trigger_px_type: n.TriggerPxTypeName = None
     sl_ord_px: Number = None
     sz: Number = None
-    amend_px_on_trigger_type: Text = None
+    amend_px_on_trigger_type: Name = None
     callback_ratio: Number = None
     callback_spread: Number = None
     active_px: Number = None
-    fail_code: Text = None
+    fail_code: Name = None
     fail_reason: Text = None
 
 
 class LinkedAlgo(Row):
     """The algo order that a stop-loss of this order belongs to."""
 
-    algo_id: Text = None
+    algo_id: Name = None
 
 
 class Order(Row):
@@ -80,16 +80,16 @@ class Order(Row):
     """
 
     inst_type: n.InstTypeName = None
-    inst_id: Text = None
+    inst_id: Name = None
     tgt_ccy: n.TgtCcyName = None
-    ccy: Text = None
-    ord_id: Text = None
-    cl_ord_id: Text = None
-    tag: Text = None
+    ccy: Name = None
+    ord_id: Name = None
+    cl_ord_id: Name = None
+    tag: Name = None
     px: Number = None
     px_usd: Number = None
     px_vol: Number = None
-    px_type: Text = None
+    px_type: Name = None
     sz: Number = None
     pnl: Number = None
     ord_type: n.OrdTypeName = None
@@ -98,13 +98,13 @@ class Order(Row):
     td_mode: n.TdModeName = None
     acc_fill_sz: Number = None
     fill_px: Number = None
-    trade_id: Text = None
+    trade_id: Name = None
     fill_sz: Number = None
     fill_time: Ms = None
     avg_px: Number = None
     state: n.OrderStateName = None
     lever: Number = None
-    attach_algo_cl_ord_id: Text = None
+    attach_algo_cl_ord_id: Name = None
     tp_trigger_px: Number = None
     tp_trigger_px_type: n.TriggerPxTypeName = None
     tp_ord_px: Number = None
@@ -113,25 +113,25 @@ class Order(Row):
     sl_ord_px: Number = None
     attach_algo_ords: Rows[AttachedAlgo] = ()
     linked_algo_ord: OneRow[LinkedAlgo] = None
-    stp_id: Text = None
+    stp_id: Name = None
     stp_mode: n.StpModeName = None
-    fee_ccy: Text = None
+    fee_ccy: Name = None
     fee: Number = None
-    rebate_ccy: Text = None
+    rebate_ccy: Name = None
     rebate: Number = None
-    source: Text = None
+    source: Name = None
     category: n.OrderCategoryName = None
     reduce_only: TextFlag = None
-    cancel_source: Text = None
+    cancel_source: Name = None
     cancel_source_reason: Text = None
-    quick_mgn_type: Text = None
-    algo_cl_ord_id: Text = None
-    algo_id: Text = None
+    quick_mgn_type: Name = None
+    algo_cl_ord_id: Name = None
+    algo_id: Name = None
     is_tp_limit: TextFlag = None
     u_time: Ms = None
     c_time: Ms = None
-    trade_quote_ccy: Text = None
-    outcome: Text = None
+    trade_quote_ccy: Name = None
+    outcome: Name = None
 
 
 class Fill(Row):
@@ -142,13 +142,13 @@ class Fill(Row):
     """
 
     inst_type: n.InstTypeName = None
-    inst_id: Text = None
-    trade_id: Text = None
-    ord_id: Text = None
-    cl_ord_id: Text = None
-    bill_id: Text = None
-    sub_type: Text = None
-    tag: Text = None
+    inst_id: Name = None
+    trade_id: Name = None
+    ord_id: Name = None
+    cl_ord_id: Name = None
+    bill_id: Name = None
+    sub_type: Name = None
+    tag: Name = None
     fill_px: Number = None
     fill_sz: Number = None
     fill_idx_px: Number = None
@@ -161,9 +161,9 @@ class Fill(Row):
     side: n.SideName = None
     pos_side: n.PosSideName = None
     exec_type: n.ExecTypeName = None
-    fee_ccy: Text = None
+    fee_ccy: Name = None
     fee: Number = None
     ts: Ms = None
     fill_time: Ms = None
     fee_rate: Number = None
-    trade_quote_ccy: Text = None
+    trade_quote_ccy: Name = None

@@ -14,9 +14,13 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
+from okx_mcp.okx.foreign_text import visible
+
 # Two digits of exponent are beyond any price; more would let a few bytes unfold into megabytes of zeros.
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
-_WHOLE: Final = re.compile(r"-?[0-9]+")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_./:-]{1,64}")
+_LATEST_MS: Final = 10**14
 
 # Names whose capitals cannot be guessed from the snake_case one.
 _IRREGULAR: Final = {
@@ -61,10 +65,18 @@ def text(value: object) -> str | None:
             return None
         case bool():
             return "true" if value else "false"
-        case str() | int() | float() | Decimal():
+        case str():
+            return visible(value)
+        case int() | float() | Decimal():
             return str(value)
         case _:
             raise ValueError("expected text")
+
+
+def name(value: object) -> str | None:
+    """A name or an id, which is shown to people and compared; None for nothing, and for what no name can be."""
+    written = text(value)
+    return written if written is not None and _NAME.fullmatch(written) else None
 
 
 def number(value: object) -> Decimal | None:
@@ -87,6 +99,14 @@ def whole(value: object) -> int | None:
     if not _WHOLE.fullmatch(written):
         raise ValueError("expected a whole number")
     return int(written)
+
+
+def moment(value: object) -> int | None:
+    """Unix milliseconds before the year 5138; None for nothing."""
+    written = whole(value)
+    if written is not None and abs(written) > _LATEST_MS:
+        raise ValueError("expected Unix milliseconds")
+    return written
 
 
 def flag(value: object) -> bool | None:
@@ -129,7 +149,7 @@ def known(names: type[StrEnum]) -> PlainValidator:
     members = {member.value: member for member in names}
 
     def resolve(value: object) -> str | None:
-        written = text(value)
+        written = name(value)
         return members.get(written, written) if written is not None else None
 
     return PlainValidator(resolve)
@@ -143,9 +163,11 @@ _AS_TEXT: Final = _wire(lambda value: "" if value is None else str(value))
 _Model = TypeVar("_Model", bound=Row)
 
 Text = Annotated[str | None, PlainValidator(text), _AS_TEXT]
+# An id, a currency, an instrument: letters, digits and a few signs, or it is dropped.
+Name = Annotated[str | None, PlainValidator(name), _AS_TEXT]
 Number = Annotated[Decimal | None, PlainValidator(number), _wire(plain)]
 # Unix time in milliseconds, sent as text.
-Ms = Annotated[int | None, PlainValidator(whole), _AS_TEXT]
+Ms = Annotated[int | None, PlainValidator(moment), _AS_TEXT]
 # A real JSON integer, null where OKX has none yet.
 Integer = Annotated[int | None, PlainValidator(whole)]
 # A real JSON boolean.

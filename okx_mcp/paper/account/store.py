@@ -97,7 +97,7 @@ class SqliteStore:
         self._revision = 0
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made with its mode before SQLite opens it, so that it is never readable by others.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600))
         self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
@@ -196,7 +196,13 @@ def _encoded(row: Any) -> str:
 
 
 def _decoded(kind: type, body: str) -> object:
-    values = json.loads(body)
+    try:
+        return _read(kind, json.loads(body))
+    except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as problem:
+        raise sqlite3.DataError("a row in it cannot be read") from problem
+
+
+def _read(kind: type, values: dict[str, Any]) -> object:
     if kind is TakenRow:
         taken = values["taken"]
         sides = {side: {int(ticks): lots for ticks, lots in taken[side].items()} for side in ("asks", "bids")}
