@@ -1,18 +1,15 @@
 """The okx-mcp command: serve (the default), try, paper."""
 
+import argparse
 import gc
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
 
-gc.disable()  # until the server runs: nothing that starting makes is garbage
-
-import argparse  # noqa: E402
-import os  # noqa: E402
-import re  # noqa: E402
-import sys  # noqa: E402
-from contextlib import suppress  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import NoReturn  # noqa: E402
-
-from okx_mcp import __version__  # noqa: E402
+from okx_mcp import __version__
 
 __all__ = ["main"]
 
@@ -37,7 +34,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         parser.error(f"--{ignored[0]} means nothing to {given.command}")
     match given.command:
         case "try":
-            from okx_mcp.first_run import run_first_run  # noqa: PLC0415
+            from okx_mcp.first_run import run_first_run
 
             sys.exit(run_first_run())
         case "paper":
@@ -87,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(given: argparse.Namespace) -> NoReturn:
-    from okx_mcp.config import SettingsError, load_settings  # noqa: PLC0415
+    gc.disable()  # until `serve` runs: nothing that starting makes is garbage
+    from okx_mcp.config import SettingsError, load_settings
 
     try:
         settings = load_settings(
@@ -100,11 +98,11 @@ def _serve(given: argparse.Namespace) -> NoReturn:
         _tell(f": {error}")
         sys.exit(_USAGE_ERROR)
 
-    import threading  # noqa: PLC0415
+    import threading
 
-    from okx_mcp.logs import log_to_stderr  # noqa: PLC0415
-    from okx_mcp.server import create_server  # noqa: PLC0415
-    from okx_mcp.serving import serve  # noqa: PLC0415
+    from okx_mcp.logs import log_to_stderr
+    from okx_mcp.server import create_server
+    from okx_mcp.serving import serve
 
     log_to_stderr(settings.credentials)
     _tell(f" {__version__}: {settings.in_words}")
@@ -113,7 +111,7 @@ def _serve(given: argparse.Namespace) -> NoReturn:
 
 
 def _run_paper(given: argparse.Namespace) -> int:
-    from okx_mcp.config import default_state_dir  # noqa: PLC0415
-    from okx_mcp.paper.serve import run_paper  # noqa: PLC0415
+    from okx_mcp.config import default_state_dir
+    from okx_mcp.paper.serve import run_paper
 
     return run_paper(given.port, given.seed, given.state_dir or default_state_dir(), reset=given.reset)

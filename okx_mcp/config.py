@@ -85,14 +85,14 @@ class Settings:
 
 def default_config_dir() -> Path:
     """The platform's folder for configuration."""
-    import platformdirs  # noqa: PLC0415
+    import platformdirs
 
     return platformdirs.user_config_path(_APP, appauthor=False)
 
 
 def default_state_dir() -> Path:
     """The platform's folder for state: the journal and the paper account."""
-    import platformdirs  # noqa: PLC0415
+    import platformdirs
 
     return platformdirs.user_state_path(_APP, appauthor=False)
 

@@ -52,11 +52,11 @@ class ServerParts:
     @cached_property
     def exchange(self) -> "OkxClient":
         """The exchange these settings name: OKX, another paper exchange, or the embedded one."""
-        from okx_mcp.okx.client import OkxClient  # noqa: PLC0415
+        from okx_mcp.okx.client import OkxClient
 
         settings = self._settings
         if settings.base_url is None:
-            from okx_mcp.embedded import embedded_client  # noqa: PLC0415
+            from okx_mcp.embedded import embedded_client
 
             return embedded_client(settings)
         return OkxClient(
@@ -69,10 +69,10 @@ class ServerParts:
     @cached_property
     def desk(self) -> "OrderDesk":
         """The order desk of this account."""
-        from okx_mcp.okx.clock import SystemClock  # noqa: PLC0415
-        from okx_mcp.trading.accounts import Account  # noqa: PLC0415
-        from okx_mcp.trading.desk import OrderDesk  # noqa: PLC0415
-        from okx_mcp.trading.journal import Journal  # noqa: PLC0415
+        from okx_mcp.okx.clock import SystemClock
+        from okx_mcp.trading.accounts import Account
+        from okx_mcp.trading.desk import OrderDesk
+        from okx_mcp.trading.journal import Journal
 
         settings = self._settings
         return OrderDesk(
@@ -85,15 +85,15 @@ class ServerParts:
     @cached_property
     def prices(self) -> "Market":
         """Prices of this exchange."""
-        from okx_mcp.trading.market import Market  # noqa: PLC0415
+        from okx_mcp.trading.market import Market
 
         return Market(self.exchange, self.desk.instruments)
 
     @cached_property
     def diagnosis(self) -> "Diagnosis":
         """What looks for the reason when something does not work."""
-        from okx_mcp.okx.clock import SystemClock  # noqa: PLC0415
-        from okx_mcp.tools.diagnosis import Diagnosis  # noqa: PLC0415
+        from okx_mcp.okx.clock import SystemClock
+        from okx_mcp.tools.diagnosis import Diagnosis
 
         return Diagnosis(self.desk, self.exchange, SystemClock())
 
@@ -111,7 +111,7 @@ class ServerParts:
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""
-        from okx_mcp.tools.words import in_words  # noqa: PLC0415
+        from okx_mcp.tools.words import in_words
 
         words = in_words(error, f"environment {self._settings.environment}, site {self._settings.site}")
         return f"{words} Nothing was sent." if words and places_orders else words

@@ -43,7 +43,7 @@ def run_paper(port: int, seed: int, state_dir: Path | None, *, reset: bool = Fal
 
 async def serve(exchange: PaperExchange, listening: socket.socket) -> None:
     """Serves an exchange on a bound socket until it is signalled to stop."""
-    import uvicorn  # noqa: PLC0415  # slow to import, and only a served exchange needs it
+    import uvicorn  # slow to import, and only a served exchange needs it
 
     class Server(uvicorn.Server):
         """Says when it is ready, and takes a signal for an ordinary end rather than dying of it."""

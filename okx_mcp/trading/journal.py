@@ -298,7 +298,7 @@ def _note(db: sqlite3.Connection, receipt: Receipt, detail: dict[str, str]) -> N
 
 @cache
 def _receipts() -> "TypeAdapter[Receipt]":
-    from pydantic import TypeAdapter  # noqa: PLC0415  # built only by a server that trades
+    from pydantic import TypeAdapter  # built only by a server that trades
 
     return TypeAdapter(Receipt)
 

@@ -1,11 +1,9 @@
 """What the client makes of an answer: the body first, the HTTP status only where there is no body."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import respx
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import (
@@ -24,22 +22,6 @@ from tests.okx.wire import CREDENTIALS, Okx, answer, connect, order_row
 pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
 
 ORDER = {"instId": "BTC-USDT", "clOrdId": "a1", "side": "buy", "ordType": "limit", "px": "60000", "sz": "0.001"}
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def okx(httpx2_mock: respx.Router, clock: VirtualClock) -> Okx:
-    return Okx(httpx2_mock, clock)
-
-
-@pytest.fixture
-async def client(clock: VirtualClock) -> AsyncIterator[OkxClient]:
-    async with connect(clock) as client:
-        yield client
 
 
 async def test_rows_come_back_as_models(okx: Okx, client: OkxClient) -> None:

@@ -1,13 +1,12 @@
 """What is asked again, how often and when; and what never is."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import anyio
 import httpx
 import httpx2
 import pytest
-import respx
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.error_codes import ERROR_CODES, Again
@@ -34,22 +33,6 @@ def every_kind_of(kind: type[httpx2.HTTPError]) -> Iterator[httpx2.HTTPError]:
 
 ALL_CODES = [*ERROR_CODES, "99999", ""]
 HTTP_FAILURES = list(every_kind_of(httpx2.HTTPError))
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def okx(httpx2_mock: respx.Router, clock: VirtualClock) -> Okx:
-    return Okx(httpx2_mock, clock)
-
-
-@pytest.fixture
-async def client(clock: VirtualClock) -> AsyncIterator[OkxClient]:
-    async with connect(clock) as client:
-        yield client
 
 
 async def send(client: OkxClient, path: str) -> object:

@@ -15,7 +15,6 @@ import anyio.abc
 import httpx
 import httpx2
 import pytest
-import respx
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import Unknown
@@ -27,22 +26,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
 
 ORDER = {"instId": "BTC-USDT", "clOrdId": "a1", "side": "buy", "ordType": "limit", "px": "60000", "sz": "0.001"}
 Call = Callable[[OkxClient], Awaitable[object]]
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def okx(httpx2_mock: respx.Router, clock: VirtualClock) -> Okx:
-    return Okx(httpx2_mock, clock)
-
-
-@pytest.fixture
-async def client(clock: VirtualClock) -> AsyncIterator[OkxClient]:
-    async with connect(clock) as client:
-        yield client
 
 
 def headers_of(request: httpx.Request) -> list[str]:

@@ -85,7 +85,7 @@ class PythonOkx:
     """The parts of python-okx that a trader uses, with one key."""
 
     def __init__(self, ready: dict[str, str]) -> None:
-        from okx import Account, Funding, MarketData, PublicData, Trade  # noqa: PLC0415
+        from okx import Account, Funding, MarketData, PublicData, Trade
 
         key = (ready["api_key"], ready["secret_key"], ready["passphrase"])
         self.account = Account.AccountAPI(*key, flag="1", domain=ready["rest"])
@@ -186,7 +186,7 @@ def test_python_okx_sends_batches(python_okx: PythonOkx) -> None:
 
 @pytest.fixture(scope="module")
 def ccxt_okx(served: Served) -> Any:
-    import ccxt  # noqa: PLC0415
+    import ccxt
 
     ready = served.ready
     client = ccxt.okx({"apiKey": ready["api_key"], "secret": ready["secret_key"], "password": ready["passphrase"]})
@@ -258,7 +258,7 @@ def test_ccxt_buys_at_the_market_and_reads_the_fills(ccxt_okx: Any) -> None:
 
 
 def test_ccxt_knows_a_refusal_by_its_code(ccxt_okx: Any) -> None:
-    import ccxt  # noqa: PLC0415
+    import ccxt
 
     last = ccxt_okx.fetch_ticker("BTC/USDT")["last"]
 
@@ -269,7 +269,7 @@ def test_ccxt_knows_a_refusal_by_its_code(ccxt_okx: Any) -> None:
 
 
 def test_a_live_client_is_told_that_this_is_another_environment(served: Served) -> None:
-    import ccxt  # noqa: PLC0415
+    import ccxt
 
     ready = served.ready
     client = ccxt.okx({"apiKey": ready["api_key"], "secret": ready["secret_key"], "password": ready["passphrase"]})

@@ -49,7 +49,7 @@ class SlowExchange(PaperExchange):
         slow = self.app
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            import anyio  # noqa: PLC0415
+            import anyio
 
             async def late(message: Any) -> None:
                 if scope.get("path", "").endswith("/trade/order") and scope["method"] == "POST":
