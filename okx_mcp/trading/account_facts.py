@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
+import anyio
+
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.accounts import AccountRules
@@ -19,6 +21,7 @@ class AccountFacts:
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._asking = anyio.Lock()
         self._rules: tuple[float, AccountRules] | None = None
         self._fee_rates: dict[str, tuple[float, Decimal | None]] = {}
 
@@ -28,10 +31,11 @@ class AccountFacts:
         Raises:
             NotTradable: the key may withdraw, so it is not used for anything.
         """
-        if fresh or self._rules is None or self._is_old(self._rules[0]):
-            read = AccountRules.from_config(await self._exchange.account_config())
-            self._rules = (self._clock.monotonic_s(), read)
-        _, rules = self._rules
+        async with self._asking:  # many calls at once need one answer, not one each
+            if fresh or self._rules is None or self._is_old(self._rules[0]):
+                read = AccountRules.from_config(await self._exchange.account_config())
+                self._rules = (self._clock.monotonic_s(), read)
+            _, rules = self._rules
         rules.check_key()
         return rules
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
+import anyio
+
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.names import InstState, InstType
 from okx_mcp.trading.exchange import Exchange
@@ -24,13 +26,13 @@ class InstrumentList:
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._reading = anyio.Lock()
         self._by_id: dict[str, Instrument] = {}
         self._read_at_s = float("-inf")
 
     async def all(self) -> list[Instrument]:
         """Every instrument, in OKX's order."""
-        if self._clock.monotonic_s() - self._read_at_s > _KEEP_S:
-            await self._read()
+        await self._read_if_older_than(_KEEP_S)
         return list(self._by_id.values())
 
     async def get(self, inst_id: str) -> Instrument:
@@ -40,8 +42,8 @@ class InstrumentList:
             NoSuchInstrument: there is none; names near matches.
         """
         await self.all()
-        if inst_id not in self._by_id and self._clock.monotonic_s() - self._read_at_s > _ASK_AGAIN_FOR_UNKNOWN_AFTER_S:
-            await self._read()
+        if inst_id not in self._by_id:
+            await self._read_if_older_than(_ASK_AGAIN_FOR_UNKNOWN_AFTER_S)
         if inst_id in self._by_id:
             return self._by_id[inst_id]
         near = near_matches(inst_id, self._by_id)
@@ -67,6 +69,11 @@ class InstrumentList:
         if instrument.state != InstState.LIVE:
             raise NotTradable(f"{inst_id} cannot be traded now: its state is {instrument.state}.")
         return instrument
+
+    async def _read_if_older_than(self, age_s: float) -> None:
+        async with self._reading:  # many calls at once need one answer, not one each
+            if self._clock.monotonic_s() - self._read_at_s > age_s:
+                await self._read()
 
     async def _read(self) -> None:
         rows = await self._exchange.account_instruments(InstType.SPOT)

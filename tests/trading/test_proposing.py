@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from okx_mcp.okx.client import OkxClient
@@ -107,6 +108,15 @@ async def test_an_instrument_without_rules_stands_in_nobodys_way(desk: OrderDesk
     assert ticket.body["instId"] == "BTC-USDT"
     with pytest.raises(NoSuchInstrument):
         await desk.propose(buy(inst_id="ETH-USDT"), Channel.HOST)
+
+
+async def test_many_calls_at_once_ask_for_rules_and_instruments_once(desk: OrderDesk, exchange: PaperExchange) -> None:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(desk.propose, buy(), Channel.HOST)
+
+    asked = [request.target.partition("?")[0].removeprefix("/api/v5") for request in exchange.requests]
+    assert asked.count("/account/config") == asked.count("/account/instruments") == 1
 
 
 @pytest.mark.parametrize("setting", ["autoLoan", "enableSpotBorrow"])
