@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval
-from okx_mcp.trading.orders import OrderState, Receipt, Ticket, body_digest
+from okx_mcp.trading.orders import OrderState, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Journal:
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
-                if not approval.digest == found.ticket.digest == body_digest(found.ticket.body):
+                if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
                 found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)

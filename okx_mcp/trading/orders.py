@@ -164,6 +164,12 @@ class Ticket:
     expires_ms: int
 
     @property
+    def sends_what_it_shows(self) -> bool:
+        """Whether the body is the one that its digest and its shown figures stand for."""
+        shown = self.intent.body(self.id, TdMode.CASH, self.quantity) | {"tdMode": self.body.get("tdMode", "")}
+        return self.body == shown and self.digest == body_digest(self.body)
+
+    @property
     def distance(self) -> Decimal | None:
         """How far the price lies from the last trade, as a fraction of it."""
         if not self.last_price:

@@ -258,6 +258,22 @@ async def test_an_order_that_differs_from_its_digest_is_not_sent(
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_a_body_and_digest_that_were_changed_together_are_not_what_was_shown(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+    receipt = desk.ticket(approval.ticket_id)
+    body = {**receipt.ticket.body, "sz": "0.5"}
+    changed = replace(receipt.ticket, body=body, digest=body_digest(body))
+    with closing(Journal(journal_path)) as journal:
+        journal.record(replace(receipt, ticket=changed))
+
+    with pytest.raises(NotApproved, match="differs"):
+        await desk.commit(replace(approval, digest=changed.digest))
+
+    assert exchange.posts("/trade/order") == 0
+
+
 async def test_an_approval_of_another_body_does_not_count(desk: OrderDesk, exchange: PaperExchange) -> None:
     approval = await approved(desk)
 
