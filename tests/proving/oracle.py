@@ -1,0 +1,123 @@
+"""The exchange's side of the story: what arrived, what was answered, what came of it. Shares no code with the desk.
+
+It stands before the paper exchange's `handle`, behind every fault, so it knows what truly arrived. What the desk
+believes is read from its journal's file with plain SQL, and what was approved is told to it by the experiment.
+"""
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from okx_mcp.paper.api.asgi import AsgiApp
+from okx_mcp.paper.exchange import PaperExchange
+from tests.proving.tally import Violation
+
+__all__ = ["Arrival", "Finding", "Oracle", "believed"]
+
+_PREFIX: Final = "/api/v5/trade/"
+_PLACE: Final = "order"
+_AMEND: Final = "amend-order"
+_NEVER_THERE: Final = frozenset({"proposed", "declined", "expired", "intent", "not_sent", "rejected", "no_effect"})
+_OPEN_ENDS: Final = frozenset({"intent", "sent", "unknown", "accepted"})
+
+Finding = tuple[Violation, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A POST that reached the exchange; `done` says whether the exchange acted on it."""
+
+    place: str
+    body: Mapping[str, str]
+    done: bool
+
+    @property
+    def named(self) -> str:
+        """The id under which our side knows it: its own for a new order, the request's for an amendment."""
+        return self.body.get("clOrdId", "") if self.place == _PLACE else self.body.get("reqId", "")
+
+
+class Oracle:
+    """Keeps the record of one exchange. `app` is the exchange with the oracle before it."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        self.exchange = exchange
+        self.arrivals: list[Arrival] = []
+        self.app = AsgiApp(self.handle)
+
+    def handle(
+        self, method: str, target: bytes, headers: Mapping[str, str], body: bytes = b"", client_ip: str = "127.0.0.1"
+    ) -> tuple[int, dict[str, str], bytes]:
+        """As `PaperExchange.handle`, remembered."""
+        answer = self.exchange.handle(method, target, headers, body, client_ip)
+        path = target.decode().partition("?")[0]
+        if method == "POST" and path.startswith(_PREFIX):
+            self.arrivals.append(Arrival(path.removeprefix(_PREFIX), json.loads(body), _was_done(answer[2])))
+        return answer
+
+    def findings(self, approved: Mapping[str, Mapping[str, str]], journal: Mapping[str, str]) -> Iterator[Finding]:
+        """What is wrong once everything has come to rest.
+
+        `approved` is the body that was shown for each approved ticket, `journal` each ticket's state as believed.
+        """
+        yield from self._sent_too_often(approved)
+        yield from self._orders_apart(journal)
+        yield from self._amendments_apart(journal)
+        for ticket, state in journal.items():
+            if state in _OPEN_ENDS:
+                yield "unresolved", f"{ticket} ended as {state}"
+
+    def _sent_too_often(self, approved: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+        sent = [arrival for arrival in self.arrivals if arrival.place in (_PLACE, _AMEND)]
+        for name, times in Counter(arrival.named for arrival in sent).items():
+            if times > 1:
+                yield "doubled", f"{times} POSTs of {name}"
+        for arrival in sent:
+            if arrival.named not in approved:
+                yield "doubled", f"a POST that nobody approved: {dict(arrival.body)}"
+            elif arrival.body != approved[arrival.named]:
+                yield "misreported", f"sent {dict(arrival.body)}, approved {dict(approved[arrival.named])}"
+
+    def _orders_apart(self, journal: Mapping[str, str]) -> Iterator[Finding]:
+        there = defaultdict(list)
+        for order in self.exchange.orders():
+            there[order.cl_ord_id].append(order.state)
+        done = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
+        for name in done:
+            if len(there[name]) > 1:
+                yield "doubled", f"{len(there[name])} orders of {name}"
+            believed_state = journal.get(name, "nothing")
+            if believed_state in _NEVER_THERE or believed_state == "nothing":
+                yield "lost", f"{name} is {there[name]} at the exchange, {believed_state} in the journal"
+            elif there[name] and believed_state not in _OPEN_ENDS and believed_state != there[name][0]:
+                yield "misreported", f"{name} is {there[name][0]} at the exchange, {believed_state} in the journal"
+        amendments = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND}
+        for name, state in journal.items():
+            if name not in done | amendments and state not in _NEVER_THERE | _OPEN_ENDS | {"amended"}:
+                yield "misreported", f"{name} is {state} in the journal, and never was at the exchange"
+
+    def _amendments_apart(self, journal: Mapping[str, str]) -> Iterator[Finding]:
+        done = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND and arrival.done}
+        for name in done:
+            state = journal.get(name, "nothing")
+            if state not in _OPEN_ENDS and state != "amended":
+                yield "lost", f"amendment {name} was carried out, and is {state} in the journal"
+        for name, state in journal.items():
+            if state == "amended" and name not in done:
+                yield "misreported", f"amendment {name} was never carried out, and is {state} in the journal"
+
+
+def believed(journal: Path) -> dict[str, str]:
+    """Each ticket's state, as the journal's file has it."""
+    with closing(sqlite3.connect(journal)) as db:
+        return dict(db.execute("SELECT id, state FROM tickets"))
+
+
+def _was_done(answer: bytes) -> bool:
+    said: dict[str, Any] = json.loads(answer)
+    return any(row.get("sCode") == "0" for row in said.get("data", ()))
