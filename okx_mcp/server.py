@@ -7,8 +7,10 @@ first tool needs them, not before the client has its list of tools.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
@@ -22,6 +24,7 @@ from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
     from mcp.server.mcpserver.tools import Tool
 
     from okx_mcp.okx.client import OkxClient
@@ -44,10 +47,11 @@ _HOW: Final = (
 
 
 class ServerParts:
-    """The parts of one server, each made when it is first asked for."""
+    """The parts of one server, each made when it is first asked for. `beside` runs what goes on beside the calls."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.beside: TaskGroup | None = None
 
     @cached_property
     def exchange(self) -> "OkxClient":
@@ -74,13 +78,27 @@ class ServerParts:
         from okx_mcp.trading.desk import OrderDesk
         from okx_mcp.trading.journal import Journal
 
-        settings = self._settings
-        return OrderDesk(
-            Account(settings.environment, settings.site, self.exchange.key_fingerprint),
+        desk = OrderDesk(
+            Account(self._settings.environment, self._settings.site, self.exchange.key_fingerprint),
             self.exchange,
-            Journal(settings.state_dir / "journal.sqlite3"),
+            Journal(self._journal_file),
             SystemClock(),
         )
+        if self.beside is not None:
+            self.beside.start_soon(desk.keep_settling)
+        return desk
+
+    def settle_what_was_left_open(self) -> None:
+        """Begin with it now if an earlier process left anything open; else a server that never trades pays nothing."""
+        if self._journal_file.exists():
+            from okx_mcp.trading.journal import has_open_ends
+
+            if has_open_ends(self._journal_file):
+                _ = self.desk
+
+    @property
+    def _journal_file(self) -> Path:
+        return self._settings.state_dir / "journal.sqlite3"
 
     @cached_property
     def prices(self) -> "Market":
@@ -135,7 +153,10 @@ def create_server(settings: Settings, on_closed: Callable[[], None] = lambda: No
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
         try:
-            yield
+            async with anyio.create_task_group() as parts.beside:
+                parts.settle_what_was_left_open()
+                yield
+                parts.beside.cancel_scope.cancel()
         finally:
             await parts.aclose()
             on_closed()

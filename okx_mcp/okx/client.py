@@ -1,6 +1,6 @@
 """OKX's v5 REST API, one thin method an endpoint. How a request is made, signed and judged is `rest`'s subject."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -9,7 +9,7 @@ from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock
 from okx_mcp.okx.errors import Answered, OkxError, Unknown, order_refusal
-from okx_mcp.okx.rest import AnyRow, JsonObject, Rest, only
+from okx_mcp.okx.rest import AnyRow, BeforeSend, JsonObject, Rest, only
 from okx_mcp.okx.signing import Credentials
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class OkxClient:
         body: JsonObject,
         *,
         valid_ms: int | None = None,
-        before_send: Callable[[int], None] | None = None,
+        before_send: BeforeSend | None = None,
     ) -> models.OrderAck:
         """POST /trade/order. The acknowledgement means accepted, not executed.
 
@@ -274,10 +274,18 @@ class OkxClient:
         acks, _ = await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
         return acks
 
-    async def amend_order(self, body: JsonObject, *, valid_ms: int | None = None) -> models.AmendAck:
-        """POST /trade/amend-order. Raises as `place_order`."""
-        acks, answered = await self._rest.write(models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms)
-        return _own_row(acks, body, endpoint("POST", "trade/amend-order"), answered)
+    async def amend_order(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.AmendAck:
+        """POST /trade/amend-order. The acknowledgement means that OKX will try. Otherwise as `place_order`."""
+        acks, answered = await self._rest.write(
+            models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms, before_send=before_send
+        )
+        asked = endpoint("POST", "trade/amend-order")
+        ack = _own_row(acks, body, asked, answered)
+        if body.get("reqId") and ack.req_id != body["reqId"]:
+            raise Unknown(f"{asked}: the answer is about another change", asked, answered)
+        return ack
 
     async def cancel_order(self, body: JsonObject) -> models.CancelAck:
         """POST /trade/cancel-order. Raises as `place_order`."""

@@ -6,7 +6,7 @@ here sends it again. What is signed is what is sent: path and body are taken fro
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -24,10 +24,13 @@ from okx_mcp.okx.models import Row, ServerTime
 from okx_mcp.okx.rate_limits import RateLimits, WaitTooLong
 from okx_mcp.okx.signing import Credentials, rest_headers, rest_timestamp
 
-__all__ = ["JsonObject", "Rest", "only"]
+__all__ = ["BeforeSend", "JsonObject", "Rest", "only"]
 
 JsonObject = Mapping[str, Any]
 """One JSON object as OKX takes or sends it; built from, or read into, a typed value right beside the wire."""
+
+BeforeSend = Callable[[int, bytes], Awaitable[None]]
+"""Called with expTime in Unix milliseconds and the body that the socket will get."""
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -117,13 +120,13 @@ class Rest:
         body: JsonObject | Sequence[JsonObject],
         *,
         valid_ms: int | None = None,
-        before_send: Callable[[int], None] | None = None,
+        before_send: BeforeSend | None = None,
     ) -> tuple[list[AnyRow], Answered]:
         """POST the body, once; the rows of the answer, and the answer they came in.
 
         `valid_ms` from the moment of sending becomes expTime, on the exchange's clock. `before_send` is called
-        with it when nothing but the socket write is left to do; what it raises stops the request. An error before
-        that moment is a NotSent.
+        with it and with the body's very bytes when nothing but the socket write is left to do; what it raises stops
+        the request. An error before that moment is a NotSent.
         """
         asked = endpoint("POST", path)
         deadline_s = self._clock.monotonic_s() + self._write_within_s
@@ -140,7 +143,7 @@ class Rest:
         query: Mapping[str, str] | None = None,
         body: JsonObject | Sequence[JsonObject] | None = None,
         valid_ms: int | None = None,
-        before_send: Callable[[int], None] | None = None,
+        before_send: BeforeSend | None = None,
     ) -> Envelope:
         credentials = None if asked.permission is Permission.PUBLIC else self._credentials
         if credentials is None and asked.permission is not Permission.PUBLIC:
@@ -159,7 +162,7 @@ class Rest:
         if credentials is not None:
             request.headers.update(_signature(request, credentials, now_ms))
         if before_send is not None:
-            before_send(exp_time_ms)
+            await before_send(exp_time_ms, request.content)
         answer = await self._send(asked, request)
         if answer.speaks_in_rows:
             return answer

@@ -26,11 +26,12 @@ from okx_mcp.tools.reports import OrderReport, iso_time, of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.orders import LimitOrder
 from okx_mcp.trading.refusals import NotApproved, Refusal
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
-    from okx_mcp.trading.orders import LimitOrder, Receipt, Ticket
+    from okx_mcp.trading.orders import Amendment, Receipt, Ticket
 
 __all__ = ["Asker"]
 
@@ -66,7 +67,7 @@ class Asker:
         self._context = context
         self._desk = desk
 
-    async def about(self, intent: "LimitOrder") -> OrderReport | InputRequiredResult:
+    async def about(self, intent: "LimitOrder | Amendment") -> OrderReport | InputRequiredResult:
         """Propose the intent, have it approved, commit it: as far as this call gets."""
         if self._context.request_state is not None and self._context.input_responses is not None:
             return await self._answered_by_repeated_call(self._context.request_state, intent)
@@ -100,7 +101,7 @@ class Asker:
     def _asks_by_result(self) -> bool:
         return (self._context.protocol_version or "") >= _ASKS_BY_RESULT_SINCE
 
-    async def _answered_by_repeated_call(self, state: str, intent: "LimitOrder") -> OrderReport:
+    async def _answered_by_repeated_call(self, state: str, intent: "LimitOrder | Amendment") -> OrderReport:
         ticket_id, _, digest = state.partition(" ")
         receipt = self._desk.ticket(ticket_id)
         if receipt.ticket.intent != intent:
@@ -116,12 +117,12 @@ class Asker:
                     _text(ticket), _FORM, related_request_id=self._context.request_id
                 )
         except MCPError:
-            return of_receipt(self._desk.decline(ticket.id, "The client could not ask."))
+            return of_receipt(await self._desk.decline(ticket.id, "The client could not ask."))
         except ValueError:
-            return of_receipt(self._desk.decline(ticket.id, "The client's answer could not be read."))
+            return of_receipt(await self._desk.decline(ticket.id, "The client's answer could not be read."))
         except anyio.get_cancelled_exc_class():
             with suppress(Refusal):  # without a record the ticket still waits for an answer that cannot come
-                self._desk.decline(ticket.id, "The call was cancelled before anyone answered.")
+                await self._desk.decline(ticket.id, "The call was cancelled before anyone answered.")
             raise
         return await self._after(ticket, ticket.digest, answer)
 
@@ -129,7 +130,7 @@ class Asker:
         """Only an accepted form with the box ticked is an approval, and only of what was shown."""
         if answer is not None and answer.action == "accept" and (answer.content or {}).get("place") is True:
             return of_receipt(await self._desk.commit(Approval(ticket.id, digest, Channel.ELICITATION)))
-        return of_receipt(self._desk.decline(ticket.id, self._why_not(ticket, answer)))
+        return of_receipt(await self._desk.decline(ticket.id, self._why_not(ticket, answer)))
 
     def _why_not(self, ticket: "Ticket", answer: ElicitResult | None) -> str:
         if answer is None:
@@ -159,18 +160,24 @@ def _text(ticket: "Ticket") -> str:
 
 def _lines(ticket: "Ticket") -> list[str]:
     intent, quantity = ticket.intent, ticket.quantity
+    what = f"{ticket.side} {intent.inst_id}, {intent.ord_type}" if isinstance(intent, LimitOrder) else _change(ticket)
     lines = [
-        f"{_PLACE[ticket.account.environment]}: {intent.side} {intent.inst_id}, {intent.ord_type}",
+        f"{_PLACE[ticket.account.environment]}: {what}",
         f"Size: {quantity}",
-        f"Price: {plain(intent.price)} {quantity.quote_ccy}{_from_market(ticket)}",
+        f"Price: {plain(ticket.price)} {quantity.quote_ccy}{_from_market(ticket)}",
     ]
     return lines if ticket.fee_rate is None else [*lines, f"Fee: {_fee(ticket, ticket.fee_rate)}"]
+
+
+def _change(ticket: "Ticket") -> str:
+    was = f"order {ticket.order.ord_id}, now {ticket.order.terms}" if ticket.order else ""
+    return f"change {ticket.side} {ticket.intent.inst_id} {was}, to"
 
 
 def _fee(ticket: "Ticket", rate: Decimal) -> str:
     """The highest rate, and what it comes to in the coin that OKX takes it from: the one that is received."""
     received, ccy = ticket.quantity.quote, ticket.quantity.quote_ccy
-    if ticket.intent.side is Side.BUY:
+    if ticket.side == Side.BUY:
         received, ccy = ticket.quantity.base, ticket.quantity.base_ccy
     amount = _SHOWN.plus(abs(received * rate))
     return f"{plain(abs(rate) * 100)} % of what is received or less, about {plain(amount)} {ccy}"

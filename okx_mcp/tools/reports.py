@@ -124,4 +124,5 @@ _WORDS: Final = {
     OrderState.PARTIALLY_FILLED: "The order is live and partly filled.",
     OrderState.FILLED: "The order is filled.",
     OrderState.CANCELED: "The order is cancelled.",
+    OrderState.AMENDED: "The order was changed as approved.",
 }

@@ -4,8 +4,10 @@
 it, `cancel` takes an order back. What is sent is written down before it is sent; what is not proven is asked for.
 """
 
+import json
 from dataclasses import replace
-from typing import Final
+from decimal import Decimal
+from typing import Final, NoReturn
 
 import anyio
 
@@ -19,8 +21,10 @@ from okx_mcp.trading.approval import Approval, Channel, accepts
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.instrument_list import InstrumentList
+from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import (
+    Amendment,
     LimitOrder,
     OrderState,
     OrderView,
@@ -33,13 +37,26 @@ from okx_mcp.trading.orders import (
 )
 from okx_mcp.trading.outcome import Outcome, proves
 from okx_mcp.trading.reconcile import READ_ORDER, Reconciler
-from okx_mcp.trading.refusals import JournalUnavailable, Misfit, NoSuchOrder, NotApproved, Refusal, UnsettledOrder
+from okx_mcp.trading.refusals import (
+    JournalUnavailable,
+    Misfit,
+    NoSuchOrder,
+    NotApproved,
+    NotTradable,
+    Refusal,
+    UnsettledOrder,
+)
 
 __all__ = ["OrderDesk"]
 
 _TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+_ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
+
+_ZERO: Final = Decimal(0)
+_PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
+_OTHERS_CHANGE: Final = "A change of an order is sent only by the server that proposed it. Propose it again."
 
 _AFTER: Final = {
     Outcome.NOT_SENT: OrderState.NOT_SENT,
@@ -63,7 +80,14 @@ class OrderDesk:
         self.facts = AccountFacts(exchange, clock)
         self._exchange = exchange
         self._journal = journal
+        self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
+        self._proposed: set[str] = set()
+        self._begun: set[str] = set()
+        self._under_way: set[str] = set()
+        self._settling = anyio.Lock()
+        self._is_settled_at_start = False
+        self._left_open = anyio.Event()
 
     def close(self) -> None:
         """Release the journal."""
@@ -71,7 +95,7 @@ class OrderDesk:
 
     # --- a ticket -----------------------------------------------------------------------------------------------
 
-    async def propose(self, intent: LimitOrder, channel: Channel) -> Ticket:
+    async def propose(self, intent: LimitOrder | Amendment, channel: Channel) -> Ticket:
         """Make the intent exact and write it down. Nothing is sent.
 
         Raises:
@@ -81,14 +105,22 @@ class OrderDesk:
         self._check_channel(channel)
         rules = await self.facts.rules()
         rules.check_trading()
+        ticket_id = new_ticket_id()
         instrument = await self.instruments.tradable(intent.inst_id)
-        price = instrument.checked_price(intent.price)
-        quantity = instrument.quantity(intent.size, intent.unit, price)
-        _check_price_band(intent, await self._exchange.price_limit(intent.inst_id))
+        order: OrderView | None = None
+        if isinstance(intent, LimitOrder):
+            side, price = intent.side.value, instrument.checked_price(intent.price)
+            quantity = instrument.quantity(intent.size, intent.unit, price)
+            body = intent.body(ticket_id, rules.spot_td_mode, quantity)
+        else:
+            order = await self._open_order(intent)
+            side, price = order.side, instrument.checked_price(intent.price or order.price or _ZERO)
+            quantity = instrument.quantity(intent.size or order.size or _ZERO, SizeUnit.BASE, price)
+            _check_change(order, quantity.base, price)
+            body = intent.body(ticket_id, order, quantity, price)
+        _check_price_band(intent.inst_id, side, price, await self._exchange.price_limit(intent.inst_id))
         ticker = await self._exchange.ticker(intent.inst_id)
         fee_rate = await self.facts.taker_rate(intent.inst_id)
-        ticket_id = new_ticket_id()
-        body = intent.body(ticket_id, rules.spot_td_mode, quantity)
         now_ms = self._now_ms()
         ticket = Ticket(
             id=ticket_id,
@@ -97,14 +129,27 @@ class OrderDesk:
             body=body,
             digest=body_digest(body),
             quantity=quantity,
+            price=price,
             last_price=ticker.last,
             fee_rate=fee_rate,
             channel=channel,
             created_ms=now_ms,
             expires_ms=now_ms + _TICKET_VALID_MS,
+            order=order,
         )
-        self._journal.propose(ticket)
+        await self._journal.propose(ticket)
+        self._proposed.add(ticket_id)
         return ticket
+
+    async def _open_order(self, intent: Amendment) -> OrderView:
+        """The order that would change, as it is now."""
+        order = await self._reconciler.order(intent.inst_id, intent.order_id)
+        view = None if order is None else OrderView.from_order(order)
+        if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):
+            raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
+        if view.price is None or view.size is None:
+            raise NotTradable("Only an order with a price of its own can be changed.")
+        return view
 
     def ticket(self, ticket_id: str) -> Receipt:
         """Where this ticket stands, from the journal alone.
@@ -121,9 +166,9 @@ class OrderDesk:
         """How long ago the ticket was made."""
         return self._now_ms() - ticket.created_ms
 
-    def decline(self, ticket_id: str, why: str) -> Receipt:
+    async def decline(self, ticket_id: str, why: str) -> Receipt:
         """Write down that the ticket was not approved; it can never be used."""
-        return self._journal.decline(ticket_id, self.account, self._now_ms(), why)
+        return await self._journal.decline(ticket_id, self.account, self._now_ms(), why)
 
     # --- an order -----------------------------------------------------------------------------------------------
 
@@ -137,33 +182,97 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        with anyio.CancelScope(shield=True):
-            begun = self._journal.begin(approval, self.account, self._now_ms())
-            receipt = await self._send(begun.receipt) if begun.is_ours else begun.receipt
-        return await self._reconciler.settled(receipt)
+        await self._settle_at_start()
+        self._under_way.add(approval.ticket_id)
+        try:
+            with anyio.CancelScope(shield=True):
+                begun = await self._journal.begin(approval, self.account, self._now_ms())
+                receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
+            return await self._reconciler.settled(receipt)
+        finally:
+            self._under_way.discard(approval.ticket_id)
+            self._left_open.set()
+
+    async def _send_once(self, intent: Receipt) -> Receipt:
+        """Send it, unless this journal forgot that it was sent: it may be an old copy that somebody put back."""
+        ticket = intent.ticket
+        is_used, is_own = ticket.id in self._begun, ticket.id in self._proposed
+        self._begun.add(ticket.id)
+        if is_used:
+            exp_time_ms = self._now_ms() + _ORDER_VALID_MS  # whatever was sent before cannot be valid for longer
+            unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
+            return await self._reconciler.record(unknown)
+        if is_own:
+            return await self._send(intent)
+        try:
+            found = await self._reconciler.found(intent)
+        except OkxError as error:
+            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=f"{error}."))
+        if found is None and isinstance(ticket.intent, Amendment):
+            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_OTHERS_CHANGE))
+        return found or await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
         """One POST. Its outcome is recorded whatever it is."""
         record = self._reconciler.record
-        sent = intent
+        ticket, sent = intent.ticket, intent
 
-        def before_send(exp_time_ms: int) -> None:
+        async def before_send(exp_time_ms: int, content: bytes) -> None:
             nonlocal sent
-            sent = self._journal.sending(intent, exp_time_ms, self._now_ms())
+            if body_digest(json.loads(content)) != ticket.digest:
+                raise NotApproved("What would have been sent differs from the order that was approved.")
+            sent = await self._journal.sending(intent, exp_time_ms, self._now_ms())
 
+        send = self._exchange.place_order if isinstance(ticket.intent, LimitOrder) else self._exchange.amend_order
         try:
-            ack = await self._exchange.place_order(
-                intent.ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send
-            )
+            ack = await send(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
         except OkxError as error:
-            return record(_after_failure(sent, error))
+            return await record(_after_failure(sent, error))
         except Refusal as refusal:
-            return record(replace(intent, state=OrderState.NOT_SENT, reason=str(refusal)))
+            return await record(replace(intent, state=OrderState.NOT_SENT, reason=str(refusal)))
         except BaseException:
             # A cancellation that no shield keeps out, or a fault of our own.
-            record(replace(sent, state=OrderState.UNKNOWN if _may_have_left(sent) else OrderState.NOT_SENT))
+            state = OrderState.UNKNOWN if _may_have_left(sent) else OrderState.NOT_SENT
+            with anyio.CancelScope(shield=True):
+                await record(replace(sent, state=state))
             raise
-        return record(replace(sent, state=OrderState.ACCEPTED, ord_id=ack.ord_id))
+        return await record(replace(sent, state=OrderState.ACCEPTED, ord_id=ack.ord_id))
+
+    async def settle_open_ends(self) -> list[Receipt]:
+        """Ask about every order that was begun and whose end is not known. Returns those that are still open.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        async with self._settling:
+            open_ends = [
+                each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
+            ]
+            settled = [await self._reconciler.settled(receipt) for receipt in open_ends]
+        return [receipt for receipt in settled if receipt.state.is_open_end]
+
+    async def keep_settling(self) -> NoReturn:
+        """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
+        tries = 0
+        while True:
+            try:
+                await self._settle_at_start()
+                is_settled = not await self.settle_open_ends()
+            except (JournalUnavailable, OkxError):
+                is_settled = False
+            if is_settled:
+                tries = 0
+                await self._left_open.wait()
+                self._left_open = anyio.Event()
+            else:
+                await self._clock.sleep(_ASK_AGAIN_AFTER_S[min(tries, len(_ASK_AGAIN_AFTER_S) - 1)])
+                tries += 1
+
+    async def _settle_at_start(self) -> None:
+        """What an earlier process left open is asked for before the first order of this one."""
+        if not self._is_settled_at_start:
+            await self.settle_open_ends()
+            self._is_settled_at_start = True
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -177,7 +286,12 @@ class OrderDesk:
         """
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None:
-            return await self._reconciler.settled(receipt, fresh=True)
+            receipt = await self._reconciler.settled(receipt, fresh=True)
+            is_our_word = receipt.ticket.id in self._proposed - self._begun
+            if receipt.state.order_sent == "no" and not is_our_word:
+                # A journal that was put back from a copy says this of orders that were sent.
+                return await self._reconciler.found(receipt) or receipt
+            return receipt
         if inst_id is None:
             return None
         order = await self._reconciler.order(inst_id, any_id)
@@ -197,9 +311,11 @@ class OrderDesk:
         """
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
-            receipt = self.decline(receipt.ticket.id, "It was cancelled.")
+            receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
         if receipt is not None and receipt.state in (OrderState.DECLINED, OrderState.EXPIRED):
             return receipt
+        if receipt is not None and receipt.ticket.order is not None and any_id == receipt.ticket.id:
+            raise NoSuchOrder(f"This ticket changed an order; to cancel that order, name it: {receipt.ord_id}.")
         inst_id = inst_id or (receipt.ticket.intent.inst_id if receipt else None)
         if inst_id is None:
             raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
@@ -215,7 +331,7 @@ class OrderDesk:
             raise failure or _cancelled_unseen(any_id) from unread
         if order is None:
             raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
-        seen = OrderView.from_order(order) if receipt is None else self._reconciler.read_back(receipt, order)
+        seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
         return seen
@@ -244,15 +360,25 @@ class OrderDesk:
         return self._reconciler.now_ms()
 
 
-def _check_price_band(intent: LimitOrder, band: PriceLimit) -> None:
+def _check_change(order: OrderView, size: Decimal, price: Decimal) -> None:
+    if (size, price) == (order.size, order.price):
+        raise Misfit("The order has this size and this price already.")
+    if size <= order.filled_size:
+        raise Misfit(
+            f"The new size {plain(size)} is the order's total, and {plain(order.filled_size)} of it is filled already; "
+            "to take back the rest, cancel it."
+        )
+
+
+def _check_price_band(inst_id: str, side: str, price: Decimal, band: PriceLimit) -> None:
     """Refuse before anybody is asked what OKX would refuse after (51137, 51138)."""
-    price, highest, lowest = intent.price, band.buy_lmt, band.sell_lmt
-    if intent.side is Side.BUY and highest is not None and price > highest:
+    highest, lowest = band.buy_lmt, band.sell_lmt
+    if side == Side.BUY and highest is not None and price > highest:
         asked = f"{plain(price)} is above {plain(highest)}"
-        raise Misfit(f"The price {asked}, the highest at which {intent.inst_id} may be bought now.", below=highest)
-    if intent.side is Side.SELL and lowest is not None and price < lowest:
+        raise Misfit(f"The price {asked}, the highest at which {inst_id} may be bought now.", below=highest)
+    if side == Side.SELL and lowest is not None and price < lowest:
         asked = f"{plain(price)} is below {plain(lowest)}"
-        raise Misfit(f"The price {asked}, the lowest at which {intent.inst_id} may be sold now.", above=lowest)
+        raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
 
 
 def _names(any_id: str) -> dict[str, str]:

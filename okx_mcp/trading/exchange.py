@@ -1,11 +1,12 @@
 """The port through which the desk reaches an exchange. `okx.client.OkxClient` has this shape."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from okx_mcp.okx.clock import ExchangeClock
 from okx_mcp.okx.models import (
     AccountConfig,
+    AmendAck,
     CancelAck,
     Fill,
     InstrumentRow,
@@ -16,7 +17,10 @@ from okx_mcp.okx.models import (
     TradeFee,
 )
 
-__all__ = ["Exchange"]
+__all__ = ["BeforeSend", "Exchange"]
+
+BeforeSend = Callable[[int, bytes], Awaitable[None]]
+"""See `Rest.write`."""
 
 
 class Exchange(Protocol):
@@ -51,8 +55,8 @@ class Exchange(Protocol):
 
     async def fills_history(self, inst_type: str, *, inst_id: str | None = None) -> list[Fill]: ...
 
-    async def place_order(
-        self, body: Mapping[str, Any], *, valid_ms: int, before_send: Callable[[int], None]
-    ) -> OrderAck: ...
+    async def place_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> OrderAck: ...
+
+    async def amend_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> AmendAck: ...
 
     async def cancel_order(self, body: Mapping[str, Any]) -> CancelAck: ...

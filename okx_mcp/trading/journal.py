@@ -8,13 +8,14 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval
 from okx_mcp.trading.orders import OrderState, Receipt, Ticket
@@ -23,7 +24,7 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledO
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Begun", "Journal"]
+__all__ = ["Begun", "Journal", "has_open_ends"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -46,9 +47,12 @@ CREATE TABLE IF NOT EXISTS events (
 ) STRICT;
 """
 
-_ABANDONED_AFTER_MS: Final = 30_000
+_ABANDONED_AFTER_MS: Final = 20_000
 """A send older than this has no process waiting for its answer any more; nor has one from the future, which tells
 of a clock that was moved."""
+_TRY_LOCK_FOR_S: Final = 0.02
+"""How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
+_OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,12 @@ class Begun:
 class Journal:
     """One journal file. Opened on first use, so that a server which never trades never touches it.
 
-    `lock_wait_s`: how long to wait while another process writes.
+    `lock_wait_s`: how long to wait while another process writes; reading and cancelling go on meanwhile.
     """
 
-    def __init__(self, path: Path, *, lock_wait_s: float = 5.0) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None, lock_wait_s: float = 5.0) -> None:
         self._path = path
+        self._clock = clock or SystemClock()
         self._lock_wait_s = lock_wait_s
         self._connection: sqlite3.Connection | None = None
 
@@ -78,14 +83,14 @@ class Journal:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def propose(self, ticket: Ticket) -> Receipt:
+    async def propose(self, ticket: Ticket) -> Receipt:
         """Record a new ticket.
 
         Raises:
             JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
         """
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
-        with self._transaction() as db:
+        async with self._transaction(synced=False) as db:
             db.execute(
                 "INSERT INTO tickets VALUES (?, ?, ?, ?, NULL, ?)",
                 (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
@@ -93,7 +98,7 @@ class Journal:
             _note(db, receipt, {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel})
         return receipt
 
-    def begin(self, approval: Approval, account: Account, now_ms: int) -> Begun:
+    async def begin(self, approval: Approval, account: Account, now_ms: int) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
 
         Raises:
@@ -101,7 +106,7 @@ class Journal:
             UnsettledOrder: an earlier order of this account is not settled.
             JournalUnavailable: nothing could be recorded.
         """
-        with self._transaction() as db:
+        async with self._transaction() as db:
             found = _find(db, approval.ticket_id, account)
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
@@ -109,6 +114,7 @@ class Journal:
                 if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
+                _refuse_beside_amendment(db, found.ticket)
                 found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)
                 _record(db, found)
                 return Begun(found, is_ours=True)
@@ -117,18 +123,20 @@ class Journal:
                 _record(db, found)
         return Begun(_if_ever_used(found), is_ours=False)
 
-    def sending(self, receipt: Receipt, exp_time_ms: int, now_ms: int) -> Receipt:
+    async def sending(self, receipt: Receipt, exp_time_ms: int, now_ms: int) -> Receipt:
         """Write SENT, durably; called just before the socket write. The last gate, and only an INTENT goes through.
 
         Raises:
-            NotApproved: the ticket expired while the order waited for its turn, or was given up meanwhile.
+            NotApproved: the ticket expired while the order waited for its turn, was given up or changed meanwhile.
             UnsettledOrder: another order's outcome was lost meanwhile.
             JournalUnavailable: it could not be written, so nothing may be sent.
         """
-        with self._transaction() as db:
+        async with self._transaction() as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if found.state is not OrderState.INTENT:
                 raise NotApproved("This ticket's order was given up before it was sent.")
+            if found.ticket != receipt.ticket:
+                raise NotApproved("The recorded order differs from the one that was approved.")
             if now_ms >= found.ticket.expires_ms:
                 raise NotApproved("The ticket expired before its order could be sent.")
             _refuse_beside_unsettled(db, receipt.ticket.account, now_ms)
@@ -136,21 +144,21 @@ class Journal:
             _record(db, sent)
         return sent
 
-    def record(self, receipt: Receipt) -> Receipt:
+    async def record(self, receipt: Receipt) -> Receipt:
         """Write what became of a ticket, unless more is known of it already. Returns what is known now."""
-        with self._transaction() as db:
+        async with self._transaction(synced=receipt.order is None) as db:  # the exchange's word can be asked for again
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if not receipt.state.supersedes(found.state):
                 return found
             _record(db, receipt)
         return receipt
 
-    def close_if_overdue(self, receipt: Receipt, now_ms: int) -> Receipt:
+    async def close_if_overdue(self, receipt: Receipt, now_ms: int) -> Receipt:
         """Write EXPIRED for a ticket past its time, and NOT_SENT for an INTENT whose process is gone.
 
         After this `begin` and `sending` refuse it, should somebody still be about to send it.
         """
-        with self._transaction() as db:
+        async with self._transaction() as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if found.state is OrderState.PROPOSED and now_ms >= found.ticket.expires_ms:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
@@ -161,14 +169,14 @@ class Journal:
                 _record(db, found)
         return found
 
-    def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
+    async def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
         """Write that the approval was not given, with `why` as a sentence. A ticket that was used stays as it is.
 
         Raises:
             NotApproved: there is no such ticket on this account.
             JournalUnavailable: it could not be written.
         """
-        with self._transaction() as db:
+        async with self._transaction() as db:
             found = _find(db, ticket_id, account)
             if found.state is OrderState.PROPOSED:
                 found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
@@ -191,12 +199,24 @@ class Journal:
         with self._usable() as db:
             return _unsettled(db, account, now_ms)
 
+    def open_ends(self, account: Account) -> list[Receipt]:
+        """Orders of this account that were begun and are not known to have ended or to rest at the exchange."""
+        with self._usable() as db:
+            return _in_states(db, account, _OPEN_ENDS)
+
     # --- the file -----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._usable() as db:
-            db.execute("BEGIN IMMEDIATE")
+    @asynccontextmanager
+    async def _transaction(self, *, synced: bool = True) -> AsyncIterator[sqlite3.Connection]:
+        """One decision, alone among all processes, and on the disk when it is over.
+
+        Without `synced` a loss of power may undo it: for what no harm is in forgetting.
+        """
+        give_up_s = self._clock.monotonic_s() + self._lock_wait_s
+        with self._usable():
+            while not self._has_begun(synced=synced, or_fail=self._clock.monotonic_s() >= give_up_s):
+                await self._clock.sleep(_TRY_LOCK_FOR_S)
+            db = self._open()
             try:
                 yield db
                 db.execute("COMMIT")
@@ -204,6 +224,18 @@ class Journal:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+
+    def _has_begun(self, *, synced: bool, or_fail: bool) -> bool:
+        """Whether the lock was to be had; where another process has it and `or_fail`, SQLite's error."""
+        try:
+            db = self._open()
+            db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if or_fail or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     @contextmanager
     def _usable(self) -> Iterator[sqlite3.Connection]:
@@ -219,16 +251,24 @@ class Journal:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             _make_private(self._path)
-            db = sqlite3.connect(self._path, timeout=self._lock_wait_s, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(self._path, timeout=_TRY_LOCK_FOR_S, isolation_level=None, check_same_thread=False)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = FULL")
                 db.executescript(_SCHEMA)
             except sqlite3.Error:
                 db.close()
                 raise
             self._connection = db
         return self._connection
+
+
+def has_open_ends(path: Path) -> bool:
+    """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
+    marks = ", ".join("?" * len(_OPEN_ENDS))
+    query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE state IN ({marks}))"  # noqa: S608  # marks only
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_TRY_LOCK_FOR_S)) as db:
+        return bool(db.execute(query, _OPEN_ENDS).fetchone()[0])
+    return False
 
 
 def _make_private(path: Path) -> None:
@@ -272,18 +312,38 @@ def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: i
         )
 
 
+def _refuse_beside_amendment(db: sqlite3.Connection, ticket: Ticket) -> None:
+    """Two changes of one order under way at once could not be told apart by what the order shows afterwards."""
+    if ticket.order is None:
+        return
+    for receipt in _in_states(db, ticket.account, _OPEN_ENDS):
+        other = receipt.ticket
+        if other.order is not None and other.order.ord_id == ticket.order.ord_id:
+            raise UnsettledOrder(
+                f"Another change of this order is not settled yet ({other.id}). Call check_order with that id first."
+            )
+
+
 def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Receipt]:
-    rows = db.execute(
-        "SELECT receipt FROM tickets WHERE account = ? AND (state = ? OR (state = ? AND abs(? - changed_ms) > ?))",
-        (str(account), OrderState.UNKNOWN, OrderState.SENT, now_ms, _ABANDONED_AFTER_MS),
-    ).fetchall()
-    return [_from_json(row[0]) for row in rows]
+    open_ends = _in_states(db, account, (OrderState.SENT, OrderState.UNKNOWN))
+    return [
+        receipt
+        for receipt in open_ends
+        if receipt.state is OrderState.UNKNOWN or abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS
+    ]
+
+
+def _in_states(db: sqlite3.Connection, account: Account, states: Sequence[OrderState]) -> list[Receipt]:
+    marks = ", ".join("?" * len(states))
+    query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks})"  # noqa: S608  # marks only
+    return [_from_json(row[0]) for row in db.execute(query, (str(account), *states))]
 
 
 def _record(db: sqlite3.Connection, receipt: Receipt) -> None:
+    placed_ord_id = None if receipt.ticket.order else receipt.ord_id  # a change is not found by its order's id
     db.execute(
         "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
-        (receipt.state, receipt.at_ms, receipt.ord_id, _to_json(receipt), receipt.ticket.id),
+        (receipt.state, receipt.at_ms, placed_ord_id, _to_json(receipt), receipt.ticket.id),
     )
     detail = {"ord_id": receipt.ord_id, "code": receipt.code, "reason": receipt.reason}
     _note(db, receipt, {name: value for name, value in detail.items() if value is not None})

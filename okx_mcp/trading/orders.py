@@ -4,6 +4,8 @@ PROPOSED --approved--> INTENT --just before the socket write--> SENT
 SENT --row sCode 0--> ACCEPTED --read back--> LIVE | PARTIALLY_FILLED | FILLED | CANCELED
 SENT --a definite refusal--> REJECTED          INTENT --nothing left--> NOT_SENT
 SENT --anything else--> UNKNOWN --asked by clOrdId--> one of the above, or NO_EFFECT
+
+A change of an order that rests goes the same way, and ends as AMENDED where the order shows what was approved.
 """
 
 import hashlib
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import Order
 
 __all__ = [
+    "Amendment",
     "LimitOrder",
     "OrderSent",
     "OrderState",
@@ -59,6 +62,7 @@ class OrderState(StrEnum):
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELED = "canceled"
+    AMENDED = "amended"
 
     @property
     def order_sent(self) -> OrderSent:
@@ -72,6 +76,11 @@ class OrderState(StrEnum):
         """Whether nothing can change any more."""
         return self in _FINAL
 
+    @property
+    def is_open_end(self) -> bool:
+        """Whether it was begun, and what became of it is not known to the end."""
+        return self in _OPEN_ENDS
+
     def supersedes(self, known: "OrderState") -> bool:
         """Whether this is news to one who knows `known`: what was proven is not taken back by what proves less."""
         return _PROVES_AS_MUCH[self] >= _PROVES_AS_MUCH[known]
@@ -79,6 +88,7 @@ class OrderState(StrEnum):
 
 _NEVER_SENT: Final = frozenset({OrderState.PROPOSED, OrderState.DECLINED, OrderState.EXPIRED, OrderState.NOT_SENT})
 _UNPROVEN: Final = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
+_OPEN_ENDS: Final = _UNPROVEN | {OrderState.ACCEPTED}
 _FINAL: Final = frozenset(
     {
         OrderState.DECLINED,
@@ -88,6 +98,7 @@ _FINAL: Final = frozenset(
         OrderState.NO_EFFECT,
         OrderState.FILLED,
         OrderState.CANCELED,
+        OrderState.AMENDED,
     }
 )
 
@@ -96,13 +107,14 @@ _PROVES_AS_MUCH: Final = {
     OrderState.INTENT: 1,
     OrderState.SENT: 2,
     OrderState.UNKNOWN: 3,
-    OrderState.NO_EFFECT: 4,
+    **dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 4),
     OrderState.ACCEPTED: 5,
     OrderState.LIVE: 6,
     OrderState.PARTIALLY_FILLED: 7,
-    **dict.fromkeys(_FINAL - {OrderState.NO_EFFECT}, 8),
+    **dict.fromkeys((OrderState.REJECTED, OrderState.FILLED, OrderState.CANCELED, OrderState.AMENDED), 8),
 }
-"""NO_EFFECT rests on the exchange's silence, so a word of the exchange's goes over it."""
+"""NO_EFFECT rests on the exchange's silence, and that nothing was sent on a journal that may have been put back from a
+copy; so a word of the exchange's goes over both."""
 
 _AT_EXCHANGE: Final = {
     "live": OrderState.LIVE,
@@ -143,49 +155,23 @@ class LimitOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """An intent made exact: the very body that would be sent, and all a person needs to judge it.
+class Amendment:
+    """An intent: what would change of an order that rests. `size` is its new total in base, filled parts included.
 
-    `id` is also the order's clOrdId: fresh for each ticket, never reused. `digest` binds an approval to this body.
-    `fee_rate` is the account's rate in OKX's sign, negative for a charge.
-    Times are Unix milliseconds on the exchange's clock.
+    `order_id` is OKX's ordId or, of an order of ours, its clOrdId. What is None stays as it is.
     """
 
-    id: str
-    account: Account
-    intent: LimitOrder
-    body: dict[str, str]
-    digest: str
-    quantity: Quantity
-    last_price: Decimal | None
-    fee_rate: Decimal | None
-    channel: Channel
-    created_ms: int
-    expires_ms: int
+    inst_id: str
+    order_id: str
+    size: Decimal | None = None
+    price: Decimal | None = None
 
-    @property
-    def sends_what_it_shows(self) -> bool:
-        """Whether the body is the one that its digest and its shown figures stand for."""
-        shown = self.intent.body(self.id, TdMode.CASH, self.quantity) | {"tdMode": self.body.get("tdMode", "")}
-        return self.body == shown and self.digest == body_digest(self.body)
-
-    @property
-    def distance(self) -> Decimal | None:
-        """How far the price lies from the last trade, as a fraction of it."""
-        if not self.last_price:
-            return None
-        return (self.intent.price - self.last_price) / self.last_price
-
-    @property
-    def line(self) -> str:
-        """The ticket in one line, always the same text for the same ticket."""
-        intent = self.intent
-        kind = "" if intent.ord_type is OrdType.LIMIT else f", {intent.ord_type}"
-        return (
-            f"{self.account.environment.upper()}: {intent.side} {plain(self.quantity.base)} {self.quantity.base_ccy} "
-            f"at {plain(intent.price)} {self.quantity.quote_ccy} = {plain(self.quantity.quote)} "
-            f"{self.quantity.quote_ccy} ({intent.inst_id} limit order{kind})"
-        )
+    def body(self, req_id: str, order: "OrderView", quantity: Quantity, price: Decimal) -> dict[str, str]:
+        """The body of POST /trade/amend-order. Without cxlOnFail: a change that fails changes nothing."""
+        changes = {"newSz": plain(quantity.base)} if self.size is not None else {}
+        if self.price is not None:
+            changes["newPx"] = plain(price)
+        return {"instId": self.inst_id, "ordId": order.ord_id, **changes, "reqId": req_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +192,12 @@ class OrderView:
     state: OrderState
     cancel_source: str | None = None
 
+    @property
+    def terms(self) -> str:
+        """Size and price in one expression."""
+        size = "?" if self.size is None else plain(self.size)
+        return size if self.price is None else f"{size} at {plain(self.price)}"
+
     @classmethod
     def from_order(cls, order: "Order") -> "OrderView":
         """Take what concerns a person out of OKX's row."""
@@ -224,6 +216,74 @@ class OrderView:
             state=state_at_exchange(order),
             cancel_source=order.cancel_source or None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An intent made exact: the very body that would be sent, and all a person needs to judge it.
+
+    `id` is also the new order's clOrdId, or the reqId of a change: fresh for each ticket, never reused. `digest` binds
+    an approval to this body. `quantity` and `price` are those the order would have; `order` is the one that would
+    change, as it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge.
+    Times are Unix milliseconds on the exchange's clock.
+    """
+
+    id: str
+    account: Account
+    intent: LimitOrder | Amendment
+    body: dict[str, str]
+    digest: str
+    quantity: Quantity
+    price: Decimal
+    last_price: Decimal | None
+    fee_rate: Decimal | None
+    channel: Channel
+    created_ms: int
+    expires_ms: int
+    order: OrderView | None = None
+
+    @property
+    def side(self) -> str:
+        """Buy or sell."""
+        return self.intent.side if isinstance(self.intent, LimitOrder) else self._changed.side
+
+    @property
+    def sends_what_it_shows(self) -> bool:
+        """Whether the body is the one that its digest and its shown figures stand for."""
+        if isinstance(self.intent, LimitOrder):
+            shown = self.intent.body(self.id, TdMode.CASH, self.quantity) | {"tdMode": self.body.get("tdMode", "")}
+            shown["px"] = plain(self.price)
+        else:
+            shown = self.intent.body(self.id, self._changed, self.quantity, self.price)
+        return self.body == shown and self.digest == body_digest(self.body)
+
+    @property
+    def distance(self) -> Decimal | None:
+        """How far the price lies from the last trade, as a fraction of it."""
+        if not self.last_price:
+            return None
+        return (self.price - self.last_price) / self.last_price
+
+    @property
+    def line(self) -> str:
+        """The ticket in one line, always the same text for the same ticket."""
+        quantity = self.quantity
+        exact = (
+            f"{self.side} {plain(quantity.base)} {quantity.base_ccy} at {plain(self.price)} {quantity.quote_ccy} = "
+            f"{plain(quantity.quote)} {quantity.quote_ccy}"
+        )
+        if isinstance(self.intent, LimitOrder):
+            kind = "" if self.intent.ord_type is OrdType.LIMIT else f", {self.intent.ord_type}"
+            what = f"{exact} ({self.intent.inst_id} limit order{kind})"
+        else:
+            what = f"change order {self._changed.ord_id} to {exact} ({self.intent.inst_id}, was {self._changed.terms})"
+        return f"{self.account.environment.upper()}: {what}"
+
+    @property
+    def _changed(self) -> OrderView:
+        if self.order is None:
+            raise ValueError("a ticket for a change without the order that would change")
+        return self.order
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,18 @@ from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt, is_ord_id
+from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Receipt, Ticket, is_ord_id
 from okx_mcp.trading.refusals import JournalUnavailable
 
 __all__ = ["READ_ORDER", "Reconciler"]
 
 READ_ORDER: Final = endpoint("GET", "trade/order")
 
-_MARGIN_MS: Final = 2_000
+_MARGIN_MS: Final = 10_000
+"""For an order that was accepted at the last moment and is not shown yet; OKX does not say how long that may take."""
 _DENIALS: Final = 2
 _ASK_EVERY_S: Final = 1.0
-_SETTLE_WITHIN_S: Final = 15.0
+_SETTLE_WITHIN_S: Final = 20.0
 _OKX_FORGETS_AFTER_MS: Final = 2 * 60 * 60 * 1000
 _ASKED_LATE: Final = (
     "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may have "
@@ -32,6 +33,8 @@ _ASKED_LATE: Final = (
 )
 
 _FORGOTTEN: Final = "It was live when last seen, and OKX forgets an order that was cancelled unfilled after two hours."
+_NOT_CARRIED_OUT: Final = "OKX accepted the change and did not carry it out; the order is as it was."
+_GONE: Final = "The order is gone; OKX forgets one that was cancelled unfilled after two hours."
 
 
 class Reconciler:
@@ -52,12 +55,12 @@ class Reconciler:
         """
         match receipt.state:
             case OrderState.PROPOSED | OrderState.INTENT:
-                return self._closed_if_overdue(receipt)
-            case OrderState.SENT | OrderState.UNKNOWN:
-                return await self._settle_unknown(receipt)
-            case OrderState.ACCEPTED:
+                return await self._closed_if_overdue(receipt)
+            case OrderState.ACCEPTED if receipt.ticket.order is None:
                 return await self._read_back_once(receipt)
-            case OrderState.LIVE | OrderState.PARTIALLY_FILLED if fresh:
+            case OrderState.SENT | OrderState.UNKNOWN | OrderState.ACCEPTED:
+                return await self._settle(receipt)
+            case OrderState.LIVE | OrderState.PARTIALLY_FILLED | OrderState.AMENDED if fresh:
                 return await self._seen_again(receipt)
             case _:
                 return receipt
@@ -76,16 +79,26 @@ class Reconciler:
             raise Unknown(f"{READ_ORDER}: the answer is about another order", READ_ORDER)
         return order
 
-    def read_back(self, receipt: Receipt, order: Order) -> Receipt:
+    async def found(self, receipt: Receipt) -> Receipt | None:
+        """The receipt as the exchange has its order or shows its change; None where it does not.
+
+        Raises:
+            OkxError: OKX did not say.
+        """
+        order = await self._order_of(receipt)
+        return await self.read_back(receipt, order) if order is not None and _shows(order, receipt.ticket) else None
+
+    async def read_back(self, receipt: Receipt, order: Order) -> Receipt:
         """Write down what the exchange reports of a ticket's order."""
         view = OrderView.from_order(order)
-        return self.record(replace(receipt, state=view.state, ord_id=view.ord_id, order=view, code=None, reason=None))
+        state = view.state if receipt.ticket.order is None else OrderState.AMENDED
+        return await self.record(replace(receipt, state=state, ord_id=view.ord_id, order=view, code=None, reason=None))
 
-    def record(self, receipt: Receipt) -> Receipt:
+    async def record(self, receipt: Receipt) -> Receipt:
         """Write it down if that can be done; what happened at the exchange is true either way."""
         receipt = replace(receipt, at_ms=self.now_ms())
         try:
-            return self._journal.record(receipt)
+            return await self._journal.record(receipt)
         except JournalUnavailable:
             return receipt
 
@@ -93,9 +106,9 @@ class Reconciler:
         """Unix milliseconds on the exchange's clock."""
         return self._exchange.exchange_clock.now_ms()
 
-    def _closed_if_overdue(self, receipt: Receipt) -> Receipt:
+    async def _closed_if_overdue(self, receipt: Receipt) -> Receipt:
         try:
-            return self._journal.close_if_overdue(receipt, self.now_ms())
+            return await self._journal.close_if_overdue(receipt, self.now_ms())
         except JournalUnavailable:
             return receipt
 
@@ -104,35 +117,60 @@ class Reconciler:
             order = await self._order_of(receipt)
         except OkxError:
             return receipt
-        return receipt if order is None else self.read_back(receipt, order)
+        return receipt if order is None else await self.read_back(receipt, order)
 
     async def _seen_again(self, receipt: Receipt) -> Receipt:
         """What was live may not be live any more, so an old word for it is no answer."""
+        if receipt.state is OrderState.AMENDED:
+            return await self.found(receipt) or receipt
         order = await self._order_of(receipt) or await self._listed(receipt)
         if order is not None:
-            return self.read_back(receipt, order)
+            return await self.read_back(receipt, order)
         if self.now_ms() - receipt.at_ms > _OKX_FORGETS_AFTER_MS and not await self._was_filled(receipt):
-            return self.record(replace(receipt, state=OrderState.CANCELED, reason=_FORGOTTEN))
+            return await self.record(replace(receipt, state=OrderState.CANCELED, reason=_FORGOTTEN))
         raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen {receipt.state}, is not found", READ_ORDER)
 
-    async def _settle_unknown(self, receipt: Receipt) -> Receipt:
+    async def _settle(self, receipt: Receipt) -> Receipt:
+        """Ask until it is known or the time for asking is over. A failed question makes every denial before it void."""
+        ask = self._ask_about_order if receipt.ticket.order is None else self._ask_about_change
         give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
         denied = 0
         while True:
             try:
-                order = await self._order_of(receipt)
-                if order is None and self._cannot_arrive_any_more(receipt):
-                    denied += 1
-                    order = await self._listed(receipt) if denied >= _DENIALS else None
-                if order is not None:
-                    return self.read_back(receipt, order)
-                if denied >= _DENIALS and not await self._was_filled(receipt):
-                    return self.record(self._without_effect(receipt))
+                denied += 1 if self._cannot_arrive_any_more(receipt) else 0
+                known = await ask(receipt, denied)
+                if known is not None:
+                    return known
             except OkxError:
                 denied = 0
             if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
-                return receipt
+                break
             await self._clock.sleep(_ASK_EVERY_S)
+        if receipt.state is OrderState.SENT:
+            return await self.record(replace(receipt, state=OrderState.UNKNOWN))
+        return receipt
+
+    async def _ask_about_order(self, receipt: Receipt, denied: int) -> Receipt | None:
+        """Once. `denied`: how often the exchange knows nothing of it, this time included, since it cannot arrive."""
+        order = await self._order_of(receipt)
+        if order is None and denied >= _DENIALS:
+            order = await self._listed(receipt)
+        if order is not None:
+            return await self.read_back(receipt, order)
+        if denied >= _DENIALS and not await self._was_filled(receipt):
+            return await self.record(self._without_effect(receipt))
+        return None
+
+    async def _ask_about_change(self, receipt: Receipt, denied: int) -> Receipt | None:
+        order = await self._order_of(receipt)
+        if order is not None and _shows(order, receipt.ticket):
+            return await self.read_back(receipt, order)
+        if denied < _DENIALS:
+            return None
+        if receipt.state is OrderState.ACCEPTED:
+            return await self.record(replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT))
+        reason = _GONE if order is None else receipt.reason
+        return await self.record(replace(receipt, state=OrderState.NO_EFFECT, reason=reason))
 
     def _cannot_arrive_any_more(self, receipt: Receipt) -> bool:
         uncertainty_ms = self._exchange.exchange_clock.uncertainty_ms
@@ -169,8 +207,18 @@ class Reconciler:
         return replace(receipt, state=OrderState.NO_EFFECT)
 
     async def _order_of(self, receipt: Receipt) -> Order | None:
-        intent = receipt.ticket.intent
-        order = await self.order(intent.inst_id, receipt.ticket.id)
-        if order is not None and (order.inst_id, order.side) != (intent.inst_id, intent.side):
+        ticket = receipt.ticket
+        inst_id = ticket.intent.inst_id
+        order = await self.order(inst_id, ticket.id if ticket.order is None else ticket.order.ord_id)
+        if order is not None and (order.inst_id, order.side) != (inst_id, ticket.side):
             raise Unknown(f"{READ_ORDER}: the answer is about another order", READ_ORDER)
         return order
+
+
+def _shows(order: Order, ticket: Ticket) -> bool:
+    """Whether the order is there and, where it was to change, shows the change."""
+    if not isinstance(ticket.intent, Amendment):
+        return True
+    has_price = ticket.intent.price is None or order.px == ticket.price
+    has_size = ticket.intent.size is None or order.sz == ticket.quantity.base
+    return has_price and has_size

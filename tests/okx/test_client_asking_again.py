@@ -239,8 +239,11 @@ async def test_a_write_before_which_the_clock_cannot_be_measured_is_known_not_to
     place = okx.answers("POST", "trade/order", answer(order_row()))
     announced: list[int] = []
 
+    async def before_send(exp_time_ms: int, _: bytes) -> None:
+        announced.append(exp_time_ms)
+
     with pytest.raises(NotSent):
-        await client.place_order(ORDER, before_send=announced.append)
+        await client.place_order(ORDER, before_send=before_send)
 
     assert place.call_count == 0
     assert announced == []

@@ -272,13 +272,14 @@ async def test_a_write_without_a_limit_in_time_has_none(okx: Okx, client: OkxCli
     assert "exptime" not in headers_of(cancel.calls.last.request)
 
 
-async def test_before_send_is_told_the_expiry_when_only_the_send_is_left(
+async def test_before_send_is_told_the_expiry_and_the_bytes_when_only_the_send_is_left(
     okx: Okx, client: OkxClient, clock: VirtualClock
 ) -> None:
     place = okx.answers("POST", "trade/order", answer(order_row()))
     told: list[tuple[int, int, float]] = []
 
-    def before_send(exp_time_ms: int) -> None:
+    async def before_send(exp_time_ms: int, content: bytes) -> None:
+        assert json.loads(content) == ORDER
         told.append((exp_time_ms, place.call_count, clock.monotonic_s()))
 
     for _ in range(55):  # one more than one window takes
@@ -292,7 +293,7 @@ async def test_before_send_is_told_the_expiry_when_only_the_send_is_left(
 async def test_what_before_send_raises_stops_the_request(okx: Okx, client: OkxClient) -> None:
     place = okx.answers("POST", "trade/order", answer(order_row()))
 
-    def before_send(_: int) -> None:
+    async def before_send(_: int, __: bytes) -> None:
         raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="the disk is full"):

@@ -109,6 +109,7 @@ def a_ticket(**changes: Any) -> Ticket:
         body=body,
         digest=body_digest(body),
         quantity=Quantity(Decimal("0.001"), Decimal(30), None, "BTC", "USDT"),
+        price=Decimal(30000),
         last_price=Decimal(64000),
         fee_rate=Decimal("-0.001"),
         channel=Channel.HOST,

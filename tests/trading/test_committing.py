@@ -134,7 +134,7 @@ async def test_a_ticket_that_was_not_sent_is_used_up_all_the_same(
 
 async def test_a_declined_ticket_is_never_sent(desk: OrderDesk, exchange: PaperExchange) -> None:
     approval = await approved(desk)
-    desk.decline(approval.ticket_id, "The person declined.")
+    await desk.decline(approval.ticket_id, "The person declined.")
 
     with pytest.raises(NotApproved):
         await desk.commit(approval)
@@ -250,7 +250,7 @@ async def test_an_order_that_differs_from_its_digest_is_not_sent(
     receipt = desk.ticket(approval.ticket_id)
     receipt.ticket.body["sz"] = "0.1"
     with closing(Journal(journal_path)) as journal:
-        journal.record(receipt)
+        await journal.record(receipt)
 
     with pytest.raises(NotApproved, match="differs"):
         await desk.commit(approval)
@@ -266,7 +266,7 @@ async def test_a_body_and_digest_that_were_changed_together_are_not_what_was_sho
     body = {**receipt.ticket.body, "sz": "0.5"}
     changed = replace(receipt.ticket, body=body, digest=body_digest(body))
     with closing(Journal(journal_path)) as journal:
-        journal.record(replace(receipt, ticket=changed))
+        await journal.record(replace(receipt, ticket=changed))
 
     with pytest.raises(NotApproved, match="differs"):
         await desk.commit(replace(approval, digest=changed.digest))
@@ -410,7 +410,7 @@ async def test_a_process_that_died_between_intent_and_send_never_sends_and_is_sa
 ) -> None:
     approval = await approved(desk)
     with closing(Journal(journal_path)) as of_the_dead:
-        of_the_dead.begin(approval, desk.account, client.exchange_clock.now_ms())
+        await of_the_dead.begin(approval, desk.account, client.exchange_clock.now_ms())
 
     soon = await desk.commit(approval)
     clock.advance(60)
@@ -426,7 +426,8 @@ async def test_a_process_that_died_after_sent_is_settled_by_asking(
     approval = await approved(desk)
     now_ms = client.exchange_clock.now_ms()
     with closing(Journal(journal_path)) as of_the_dead:
-        of_the_dead.sending(of_the_dead.begin(approval, desk.account, now_ms).receipt, now_ms + 5_000, now_ms)
+        begun = await of_the_dead.begin(approval, desk.account, now_ms)
+        await of_the_dead.sending(begun.receipt, now_ms + 5_000, now_ms)
 
     receipt = await desk.commit(approval)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import anyio
 import pytest
 
 from okx_mcp.okx.hosts import Site
@@ -22,6 +23,8 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import OrderState, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
 from tests.trading.floor import ACCOUNT, a_ticket, locked
+
+pytestmark = pytest.mark.anyio
 
 NOW_MS = 1_000_001
 A_MINUTE_MS = 60_000
@@ -37,45 +40,49 @@ def approval_of(ticket: Ticket, channel: Channel = Channel.HOST) -> Approval:
     return Approval(ticket.id, ticket.digest, channel)
 
 
-def proposed(journal: Journal, **changes: object) -> Ticket:
-    return journal.propose(a_ticket(**changes)).ticket
+async def proposed(journal: Journal, **changes: object) -> Ticket:
+    return (await journal.propose(a_ticket(**changes))).ticket
 
 
-def begun(journal: Journal, **changes: object) -> Receipt:
-    return journal.begin(approval_of(proposed(journal, **changes)), ACCOUNT, NOW_MS).receipt
+async def begun(journal: Journal, **changes: object) -> Receipt:
+    return (await journal.begin(approval_of(await proposed(journal, **changes)), ACCOUNT, NOW_MS)).receipt
 
 
-def sent(journal: Journal, **changes: object) -> Receipt:
-    return journal.sending(begun(journal, **changes), NOW_MS + 5_000, NOW_MS)
+async def sent(journal: Journal, **changes: object) -> Receipt:
+    return await journal.sending(await begun(journal, **changes), NOW_MS + 5_000, NOW_MS)
 
 
 # --- single use -------------------------------------------------------------------------------------------------------
 
 
-def test_an_approval_is_used_once_over_two_journals_on_one_file(journal: Journal, journal_path: Path) -> None:
-    ticket = proposed(journal)
+async def test_an_approval_is_used_once_over_two_journals_on_one_file(journal: Journal, journal_path: Path) -> None:
+    ticket = await proposed(journal)
 
     with closing(Journal(journal_path)) as other:
-        uses = [each.begin(approval_of(ticket), ACCOUNT, NOW_MS).is_ours for each in (journal, other, journal, other)]
+        uses = [
+            (await each.begin(approval_of(ticket), ACCOUNT, NOW_MS)).is_ours
+            for each in (journal, other, journal, other)
+        ]
 
     assert uses == [True, False, False, False]
 
 
-def test_an_approval_is_used_once_under_threads(journal: Journal, journal_path: Path) -> None:
-    tickets = [proposed(journal) for _ in range(20)]
+async def test_an_approval_is_used_once_under_threads(journal: Journal, journal_path: Path) -> None:
+    tickets = [await proposed(journal) for _ in range(20)]
 
-    def use(_: int) -> list[bool]:
+    async def use_all() -> list[bool]:
         with closing(Journal(journal_path)) as own:
-            return [own.begin(approval_of(ticket), ACCOUNT, NOW_MS).is_ours for ticket in tickets]
+            return [(await own.begin(approval_of(ticket), ACCOUNT, NOW_MS)).is_ours for ticket in tickets]
 
     with ThreadPoolExecutor(8) as pool:
-        uses = list(pool.map(use, range(8)))
+        uses = list(pool.map(lambda _: anyio.run(use_all), range(8)))
 
     assert [sum(of_one) for of_one in zip(*uses, strict=True)] == [1] * len(tickets)
 
 
 _USE_IN_A_PROCESS = """
 import sys
+import anyio
 from pathlib import Path
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.journal import Journal
@@ -83,12 +90,17 @@ from tests.trading.floor import ACCOUNT
 
 journal, tickets = Journal(Path(sys.argv[1])), [ticket.split(":") for ticket in sys.argv[2:]]
 sys.stdin.read()  # until all are ready
-print(sum(journal.begin(Approval(*ticket, Channel.HOST), ACCOUNT, 1_000_001).is_ours for ticket in tickets))
+
+async def use_all():
+    uses = [await journal.begin(Approval(*ticket, Channel.HOST), ACCOUNT, 1_000_001) for ticket in tickets]
+    print(sum(begun.is_ours for begun in uses))
+
+anyio.run(use_all)
 """
 
 
-def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path: Path) -> None:
-    tickets = [f"{ticket.id}:{ticket.digest}" for ticket in (proposed(journal) for _ in range(20))]
+async def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path: Path) -> None:
+    tickets = [f"{ticket.id}:{ticket.digest}" for ticket in [await proposed(journal) for _ in range(20)]]
     command = [sys.executable, "-c", _USE_IN_A_PROCESS, str(journal_path), *tickets]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
 
@@ -101,25 +113,27 @@ def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path
     assert sum(uses) == len(tickets)
 
 
-def test_a_used_approval_stays_used_when_the_file_is_opened_again(journal: Journal) -> None:
-    ticket = begun(journal).ticket
+async def test_a_used_approval_stays_used_when_the_file_is_opened_again(journal: Journal) -> None:
+    ticket = (await begun(journal)).ticket
     journal.close()
 
-    again = journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+    again = await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
     assert not again.is_ours
     assert again.receipt.state is OrderState.INTENT
     assert again.receipt.approved_by is Channel.HOST
 
 
-def test_everything_of_a_receipt_survives_the_file(journal: Journal) -> None:
+async def test_everything_of_a_receipt_survives_the_file(journal: Journal) -> None:
     view = OrderView(
         "BTC-USDT", "1", None, "buy", "limit", Decimal("30000.10"), Decimal("0.001"), Decimal("1E-8"), None,
         Decimal("-0.00000001"), "BTC", OrderState.PARTIALLY_FILLED,
     )  # fmt: skip
-    written = replace(sent(journal), state=OrderState.PARTIALLY_FILLED, ord_id="1", order=view, code="1", reason="§ ☂")
+    written = replace(
+        await sent(journal), state=OrderState.PARTIALLY_FILLED, ord_id="1", order=view, code="1", reason="§ ☂"
+    )
 
-    journal.record(written)
+    await journal.record(written)
     journal.close()
 
     assert journal.receipt(written.ticket.id, ACCOUNT) == written == journal.receipt("1", ACCOUNT)
@@ -128,28 +142,28 @@ def test_everything_of_a_receipt_survives_the_file(journal: Journal) -> None:
 # --- what is not used -------------------------------------------------------------------------------------------------
 
 
-def test_an_expired_ticket_is_refused_and_stays_refused_when_the_clock_goes_back(journal: Journal) -> None:
-    ticket = proposed(journal)
+async def test_an_expired_ticket_is_refused_and_stays_refused_when_the_clock_goes_back(journal: Journal) -> None:
+    ticket = await proposed(journal)
 
     with pytest.raises(NotApproved, match="expired"):
-        journal.begin(approval_of(ticket), ACCOUNT, ticket.expires_ms)
+        await journal.begin(approval_of(ticket), ACCOUNT, ticket.expires_ms)
     with pytest.raises(NotApproved, match="expired"):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
 
-def test_a_declined_ticket_is_refused(journal: Journal) -> None:
-    ticket = proposed(journal)
+async def test_a_declined_ticket_is_refused(journal: Journal) -> None:
+    ticket = await proposed(journal)
 
-    journal.decline(ticket.id, ACCOUNT, NOW_MS, "The person declined.")
+    await journal.decline(ticket.id, ACCOUNT, NOW_MS, "The person declined.")
 
     with pytest.raises(NotApproved, match="The person declined"):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
 
-def test_a_ticket_that_was_used_cannot_be_declined_any_more(journal: Journal) -> None:
-    receipt = sent(journal)
+async def test_a_ticket_that_was_used_cannot_be_declined_any_more(journal: Journal) -> None:
+    receipt = await sent(journal)
 
-    declined = journal.decline(receipt.ticket.id, ACCOUNT, NOW_MS, "too late")
+    declined = await journal.decline(receipt.ticket.id, ACCOUNT, NOW_MS, "too late")
 
     assert declined == receipt
 
@@ -163,110 +177,112 @@ def test_a_ticket_that_was_used_cannot_be_declined_any_more(journal: Journal) ->
     ],
     ids=str,
 )
-def test_a_ticket_of_another_account_does_not_exist(journal: Journal, account: object) -> None:
-    ticket = proposed(journal, account=account)
+async def test_a_ticket_of_another_account_does_not_exist(journal: Journal, account: object) -> None:
+    ticket = await proposed(journal, account=account)
 
     with pytest.raises(NotApproved, match="no such ticket"):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
     assert journal.receipt(ticket.id, ACCOUNT) is None
 
 
 @pytest.mark.parametrize("waits_for", Channel)
-def test_a_ticket_is_not_approved_through_another_channel(journal: Journal, waits_for: Channel) -> None:
-    ticket = proposed(journal, channel=waits_for)
+async def test_a_ticket_is_not_approved_through_another_channel(journal: Journal, waits_for: Channel) -> None:
+    ticket = await proposed(journal, channel=waits_for)
     other = next(channel for channel in Channel if channel is not waits_for)
 
     with pytest.raises(NotApproved, match="another approval"):
-        journal.begin(approval_of(ticket, other), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket, other), ACCOUNT, NOW_MS)
 
-    assert journal.begin(approval_of(ticket, waits_for), ACCOUNT, NOW_MS).is_ours
+    assert (await journal.begin(approval_of(ticket, waits_for), ACCOUNT, NOW_MS)).is_ours
 
 
-def test_a_ticket_nobody_made_is_refused(journal: Journal) -> None:
+async def test_a_ticket_nobody_made_is_refused(journal: Journal) -> None:
     with pytest.raises(NotApproved, match="no such ticket"):
-        journal.begin(approval_of(a_ticket()), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(a_ticket()), ACCOUNT, NOW_MS)
 
 
 # --- the gate before the wire -----------------------------------------------------------------------------------------
 
 
-def test_nothing_is_sent_for_a_ticket_that_expired_while_it_waited_for_its_turn(journal: Journal) -> None:
-    intent = begun(journal)
+async def test_nothing_is_sent_for_a_ticket_that_expired_while_it_waited_for_its_turn(journal: Journal) -> None:
+    intent = await begun(journal)
 
     with pytest.raises(NotApproved, match="expired"):
-        journal.sending(intent, intent.ticket.expires_ms + 5_000, intent.ticket.expires_ms)
+        await journal.sending(intent, intent.ticket.expires_ms + 5_000, intent.ticket.expires_ms)
 
 
-def test_an_order_is_sent_for_one_intent_once(journal: Journal) -> None:
-    intent = begun(journal)
-    journal.sending(intent, NOW_MS + 5_000, NOW_MS)
+async def test_an_order_is_sent_for_one_intent_once(journal: Journal) -> None:
+    intent = await begun(journal)
+    await journal.sending(intent, NOW_MS + 5_000, NOW_MS)
 
     with pytest.raises(NotApproved):
-        journal.sending(intent, NOW_MS + 5_000, NOW_MS)
+        await journal.sending(intent, NOW_MS + 5_000, NOW_MS)
 
 
-def test_an_abandoned_intent_was_not_sent_and_can_never_be(journal: Journal) -> None:
-    intent = begun(journal)
+async def test_an_abandoned_intent_was_not_sent_and_can_never_be(journal: Journal) -> None:
+    intent = await begun(journal)
 
-    given_up = journal.close_if_overdue(intent, NOW_MS + A_MINUTE_MS)
+    given_up = await journal.close_if_overdue(intent, NOW_MS + A_MINUTE_MS)
 
     assert given_up.state is OrderState.NOT_SENT
     with pytest.raises(NotApproved, match="given up"):
-        journal.sending(intent, NOW_MS + 5_000, NOW_MS)
+        await journal.sending(intent, NOW_MS + 5_000, NOW_MS)
 
 
-def test_an_intent_that_may_be_at_work_is_not_given_up(journal: Journal) -> None:
-    intent = begun(journal)
+async def test_an_intent_that_may_be_at_work_is_not_given_up(journal: Journal) -> None:
+    intent = await begun(journal)
 
-    assert journal.close_if_overdue(intent, NOW_MS + 1_000) == intent
+    assert await journal.close_if_overdue(intent, NOW_MS + 1_000) == intent
 
 
 # --- unsettled --------------------------------------------------------------------------------------------------------
 
 
-def test_an_unsettled_order_blocks_new_ones_and_is_named(journal: Journal) -> None:
-    unknown = journal.record(replace(sent(journal), state=OrderState.UNKNOWN))
+async def test_an_unsettled_order_blocks_new_ones_and_is_named(journal: Journal) -> None:
+    unknown = await journal.record(replace(await sent(journal), state=OrderState.UNKNOWN))
 
     with pytest.raises(UnsettledOrder, match=unknown.ticket.id):
-        begun(journal)
+        await begun(journal)
 
     assert journal.unsettled(ACCOUNT, NOW_MS) == [unknown]
 
 
-def test_a_ticket_blocked_by_an_unsettled_order_can_be_used_once_that_is_settled(journal: Journal) -> None:
-    unknown = journal.record(replace(sent(journal), state=OrderState.UNKNOWN))
-    ticket = proposed(journal)
+async def test_a_ticket_blocked_by_an_unsettled_order_can_be_used_once_that_is_settled(journal: Journal) -> None:
+    unknown = await journal.record(replace(await sent(journal), state=OrderState.UNKNOWN))
+    ticket = await proposed(journal)
     with pytest.raises(UnsettledOrder):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
-    journal.record(replace(unknown, state=OrderState.NO_EFFECT))
+    await journal.record(replace(unknown, state=OrderState.NO_EFFECT))
 
-    assert journal.begin(approval_of(ticket), ACCOUNT, NOW_MS).is_ours
+    assert (await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)).is_ours
 
 
 @pytest.mark.parametrize("later_ms", [A_MINUTE_MS, -A_MINUTE_MS], ids=["a minute ago", "by a clock set back"])
-def test_a_send_that_nobody_waits_for_any_more_is_unsettled(journal: Journal, later_ms: int) -> None:
-    left_alone = sent(journal)
+async def test_a_send_that_nobody_waits_for_any_more_is_unsettled(journal: Journal, later_ms: int) -> None:
+    left_alone = await sent(journal)
 
     assert journal.unsettled(ACCOUNT, NOW_MS) == []
     assert journal.unsettled(ACCOUNT, NOW_MS + later_ms) == [left_alone]
 
 
-def test_an_order_that_waits_for_its_turn_is_held_back_when_another_ones_outcome_is_lost(journal: Journal) -> None:
-    waiting = begun(journal)
-    lost = journal.record(replace(sent(journal), state=OrderState.UNKNOWN))
+async def test_an_order_that_waits_for_its_turn_is_held_back_when_another_ones_outcome_is_lost(
+    journal: Journal,
+) -> None:
+    waiting = await begun(journal)
+    lost = await journal.record(replace(await sent(journal), state=OrderState.UNKNOWN))
 
     with pytest.raises(UnsettledOrder, match=lost.ticket.id):
-        journal.sending(waiting, NOW_MS + 5_000, NOW_MS)
+        await journal.sending(waiting, NOW_MS + 5_000, NOW_MS)
 
 
-def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Journal) -> None:
+async def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Journal) -> None:
     other = replace(ACCOUNT, key_fingerprint="ba9876543210")
-    ticket = proposed(journal, account=other)
-    theirs = journal.begin(approval_of(ticket), other, NOW_MS).receipt
-    journal.record(replace(theirs, state=OrderState.UNKNOWN))
+    ticket = await proposed(journal, account=other)
+    theirs = (await journal.begin(approval_of(ticket), other, NOW_MS)).receipt
+    await journal.record(replace(theirs, state=OrderState.UNKNOWN))
 
-    assert begun(journal).state is OrderState.INTENT
+    assert (await begun(journal)).state is OrderState.INTENT
 
 
 # --- what is known stays known ----------------------------------------------------------------------------------------
@@ -286,31 +302,31 @@ def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Journal) 
         ("rejected", "no_effect"),
     ],
 )
-def test_a_late_word_that_proves_less_does_not_take_back_what_is_known(
+async def test_a_late_word_that_proves_less_does_not_take_back_what_is_known(
     journal: Journal, known: str, later: str
 ) -> None:
-    receipt = sent(journal)
-    journal.record(replace(receipt, state=OrderState(known)))
+    receipt = await sent(journal)
+    await journal.record(replace(receipt, state=OrderState(known)))
 
-    told = journal.record(replace(receipt, state=OrderState(later)))
+    told = await journal.record(replace(receipt, state=OrderState(later)))
 
     assert told.state == known
     assert journal.receipt(receipt.ticket.id, ACCOUNT) == told
 
 
 @pytest.mark.parametrize("later", ["accepted", "live", "filled", "canceled", "rejected"])
-def test_the_exchanges_word_goes_over_a_conclusion_from_its_silence(journal: Journal, later: str) -> None:
-    receipt = sent(journal)
-    journal.record(replace(receipt, state=OrderState.NO_EFFECT))
+async def test_the_exchanges_word_goes_over_a_conclusion_from_its_silence(journal: Journal, later: str) -> None:
+    receipt = await sent(journal)
+    await journal.record(replace(receipt, state=OrderState.NO_EFFECT))
 
-    assert journal.record(replace(receipt, state=OrderState(later))).state == later
+    assert (await journal.record(replace(receipt, state=OrderState(later)))).state == later
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_journal_is_its_owners_alone(journal: Journal, journal_path: Path) -> None:
-    proposed(journal)
+async def test_the_journal_is_its_owners_alone(journal: Journal, journal_path: Path) -> None:
+    await proposed(journal)
 
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in journal_path.parent.iterdir()}
 
@@ -318,16 +334,16 @@ def test_the_journal_is_its_owners_alone(journal: Journal, journal_path: Path) -
     assert set(modes.values()) == {0o600}
 
 
-def test_a_journal_that_others_could_read_is_closed_to_them(journal: Journal, journal_path: Path) -> None:
+async def test_a_journal_that_others_could_read_is_closed_to_them(journal: Journal, journal_path: Path) -> None:
     journal_path.parent.mkdir()
     journal_path.touch(0o644)
 
-    proposed(journal)
+    await proposed(journal)
 
     assert stat.S_IMODE(journal_path.stat().st_mode) == 0o600
 
 
-def test_a_journal_that_is_never_used_is_never_made(journal: Journal, journal_path: Path) -> None:
+async def test_a_journal_that_is_never_used_is_never_made(journal: Journal, journal_path: Path) -> None:
     journal.close()
 
     assert not journal_path.parent.exists()
@@ -366,44 +382,46 @@ def of_another_program(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil", [in_a_read_only_folder, damaged, a_symlink, a_folder, below_a_file, of_another_program]
 )
-def test_a_journal_that_cannot_be_used_says_so(journal: Journal, journal_path: Path, spoil: object) -> None:
+async def test_a_journal_that_cannot_be_used_says_so(journal: Journal, journal_path: Path, spoil: object) -> None:
     spoil(journal_path)  # type: ignore[operator]
 
     with pytest.raises(JournalUnavailable, match=str(journal_path)):
-        proposed(journal)
+        await proposed(journal)
     assert not (journal_path.parent / "elsewhere").exists()
 
 
-def test_a_journal_that_another_writes_can_be_read_and_not_written(journal: Journal, journal_path: Path) -> None:
-    ticket = proposed(journal)
+async def test_a_journal_that_another_writes_can_be_read_and_not_written(journal: Journal, journal_path: Path) -> None:
+    ticket = await proposed(journal)
 
     with closing(Journal(journal_path, lock_wait_s=0.05)) as other, locked(journal_path):
         read = [each.receipt(ticket.id, ACCOUNT) for each in (journal, other)]
         with pytest.raises(JournalUnavailable, match="locked"):
-            journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+            await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
     assert [receipt.state for receipt in read if receipt] == [OrderState.PROPOSED] * 2
-    assert journal.begin(approval_of(ticket), ACCOUNT, NOW_MS).is_ours
+    assert (await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)).is_ours
 
 
-def test_a_full_disk_refuses_and_leaves_the_journal_usable(journal: Journal, journal_path: Path) -> None:
-    ticket = proposed(journal)
+async def test_a_full_disk_refuses_and_leaves_the_journal_usable(journal: Journal, journal_path: Path) -> None:
+    ticket = await proposed(journal)
     with full_disk(), pytest.raises(JournalUnavailable):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
 
     with closing(Journal(journal_path, lock_wait_s=0.05)) as other:
-        uses = [each.begin(approval_of(ticket), ACCOUNT, NOW_MS).is_ours for each in (journal, other)]
+        uses = [(await each.begin(approval_of(ticket), ACCOUNT, NOW_MS)).is_ours for each in (journal, other)]
 
     assert uses == [True, False]
 
 
-def test_a_record_that_cannot_be_read_is_a_journal_that_cannot_be_used(journal: Journal, journal_path: Path) -> None:
-    ticket = proposed(journal)
+async def test_a_record_that_cannot_be_read_is_a_journal_that_cannot_be_used(
+    journal: Journal, journal_path: Path
+) -> None:
+    ticket = await proposed(journal)
     with closing(sqlite3.connect(journal_path, isolation_level=None)) as db:
         db.execute("UPDATE tickets SET receipt = '{\"ticket\": 1}'")
 
     with pytest.raises(JournalUnavailable, match="cannot be read"):
-        journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
+        await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)
     with pytest.raises(JournalUnavailable, match="cannot be read"):
         journal.receipt(ticket.id, ACCOUNT)
 

@@ -49,7 +49,7 @@ def test_a_tickets_line_is_one_line_and_the_same_for_the_same_ticket(
     "changes",
     [
         {"intent": replace(buy(), side=Side.SELL)},
-        {"intent": replace(buy(), price=Decimal("30000.1"))},
+        {"price": Decimal("30000.1")},
         {"intent": replace(buy(), ord_type=OrdType.IOC)},
         {"intent": replace(buy(), inst_id="BTC-USDC")},
         {"quantity": Quantity(Decimal("0.002"), Decimal(60), None, "BTC", "USDT")},
