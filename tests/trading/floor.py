@@ -21,7 +21,7 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import LimitOrder, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
 
 PLACE: Final = "POST /trade/order"
@@ -84,7 +84,9 @@ async def buy_at_once(client: OkxClient) -> LimitOrder:
     return buy(at=str(round(last * Decimal("1.03"), 0)))
 
 
-async def approved(desk: OrderDesk, intent: LimitOrder | None = None, channel: Channel = Channel.HOST) -> Approval:
+async def approved(
+    desk: OrderDesk, intent: LimitOrder | Amendment | None = None, channel: Channel = Channel.HOST
+) -> Approval:
     """The approval of a fresh ticket."""
     ticket = await desk.propose(intent or buy(), channel)
     return Approval(ticket.id, ticket.digest, channel)

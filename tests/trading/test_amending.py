@@ -1,0 +1,192 @@
+"""Changing an order that rests: one send for one approval, and the truth about whether it was changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import Amendment, OrderState, Receipt
+from okx_mcp.trading.refusals import Misfit, NoSuchOrder, UnsettledOrder
+from tests.clocks import VirtualClock
+from tests.trading.floor import READ, a_desk, approved, buy_at_once
+from tests.wire import Fault, Wire, code, cut, foreign_row, hang, html, no_rows, refused, row_code, truncated
+
+pytestmark = pytest.mark.anyio
+
+AMEND: Final = "POST /trade/amend-order"
+
+
+async def resting(desk: OrderDesk) -> Receipt:
+    receipt = await desk.commit(await approved(desk))
+    assert receipt.state is OrderState.LIVE
+    return receipt
+
+
+def to_price(receipt: Receipt, price: str = "31000") -> Amendment:
+    return Amendment("BTC-USDT", receipt.ticket.id, price=Decimal(price))
+
+
+async def test_a_change_is_approved_sent_once_and_read_back(desk: OrderDesk, exchange: PaperExchange) -> None:
+    order = await resting(desk)
+
+    receipt = await desk.commit(await approved(desk, Amendment("BTC-USDT", order.ticket.id, Decimal("0.002"))))
+
+    assert receipt.state is OrderState.AMENDED
+    assert receipt.order is not None
+    assert (receipt.order.size, receipt.order.price) == (Decimal("0.002"), Decimal(30000))
+    assert (exchange.orders()[0].sz, exchange.posts("/trade/amend-order")) == (Decimal("0.002"), 1)
+
+
+async def test_a_ticket_for_a_change_shows_what_was_and_what_would_be(desk: OrderDesk) -> None:
+    order = await resting(desk)
+
+    ticket = await desk.propose(to_price(order), Channel.HOST)
+
+    assert ticket.line == (
+        f"PAPER: change order {order.ord_id} to buy 0.001 BTC at 31000 USDT = 31 USDT (BTC-USDT, was 0.001 at 30000)"
+    )
+    assert ticket.body == {"instId": "BTC-USDT", "ordId": order.ord_id, "newPx": "31000", "reqId": ticket.id}
+
+
+async def test_a_change_committed_again_is_not_sent_again(desk: OrderDesk, exchange: PaperExchange) -> None:
+    approval = await approved(desk, to_price(await resting(desk)))
+
+    states = [(await desk.commit(approval)).state for _ in range(3)]
+
+    assert states == [OrderState.AMENDED] * 3
+    assert exchange.posts("/trade/amend-order") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (Amendment("BTC-USDT", "", price=Decimal(30000)), "already"),
+        (Amendment("BTC-USDT", "", price=Decimal("30000.05")), "tick"),
+        (Amendment("BTC-USDT", "", size=Decimal("0.000000001")), "minimum"),
+    ],
+)
+async def test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked(
+    desk: OrderDesk, change: Amendment, why: str
+) -> None:
+    order = await resting(desk)
+
+    with pytest.raises(Misfit, match=why):
+        await desk.propose(replace(change, order_id=order.ticket.id), Channel.HOST)
+
+
+async def test_an_order_that_does_not_rest_cannot_be_changed(desk: OrderDesk, client: OkxClient) -> None:
+    filled = await desk.commit(await approved(desk, await buy_at_once(client)))
+
+    with pytest.raises(NoSuchOrder):
+        await desk.propose(to_price(filled), Channel.HOST)
+
+
+async def test_two_changes_of_one_order_are_not_under_way_at_once(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+    one, other = await approved(desk, to_price(order)), await approved(desk, to_price(order, "32000"))
+    wire.breaks(AMEND, cut(acted=True))
+    wire.breaks(READ, cut(acted=True), times=200)
+    unknown = await desk.commit(one)
+
+    assert unknown.state is OrderState.UNKNOWN
+    with pytest.raises(UnsettledOrder, match=one.ticket_id):
+        await desk.commit(other)
+
+
+FAULTS: Final[dict[str, tuple[Callable[[VirtualClock], Fault], OrderState]]] = {
+    "no connection": (lambda _: refused(), OrderState.NOT_SENT),
+    "cut, done": (lambda _: cut(acted=True), OrderState.AMENDED),
+    "cut, not done": (lambda _: cut(acted=False), OrderState.NO_EFFECT),
+    "hang, done": (lambda clock: hang(clock, acted=True), OrderState.AMENDED),
+    "hang, not done": (lambda clock: hang(clock, acted=False), OrderState.NO_EFFECT),
+    "a page, done": (lambda _: html(acted=True), OrderState.AMENDED),
+    "truncated": (lambda _: truncated(), OrderState.AMENDED),
+    "nothing in it": (lambda _: no_rows(acted=True), OrderState.AMENDED),
+    "about another order": (lambda _: foreign_row(), OrderState.AMENDED),
+    "50004, done": (lambda _: code("50004", acted=True), OrderState.AMENDED),
+    "50004, not done": (lambda _: code("50004", acted=False), OrderState.NO_EFFECT),
+    "refused by its row": (lambda _: row_code("51502"), OrderState.REJECTED),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_breaks_a_change_is_known_in_the_end(
+    desk: OrderDesk, wire: Wire, clock: VirtualClock, exchange: PaperExchange, fault: str
+) -> None:
+    approval = await approved(desk, to_price(await resting(desk)))
+    breaks, truth = FAULTS[fault]
+    wire.breaks(AMEND, breaks(clock))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is truth
+    assert (exchange.orders()[0].px == Decimal(31000)) is (truth is OrderState.AMENDED)
+    assert exchange.posts("/trade/amend-order") <= 1
+
+
+async def test_a_change_that_was_acknowledged_and_not_carried_out_is_not_said_to_be_done(
+    desk: OrderDesk, wire: Wire, exchange: PaperExchange
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, to_price(order))
+
+    async def acknowledged(request: object, _: object) -> object:
+        import httpx2
+
+        row = {"ordId": order.ord_id, "clOrdId": "", "reqId": approval.ticket_id, "sCode": "0", "sMsg": ""}
+        return httpx2.Response(200, json={"code": "0", "msg": "", "data": [row]})
+
+    wire.breaks(AMEND, acknowledged)  # type: ignore[arg-type]
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.REJECTED
+    assert exchange.orders()[0].px == Decimal(30000)
+
+
+async def test_a_change_proposed_by_another_process_is_not_sent(
+    desk: OrderDesk, client: OkxClient, journal_path: Path, clock: VirtualClock, exchange: PaperExchange
+) -> None:
+    approval: Approval = await approved(desk, to_price(await resting(desk)))
+    other = a_desk(client, Journal(journal_path), clock)
+
+    receipt = await other.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/amend-order") == 0
+
+
+async def test_what_rests_after_a_change_can_be_cancelled(desk: OrderDesk) -> None:
+    order = await resting(desk)
+    changed = await desk.commit(await approved(desk, to_price(order)))
+
+    with pytest.raises(NoSuchOrder, match=order.ord_id):
+        await desk.cancel(changed.ticket.id)
+    receipt = await desk.cancel(order.ticket.id)
+
+    assert isinstance(receipt, Receipt)
+    assert (receipt.ticket.id, receipt.state) == (order.ticket.id, OrderState.CANCELED)
+    assert receipt.order is not None
+    assert receipt.order.price == Decimal(31000)
+
+
+async def test_an_order_filled_by_its_change_is_amended_and_says_so(desk: OrderDesk, client: OkxClient) -> None:
+    order = await resting(desk)
+    crossing = (await buy_at_once(client)).price
+
+    receipt = await desk.commit(await approved(desk, Amendment("BTC-USDT", order.ticket.id, price=crossing)))
+
+    assert receipt.state is OrderState.AMENDED
+    assert receipt.order is not None
+    assert receipt.order.state is OrderState.FILLED
+    checked = await desk.check(order.ticket.id)
+    assert checked is not None
+    assert checked.state is OrderState.FILLED
