@@ -269,10 +269,12 @@ class OkxClient:
         )
         return _own_row(acks, body, endpoint("POST", "trade/order"), answered)
 
-    async def place_orders(self, bodies: Sequence[JsonObject], *, valid_ms: int | None = None) -> list[models.OrderAck]:
-        """POST /trade/batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
-        acks, _ = await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
-        return acks
+    async def place_orders(
+        self, bodies: Sequence[JsonObject], *, valid_ms: int | None = None
+    ) -> list[models.OrderAck | OkxError]:
+        """POST /trade/batch-orders, at most 20. For each body its own acknowledgement or error, none is raised."""
+        acks, answered = await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
+        return _row_by_row(acks, bodies, endpoint("POST", "trade/batch-orders"), answered)
 
     async def amend_order(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
@@ -292,10 +294,10 @@ class OkxClient:
         acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-order", body)
         return _own_row(acks, body, endpoint("POST", "trade/cancel-order"), answered)
 
-    async def cancel_orders(self, bodies: Sequence[JsonObject]) -> list[models.CancelAck]:
-        """POST /trade/cancel-batch-orders, at most 20. Each row's sCode is its own answer; none is raised."""
-        acks, _ = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
-        return acks
+    async def cancel_orders(self, bodies: Sequence[JsonObject]) -> list[models.CancelAck | OkxError]:
+        """POST /trade/cancel-batch-orders, at most 20. For each body its own acknowledgement or error."""
+        acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
+        return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-batch-orders"), answered)
 
     async def transfer(self, body: JsonObject) -> models.Transfer:
         """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity."""
@@ -312,6 +314,21 @@ class OkxClient:
 
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)
+
+
+def _row_by_row(
+    acks: Sequence[_Ack], bodies: Sequence[JsonObject], asked: Endpoint, answered: Answered
+) -> list[_Ack | OkxError]:
+    """What became of each body. A row is only taken for the order that it names; one without a row is Unknown."""
+    results: list[_Ack | OkxError] = []
+    for body in bodies:
+        names = {str(body[name]) for name in ("clOrdId", "ordId") if body.get(name)}
+        own = [ack for ack in acks if names & {ack.cl_ord_id, ack.ord_id}]
+        try:
+            results.append(_own_row(own, body, asked, answered))
+        except OkxError as error:
+            results.append(error)
+    return results
 
 
 def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint, answered: Answered) -> _Ack:

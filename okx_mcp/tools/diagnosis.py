@@ -20,6 +20,7 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotTradable
 __all__ = ["Diagnosis", "Findings"]
 
 _KEEP_ANNOUNCEMENTS_S: Final = 60.0
+_MOST_OTHERS: Final = 10
 _ACCOUNT_MODES: Final[Mapping[str, str]] = {
     AcctLv.SPOT: "spot",
     AcctLv.FUTURES: "futures",
@@ -47,6 +48,7 @@ class Findings:
     ip_bound: bool | None = None
     account_mode: str | None = None
     unsettled_orders: list[str] = field(default_factory=list)
+    orders_of_others: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -75,6 +77,8 @@ class Diagnosis:
         if found.exchange != "unreachable":
             await self._look_at_key(found)
         self._look_at_journal(found)
+        if found.key == "accepted":
+            await self._look_at_orders_of_others(found)
         return found
 
     def _confirmation(self, channel: Channel) -> str:
@@ -133,6 +137,20 @@ class Diagnosis:
         found.account_mode = _ACCOUNT_MODES.get(rules.account_mode or "", rules.account_mode)
         if "trade" not in rules.permissions:
             found.problems.append("The key may only read: orders need a key with the permission to trade.")
+
+    async def _look_at_orders_of_others(self, found: Findings) -> None:
+        try:
+            others = await self._desk.others()
+        except OkxError as error:
+            found.problems.append(f"Open orders could not be read: {error}.")
+        except JournalUnavailable:
+            return  # said already
+        else:
+            found.orders_of_others = [
+                f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in others[:_MOST_OTHERS]
+            ]
+            if len(others) > _MOST_OTHERS:
+                found.orders_of_others.append(f"and {len(others) - _MOST_OTHERS} more")
 
     def _look_at_journal(self, found: Findings) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Placing, confirming, following and cancelling orders."""
+"""Placing, confirming, following, changing and cancelling orders."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,8 +10,8 @@ from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size, TicketId
 from okx_mcp.tools.reports import OrderReport, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import LimitOrder, Receipt
-from okx_mcp.trading.refusals import NoSuchOrder
+from okx_mcp.trading.orders import Amendment, LimitOrder, Receipt
+from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:
     from okx_mcp.tools.asking import Asker
@@ -68,6 +68,23 @@ async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, 
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
     return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
+
+
+@orders.tool(title="Amend an order", annotations=PLACES)
+async def amend_order(
+    order_id: AnyOrderId,
+    new_size: Annotated[Size | None, Field(description="New total in base, filled parts included")] = None,
+    new_price: Price | None = None,
+    inst_id: _InstIdOfOthers = None,
+    *,
+    ask: "Asker",
+    desk: "OrderDesk",
+) -> OrderReport | InputRequiredResult:
+    """Change size or price of an open order; the user approves the change like a new order. To end it, cancel it."""
+    if new_size is None and new_price is None:
+        raise Misfit("Say the new size, the new price, or both.")
+    known_inst_id = desk.inst_id_of(order_id, inst_id)
+    return await ask.about(Amendment(known_inst_id, order_id, new_size, new_price))
 
 
 @orders.tool(title="Cancel an order", annotations=REDUCES)

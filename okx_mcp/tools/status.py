@@ -32,6 +32,7 @@ class StatusReport(BaseModel):
     account_mode: str | None = None
     confirmation: str = Field(description="How orders are approved with this client")
     unsettled_orders: list[str] = Field(default_factory=list, description="Ask check_order about these")
+    orders_of_others: list[str] = Field(default_factory=list, description="Open, and not sent by this server")
     problems: list[str] = Field(default_factory=list)
 
 

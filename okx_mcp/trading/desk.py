@@ -314,11 +314,10 @@ class OrderDesk:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
         if receipt is not None and receipt.state in (OrderState.DECLINED, OrderState.EXPIRED):
             return receipt
-        if receipt is not None and receipt.ticket.order is not None and any_id == receipt.ticket.id:
-            raise NoSuchOrder(f"This ticket changed an order; to cancel that order, name it: {receipt.ord_id}.")
-        inst_id = inst_id or (receipt.ticket.intent.inst_id if receipt else None)
-        if inst_id is None:
-            raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
+        if receipt is not None and receipt.ticket.order is not None:
+            ord_id = receipt.ticket.order.ord_id
+            raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
+        inst_id = _known_inst_id(receipt, inst_id)
         failure: OkxError | None = None
         with anyio.CancelScope(shield=True):
             try:
@@ -335,6 +334,29 @@ class OrderDesk:
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
         return seen
+
+    def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
+        """The instrument of an order, from the journal if it is not given.
+
+        Raises:
+            NoSuchOrder: it is not one of ours.
+            JournalUnavailable: it cannot be read, and `inst_id` does not say it.
+        """
+        return inst_id or _known_inst_id(self._journal_receipt(any_id, inst_id), None)
+
+    async def others(self) -> list[OrderView]:
+        """Open orders of the account that this journal did not send. They are told of and never taken for ours.
+
+        Raises:
+            OkxError: they could not be read.
+            JournalUnavailable: nobody can tell whose they are.
+        """
+        views = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+        return [view for view in views if not self._is_ours(view)]
+
+    def _is_ours(self, view: OrderView) -> bool:
+        receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None
+        return receipt is not None and receipt.state.order_sent != "no"
 
     def unsettled(self) -> list[Receipt]:
         """Orders whose outcome is not known; while there is one, no new order is sent."""
@@ -381,6 +403,14 @@ def _check_price_band(inst_id: str, side: str, price: Decimal, band: PriceLimit)
         raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
 
 
+def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
+    if inst_id is not None:
+        return inst_id
+    if receipt is None:
+        raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
+    return receipt.ticket.intent.inst_id
+
+
 def _names(any_id: str) -> dict[str, str]:
     return {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
 
@@ -391,7 +421,8 @@ def _may_have_left(receipt: Receipt) -> bool:
 
 
 def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
-    state = _AFTER[proves(error) if _may_have_left(receipt) else Outcome.NOT_SENT]
+    of_change = receipt.ticket.order is not None
+    state = _AFTER[proves(error, of_change=of_change) if _may_have_left(receipt) else Outcome.NOT_SENT]
     if isinstance(error, Refused):
         return replace(receipt, state=state, code=error.code, reason=error.reason)
     return replace(receipt, state=state, code=None, reason=f"{error}.")

@@ -58,11 +58,14 @@ PROVES: Final = (
 """Codes that are not here are judged by the error table: known and final means REJECTED."""
 
 _BY_CODE: Final = {row.evidence.code: row.outcome for row in PROVES if isinstance(row.evidence, Code)}
+_OF_CHANGES: Final = ("51500", "51501", "51502", "51503", "51506")
+_OF_OTHER_REQUESTS: Final = ("514", "516", "58", "590")
+"""How codes begin that answer a cancel, a question, a transfer or an account setting, not an order."""
 _REFUSES: Final = frozenset({Again.NO, Again.THROTTLED, Again.RESYNC_CLOCK})
 
 
-def proves(error: OkxError) -> Outcome:
-    """What this failure of a POST proves about the order it carried."""
+def proves(error: OkxError, *, of_change: bool = False) -> Outcome:
+    """What this failure of a POST proves about the order, or the change of one, that it carried."""
     if isinstance(error, NotSent):
         return Outcome.NOT_SENT
     if not isinstance(error, Refused):
@@ -70,6 +73,8 @@ def proves(error: OkxError) -> Outcome:
     if error.answered.code in _BY_CODE:
         return _BY_CODE[error.answered.code]
     if (error.answered.http_status or 200) >= 500:  # noqa: PLR2004  # a server's fault proves nothing, whatever it says
+        return Outcome.UNKNOWN
+    if error.answered.code.startswith(_OF_OTHER_REQUESTS if of_change else (*_OF_OTHER_REQUESTS, *_OF_CHANGES)):
         return Outcome.UNKNOWN
     explained = explain(error.answered.code)
     return Outcome.REJECTED if explained is not None and explained.again in _REFUSES else Outcome.UNKNOWN

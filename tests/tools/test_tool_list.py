@@ -19,10 +19,11 @@ NAMES = [
     "place_limit_order",
     "confirm_order",
     "check_order",
+    "amend_order",
     "cancel_order",
     "system_status",
 ]
-MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "cancel_order"}
+MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "amend_order", "cancel_order"}
 BYTES = 16_000
 
 

@@ -101,16 +101,18 @@ anyio.run(use_all)
 
 async def test_an_approval_is_used_once_under_processes(journal: Journal, journal_path: Path) -> None:
     tickets = [f"{ticket.id}:{ticket.digest}" for ticket in [await proposed(journal) for _ in range(20)]]
+
+    assert sum(uses_by_processes(journal_path, tickets)) == len(tickets)
+
+
+def uses_by_processes(journal_path: Path, tickets: list[str]) -> list[int]:
     command = [sys.executable, "-c", _USE_IN_A_PROCESS, str(journal_path), *tickets]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
         process.stdin = None
-    uses = [int(process.communicate()[0]) for process in processes]
-
-    assert sum(uses) == len(tickets)
+    return [int(process.communicate()[0]) for process in processes]
 
 
 async def test_a_used_approval_stays_used_when_the_file_is_opened_again(journal: Journal) -> None:
@@ -328,19 +330,25 @@ async def test_the_exchanges_word_goes_over_a_conclusion_from_its_silence(journa
 async def test_the_journal_is_its_owners_alone(journal: Journal, journal_path: Path) -> None:
     await proposed(journal)
 
-    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in journal_path.parent.iterdir()}
+    assert mode_of(journal_path.parent) == 0o700
+    assert {mode_of(each) for each in journal_path.parent.iterdir()} == {0o600}
 
-    assert stat.S_IMODE(journal_path.parent.stat().st_mode) == 0o700
-    assert set(modes.values()) == {0o600}
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def readable_by_others(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch(0o644)
 
 
 async def test_a_journal_that_others_could_read_is_closed_to_them(journal: Journal, journal_path: Path) -> None:
-    journal_path.parent.mkdir()
-    journal_path.touch(0o644)
+    readable_by_others(journal_path)
 
     await proposed(journal)
 
-    assert stat.S_IMODE(journal_path.stat().st_mode) == 0o600
+    assert mode_of(journal_path) == 0o600
 
 
 async def test_a_journal_that_is_never_used_is_never_made(journal: Journal, journal_path: Path) -> None:

@@ -55,14 +55,13 @@ REFUSES: Final = frozenset(
 )
 """Codes that say in OKX's own words why an order was not taken."""
 
-OF_OTHER_REQUESTS: Final = frozenset(
-    """
-    51171 51400 51405 51406 51500 51501 51502 51503 51506 51513 54071 55000 58004 58015 58101 58102 58112 58113
-    58114 58115 58116 58121 58123 58129 58131 58350 59000 59101 59102 59103 59105 59106 59107 59108 59109 59300
-    59301 59303 59668 59669 59670
-    """.split()  # noqa: SIM905  # a line a code would be two pages
+OF_SETTINGS: Final = frozenset(
+    {"51171", "51513", "54071", "55000", "59300", "59301", "59303", "59668", "59669", "59670"}
 )
-"""Changing and cancelling orders, transfers, leverage: surprising on a new order, and a refusal all the same."""
+"""About leverage and positions for the most part: surprising on a new order, and a refusal all the same."""
+
+OF_CHANGES: Final = ("51500", "51501", "51502", "51503", "51506")
+OF_OTHER_REQUESTS: Final = ("51400", "51405", "51406", "51603", "58004", "58102", "58116", "58350", "59000", "59109")
 
 
 def test_the_table_is_this_one() -> None:
@@ -88,7 +87,15 @@ def test_what_is_not_a_known_refusal_is_unknown() -> None:
         if Outcome.REJECTED in {proves(error) for error in _as_answered(code)}
     }
 
-    assert rejected - OF_OTHER_REQUESTS == REFUSES
+    assert rejected - OF_SETTINGS == REFUSES
+
+
+@pytest.mark.parametrize("code", [*OF_CHANGES, *OF_OTHER_REQUESTS])
+def test_the_answer_to_another_request_proves_nothing(code: str) -> None:
+    about_a_change = {proves(error, of_change=True) for error in _as_answered(code)}
+
+    assert {proves(error) for error in _as_answered(code)} == {Outcome.UNKNOWN}
+    assert about_a_change == {Outcome.REJECTED if code in OF_CHANGES else Outcome.UNKNOWN}
 
 
 def test_no_code_ever_proves_that_nothing_was_sent_or_that_an_order_was_accepted() -> None:

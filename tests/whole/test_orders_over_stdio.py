@@ -1,9 +1,12 @@
 """An order's whole way, over real stdio in both protocol eras, counted at the exchange."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult, InputRequiredResult, InputResponses
@@ -204,3 +207,54 @@ async def test_a_cancelled_order_is_gone_at_the_exchange(
     assert canceled["state"] == "canceled"
     assert again is not None
     assert again["state"] == "canceled"
+
+
+@ERAS
+async def test_a_change_is_approved_like_an_order_and_sent_once(
+    exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path, era: Era
+) -> None:
+    person = Person("accept", {"place": True})
+
+    async with a_client(exchange, address, tmp_path, era, person) as client:
+        placed = (await client.call_tool("place_limit_order", order)).structured_content
+        assert placed is not None
+        change = {"order_id": placed["ticket_id"], "new_size": "0.002"}
+        changed = (await client.call_tool("amend_order", change)).structured_content
+
+    assert changed is not None
+    assert (changed["state"], changed["order_sent"]) == ("amended", "yes")
+    assert exchange.posts("/trade/amend-order") == 1
+    assert [str(each.sz) for each in exchange.orders()] == ["0.002"]
+    assert f"change buy BTC-USDT order {placed['order_id']}, now 0.001 at" in person.asked[1]
+
+
+async def test_an_order_left_open_by_an_earlier_server_is_settled_without_being_asked_for(
+    exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path
+) -> None:
+    async with a_client(exchange, address, tmp_path, "auto", Person("accept", {"place": True})) as client:
+        placed = (await client.call_tool("place_limit_order", order)).structured_content
+    assert placed is not None
+    journal = tmp_path / "state" / "journal.sqlite3"
+    forget_the_answer(journal)
+
+    async with a_client(exchange, address, tmp_path, "auto") as client:
+        await client.list_tools()
+        with anyio.fail_after(20):
+            while state_in(journal) == "sent":  # noqa: ASYNC110  # another process: nothing of it can wake us
+                await anyio.sleep(0.02)
+
+    assert state_in(journal) == "live"
+
+
+def forget_the_answer(journal: Path) -> None:
+    """As if the server had been killed right after it sent the order."""
+    with closing(sqlite3.connect(journal, isolation_level=None)) as db:
+        (receipt,) = db.execute("SELECT receipt FROM tickets").fetchone()
+        sent = {**json.loads(receipt), "state": "sent", "order": None, "ord_id": None}
+        db.execute("UPDATE tickets SET state = 'sent', ord_id = NULL, receipt = ?", (json.dumps(sent),))
+
+
+def state_in(journal: Path) -> str:
+    with closing(sqlite3.connect(journal)) as db:
+        (state,) = db.execute("SELECT state FROM tickets").fetchone()
+        return str(state)
