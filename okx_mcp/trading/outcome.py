@@ -59,7 +59,7 @@ PROVES: Final = (
 
 _BY_CODE: Final = {row.evidence.code: row.outcome for row in PROVES if isinstance(row.evidence, Code)}
 _OF_CHANGES: Final = ("51500", "51501", "51502", "51503", "51506")
-_OF_OTHER_REQUESTS: Final = ("514", "516", "58", "590")
+_OF_OTHER_REQUESTS: Final = ("514", "516", "58", "5900", "5910")
 """How codes begin that answer a cancel, a question, a transfer or an account setting, not an order."""
 _REFUSES: Final = frozenset({Again.NO, Again.THROTTLED, Again.RESYNC_CLOCK})
 
