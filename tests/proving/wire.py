@@ -1,20 +1,24 @@
 """Whole lives of orders over real TCP: the real client, a proxy that breaks the connection byte by byte, the exchange.
 
 The HTTP library's limits on one answer are real and short; every longer wait is skipped on a clock that the exchange
-shares. A few lives go on side by side, for most of a life is waiting; each has its own clock, exchange and journal. What
-a life does and what breaks is drawn from its number alone; how bytes and timers fall out is the machine's affair, so a
-replay meets the same faults at the same places and may meet another order of two events that happen at once.
+shares. Many lives go on side by side, for most of a life is waiting; each has its own clock, exchange and journal.
+What a life does and what breaks is drawn from its number alone; how bytes and timers fall out is the machine's affair,
+so a replay meets the same faults at the same places and may meet another order of two events that happen at once.
 """
 
 import asyncio
 import random
+import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+import httpx2
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
@@ -43,6 +47,11 @@ _SIDE_BY_SIDE: Final = 24
 _ANSWER_WITHIN_S: Final = 0.15
 _ALL_WITHIN_S: Final = 2 * _ANSWER_WITHIN_S
 """The client's limit on a whole request: connecting, and answering."""
+
+_CERTIFICATES: Final = ssl.create_default_context()
+"""Read once: a client of its own reads them for every life, which takes longer than the life."""
+_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
+"""As in `okx_mcp.okx.rest`."""
 
 _DEEDS: Final = ("commit", "two commits", "check", "check", "cancel", "amend", "amend", "wait", "restart", "wall clock")
 _CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
@@ -114,7 +123,7 @@ class _Life:
             await self._deed(self.draw.choice(_DEEDS))
 
     async def come_to_rest(self) -> None:
-        """Nothing breaks any more, what is late arrives, and all that is open is asked about, three times if need be."""
+        """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known."""
         self.proxy.heals()
         self.story.tell("the wire is whole")
         for _ in range(3):
@@ -123,7 +132,7 @@ class _Life:
                 break
         for approval in self.approvals:
             if self.desk.ticket(approval.ticket_id).state not in _NOTHING_TO_ASK:
-                await self._asked("at rest", lambda ticket=approval.ticket_id: self.desk.check(ticket))
+                await self._asked("at rest", partial(self.desk.check, approval.ticket_id))
 
     def judge(self) -> None:
         """Hold what is believed and what was told against the exchange's record."""
@@ -137,7 +146,11 @@ class _Life:
     async def starts(self) -> None:
         """A process of ours, with the journal that is there."""
         self.client = OkxClient(
-            self.proxy.address, self.oracle.exchange.owner, clock=self.clock, answer_within_s=_ANSWER_WITHIN_S
+            self.proxy.address,
+            self.oracle.exchange.owner,
+            transport=httpx2.AsyncHTTPTransport(verify=_CERTIFICATES, limits=_LIMITS),
+            clock=self.clock,
+            answer_within_s=_ANSWER_WITHIN_S,
         )
         account = Account(Environment.PAPER, Site.GLOBAL, self.client.key_fingerprint)
         self.desk = OrderDesk(account, self.client, Journal(self.journal, clock=self.clock), self.clock)
