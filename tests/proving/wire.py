@@ -8,7 +8,6 @@ so a replay meets the same faults at the same places and may meet another order 
 
 import asyncio
 import random
-import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -17,8 +16,6 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Final
-
-import httpx2
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
@@ -40,6 +37,7 @@ from tests.proving.proxy import Proxy
 from tests.proving.skipping import SkippingClock
 from tests.proving.tally import Story, Tally
 from tests.proving.tcp_faults import CATALOGUE, Setting, place_of
+from tests.proving.tls import network
 
 __all__ = ["run"]
 
@@ -47,11 +45,6 @@ _SIDE_BY_SIDE: Final = 24
 _ANSWER_WITHIN_S: Final = 0.15
 _ALL_WITHIN_S: Final = 2 * _ANSWER_WITHIN_S
 """The client's limit on a whole request: connecting, and answering."""
-
-_CERTIFICATES: Final = ssl.create_default_context()
-"""Read once: a client of its own reads them for every life, which takes longer than the life."""
-_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
-"""As in `okx_mcp.okx.rest`."""
 
 _DEEDS: Final = ("commit", "two commits", "check", "check", "cancel", "amend", "amend", "wait", "restart", "wall clock")
 _CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
@@ -148,7 +141,7 @@ class _Life:
         self.client = OkxClient(
             self.proxy.address,
             self.oracle.exchange.owner,
-            transport=httpx2.AsyncHTTPTransport(verify=_CERTIFICATES, limits=_LIMITS),
+            transport=network(),
             clock=self.clock,
             answer_within_s=_ANSWER_WITHIN_S,
         )

@@ -1,0 +1,149 @@
+"""What a server under test stands on: an exchange at a loopback address, its record, and a state folder of its own.
+
+It also has the last word on a case: once the servers have gone, the journal they left is settled in this process.
+"""
+
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.hosts import Site
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import Receipt
+from tests.proving.claims import Claims
+from tests.proving.loopback import Loopback
+from tests.proving.oracle import Finding, Oracle, believed
+from tests.proving.session import Message
+from tests.proving.skipping import SkippingClock
+from tests.proving.tally import Story, Tally
+from tests.proving.tls import network
+from tests.whole.stdio import server_environ
+
+__all__ = ["RESTS", "Stand", "a_stand"]
+
+RESTS: Final = Decimal("0.96")
+"""This part of the last price: a buy there waits."""
+
+_NOTHING_SENT: Final = "Nothing was sent."
+
+
+@dataclass
+class Stand:
+    """`price` is what the one order of the case is to be bought at; everything told or found is blamed on `story`."""
+
+    story: Story
+    tally: Tally
+    folder: Path
+    clock: SkippingClock
+    oracle: Oracle
+    exchange: Loopback
+    price: str = ""
+    claims: Claims = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.claims = Claims(self.oracle)
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "state" / "journal.sqlite3"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the command that starts a server here."""
+        return ["--config", str(self.config), "--state-dir", str(self.folder / "state")]
+
+    def environ(self, address: str) -> dict[str, str]:
+        """Of a server that finds the exchange at this address."""
+        return server_environ(self.oracle.exchange, address)
+
+    def an_order(self, part: Decimal) -> dict[str, str]:
+        """Arguments for a buy at this part of the last price."""
+        answer = self.oracle.exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})[2].decode()
+        last = Decimal(answer.partition('"last":"')[2].partition('"')[0])
+        self.price = str(round(last * part))
+        return {"inst_id": "BTC-USDT", "side": "buy", "size": "0.001", "unit": "base", "price": self.price}
+
+    def heard(self, what: str, result: Message | None, ticket_id: str | None = None) -> Message | None:
+        """Take down the result of a call about an order, and hold it against the exchange."""
+        if result is None:
+            self.story.tell(f"{what}: no answer")
+            return None
+        report: Message | None = result.get("structuredContent")
+        if result.get("isError") or report is None:
+            text = str(result.get("content"))
+            self.story.tell(f"{what}: {text}")
+            if ticket_id is not None and _NOTHING_SENT in text:
+                self.claims.denied.append((ticket_id, "not sent"))
+            return None
+        self.story.tell(f"{what}: {report['state']}")
+        self.blame(self.claims.told(report["ticket_id"], report["state"], report.get("order_id")))
+        return report
+
+    def blame(self, findings: Iterable[Finding]) -> None:
+        for violation, what in findings:
+            self.tally.blame(self.story.fails(violation, what))
+
+    async def comes_to_rest(self) -> None:
+        """Open the journal as the next process would, ask about all that is open, and judge."""
+        states = believed(self.journal) if self.journal.exists() else {}
+        client = OkxClient(self.exchange.address, self.oracle.exchange.owner, transport=network(), clock=self.clock)
+        account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
+        desk = OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock)
+        try:
+            for _ in range(3):
+                await self.clock.skip(21)
+                if not await desk.settle_open_ends():
+                    break
+            for ticket_id in states:
+                before = self.claims.at_exchange()
+                found = await desk.check(ticket_id)
+                assert isinstance(found, Receipt)
+                self.story.tell(f"at rest: {found.state}")
+                self.blame(self.claims.told(ticket_id, found.state.value, found.ord_id, before))
+        finally:
+            desk.close()
+            await client.aclose()
+        approved = {ticket_id: self._body(ticket_id) for ticket_id in states}
+        self.blame([*self.oracle.findings(approved, believed(self.journal)), *self.claims.findings()])
+
+    def _body(self, ticket_id: str) -> dict[str, str]:
+        """What the person saw and approved, as it has to go to the exchange."""
+        return {
+            "instId": "BTC-USDT",
+            "tdMode": "cash",
+            "side": "buy",
+            "ordType": "limit",
+            "sz": "0.001",
+            "px": self.price,
+            "clOrdId": ticket_id,
+        }
+
+
+@asynccontextmanager
+async def a_stand(folder: Path, story: Story, tally: Tally) -> AsyncIterator[Stand]:
+    """A fresh one, all its files in `folder`."""
+    folder.mkdir()  # noqa: ASYNC240  # in memory
+    clock = SkippingClock()
+    oracle = Oracle(PaperExchange(now_us=clock.exchange_us, rate_limits=False))
+    exchange = Loopback(oracle.handle)
+    await exchange.open()
+    stand = Stand(story, tally, folder, clock, oracle, exchange)
+    stand.config.touch()
+    try:
+        yield stand
+    finally:
+        exchange.close()
+        shutil.rmtree(folder)
