@@ -9,8 +9,28 @@ from typing import Final
 
 from tests.proving.running import run_cases
 
-EXPERIMENTS: Final = ("lives", "wire", "matrix", "kill", "cancelled", "repeat", "race", "replay", "drift")
-SMALL: Final = {"lives": 300, "wire": 100, "matrix": 0, "kill": 40, "cancelled": 30, "repeat": 50, "race": 10}
+EXPERIMENTS: Final = (
+    "lives",
+    "wire",
+    "matrix",
+    "kill",
+    "cancelled",
+    "repeat",
+    "repeat_stdio",
+    "race",
+    "replay",
+    "drift",
+)
+SMALL: Final = {
+    "lives": 300,
+    "wire": 100,
+    "matrix": 0,
+    "kill": 40,
+    "cancelled": 30,
+    "repeat": 50,
+    "repeat_stdio": 30,
+    "race": 10,
+}
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
 

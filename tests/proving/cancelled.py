@@ -18,9 +18,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from tests.proving.oracle import believed
+from tests.proving.commits import CLIENTS, Commit, ends, is_gone, proposed, served
 from tests.proving.proxy import Passage, Proxy
-from tests.proving.session import YES, Era, Message, PipedSession, Way
+from tests.proving.session import Era, PipedSession, Way
 from tests.proving.stand import RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
 from tests.proving.zygote import Zygote
@@ -28,13 +28,6 @@ from tests.proving.zygote import Zygote
 __all__ = ["run"]
 
 _SIDE_BY_SIDE: Final = 6
-_CLIENTS: Final[tuple[tuple[Era, Way], ...]] = (
-    ("2025-11-25", "host"),
-    ("2025-11-25", "host"),
-    ("2026-07-28", "host"),
-    ("2026-07-28", "asked"),
-    ("2025-11-25", "asked"),
-)
 _ENDINGS: Final = ("cancelled", "timed out", "end of input", "client gone", "SIGTERM", "SIGINT", "SIGTERM twice")
 _INSTANTS: Final = (
     "the order arrives",
@@ -51,8 +44,6 @@ _ENDS_WITHIN_S: Final = 2.0
 _ENDS_UNANSWERED_WITHIN_S: Final = 18.0
 """A call's own limits are 13 s for an order, and after a signal the process leaves after 15 s whatever happens."""
 _INSTANT_COMES_WITHIN_S: Final = 2.0
-_GIVE_UP_AFTER_S: Final = 30.0
-_ENDED_WELL: Final = frozenset({0, 128 + signal.SIGINT, 128 + signal.SIGTERM})
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
@@ -81,13 +72,12 @@ async def _side_by_side(numbers: Iterable[int], seed: int, folder: Path) -> Tall
 async def _measured(zygote: Zygote, folder: Path) -> float:
     """How long a commit takes here when nothing interrupts it and the exchange answers at once."""
     async with a_stand(folder / "measured", Story(-1), Tally()) as stand:
-        session = await _served(zygote, stand, stand.exchange.address, *_CLIENTS[0])
-        commit = await _begun(session, stand, stand.an_order(RESTS))
+        session = await served(zygote, stand, stand.exchange.address, *CLIENTS[0])
+        commit = await proposed(session, stand, stand.an_order(RESTS))
         begun_s = time.monotonic()
-        await session.answer(commit.number)
+        await session.answer(await commit.is_delivered(session))
         took_s = time.monotonic() - begun_s
-        session.ends_input()
-        await session.ended()
+        await ends(session, stand, _ENDS_WITHIN_S)
     return took_s
 
 
@@ -108,15 +98,6 @@ async def _case(zygote: Zygote, commit_s: float, number: int, seed: int, folder:
     return tally
 
 
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    """The call whose answer tells of the commit. `confirm`: the arguments of confirm_order where that is the call."""
-
-    number: int
-    ticket_id: str
-    confirm: Message | None = None
-
-
 @dataclass
 class _Case:
     draw: random.Random
@@ -130,7 +111,7 @@ class _Case:
 
     async def lived(self) -> None:
         """One ticket, its commit, the end of it, and perhaps a second server."""
-        era, way = self.draw.choice(_CLIENTS)
+        era, way = self.draw.choice(CLIENTS)
         ending = self.draw.choice(_ENDINGS)
         order = self.stand.an_order(self.draw.choice([RESTS, RESTS, Decimal("1.03")]))
         delays_s = self._slowed_down()
@@ -138,8 +119,9 @@ class _Case:
         after_s = self.draw.uniform(0.0, 1.1) * (self.commit_s + delays_s)
         is_served_again = self.draw.random() < 0.4
 
-        session = await _served(self.zygote, self.stand, self.proxy.address, era, way)
-        commit = await _begun(session, self.stand, order)
+        session = await served(self.zygote, self.stand, self.proxy.address, era, way)
+        commit = await proposed(session, self.stand, order)
+        await commit.is_delivered(session)
         await self._comes(instant, after_s)
         when = instant or "any time"
         self.stand.tally.faults[f"{ending}, {when}"] += 1
@@ -193,7 +175,7 @@ class _Case:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.reached[instant].wait(), _INSTANT_COMES_WITHIN_S)
 
-    async def _ends(self, session: PipedSession, ending: str, commit: _Commit) -> None:
+    async def _ends(self, session: PipedSession, ending: str, commit: Commit) -> None:
         """Bring it about, and see that the process ends well and in time."""
         pid = session.pipes.pid
         if ending in ("cancelled", "timed out"):
@@ -213,70 +195,24 @@ class _Case:
                 session.stops_reading()
             case _:
                 session.ends_input()
-        await self._is_gone(session, left_s)
 
-    async def _is_gone(self, session: PipedSession, left_s: float) -> None:
-        try:
-            status, ended_s = await asyncio.wait_for(session.ended(), _GIVE_UP_AFTER_S)
-        except TimeoutError:
-            session.pipes.kill()
-            self.stand.blame([("unresolved", f"the server did not end within {_GIVE_UP_AFTER_S:.0f} s")])
-            return
-        took_s = ended_s - left_s
-        self.stand.story.tell(f"the server ended with {status} after {took_s:.2f} s")
-        allowed_s = _ENDS_WITHIN_S + max(self.answered_s - left_s, 0.0)
-        if took_s > (_ENDS_UNANSWERED_WITHIN_S if self.is_unanswered else allowed_s):
-            self.stand.blame([("unresolved", f"the server took {took_s:.2f} s to end, {allowed_s:.2f} s were allowed")])
-        if status not in _ENDED_WELL:
-            self.stand.blame([("unresolved", f"the server ended with {status}")])
+        def within_s() -> float:
+            if self.is_unanswered:
+                return _ENDS_UNANSWERED_WITHIN_S
+            return _ENDS_WITHIN_S + max(self.answered_s - left_s, 0.0)
 
-    async def _served_again(self, era: Era, way: Way, commit: _Commit) -> None:
+        await is_gone(session, self.stand, left_s, within_s)
+
+    async def _served_again(self, era: Era, way: Way, commit: Commit) -> None:
         """The next server is asked for the same commit and what became of it."""
-        session = await _served(self.zygote, self.stand, self.proxy.address, era, way)
-        if commit.confirm is not None:
-            self.stand.heard("the same again", await session.call("confirm_order", commit.confirm), commit.ticket_id)
+        session = await served(self.zygote, self.stand, self.proxy.address, era, way)
+        if way == "host":
+            number = await commit.is_delivered(session)
+            answer = await session.answer(number)
+            self.stand.heard("the same again", answer and answer.get("result"), commit.ticket_id)
         checked = await session.call("check_order", {"order_id": commit.ticket_id})
         self.stand.heard("check by the next server", checked)
-        left_s = time.monotonic()
-        session.ends_input()
-        await self._is_gone(session, left_s)
-
-
-async def _served(zygote: Zygote, stand: Stand, address: str, era: Era, way: Way) -> PipedSession:
-    """A server of this state folder, and its client."""
-    session = PipedSession(zygote.start(stand.arguments, stand.environ(address)), era, way)
-    await session.opens()
-    await session.begins()
-    return session
-
-
-async def _begun(session: PipedSession, stand: Stand, order: Message) -> _Commit:
-    """Propose, and send what lets the order go: the confirmation, or the person's answer."""
-    number = session.next_number()
-    place = {"name": "place_limit_order", "arguments": order}
-    await session.asks(number, "tools/call", place)
-    if session.way == "asked" and session.era == "2025-11-25":
-        question = await session.questions.get()
-        ticket_id = _the_ticket(stand)
-        await session.says_yes(question)
-        return _Commit(number, ticket_id)
-    answer = await session.answer(number)
-    assert answer is not None
-    proposed: Message = answer["result"]
-    number, ticket_id = session.next_number(), _the_ticket(stand)
-    if session.way == "asked":
-        repeated = {**place, "inputResponses": {"approve": YES}, "requestState": proposed["requestState"]}
-        await session.asks(number, "tools/call", repeated)
-        return _Commit(number, ticket_id)
-    confirm = {"ticket_id": ticket_id, "order": proposed["structuredContent"]["order"]}
-    await session.asks(number, "tools/call", {"name": "confirm_order", "arguments": confirm})
-    return _Commit(number, ticket_id, confirm)
-
-
-def _the_ticket(stand: Stand) -> str:
-    (ticket_id,) = believed(stand.journal)
-    stand.story.tell(f"proposed {ticket_id}: buy 0.001 BTC at {stand.price}")
-    return ticket_id
+        await ends(session, self.stand, _ENDS_WITHIN_S)
 
 
 def _signals(pid: int, number: signal.Signals) -> None:
