@@ -288,7 +288,7 @@ def _status(*, acted: bool, status: int, headers: str = "") -> Callable[[Setting
 
 
 CATALOGUE: Final = (
-    Breakage("F1 refused after an answer", _refuses_after),
+    Breakage("gone for a while after an answer", _refuses_after),
     Breakage("F4 reset before it was read", _reset_unread),
     Breakage("idle connection closed as it is used", _closed_unread),
     Breakage("connection closed after an answer", _closed_after_answer),

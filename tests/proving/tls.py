@@ -4,6 +4,7 @@ A client of its own reads them each time it is made, which takes longer than a l
 """
 
 import ssl
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -15,9 +16,24 @@ _LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=2
 """As in `okx_mcp.okx.rest`."""
 
 
-def network() -> httpx2.AsyncHTTPTransport:
+class _Network(httpx2.AsyncHTTPTransport):
+    """`refused` is called when no connection could be made: only this side knows."""
+
+    def __init__(self, refused: Callable[[], None]) -> None:
+        super().__init__(verify=_certificates(), limits=_LIMITS)
+        self._refused = refused
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.ConnectError:
+            self._refused()
+            raise
+
+
+def network(refused: Callable[[], None] = lambda: None) -> httpx2.AsyncBaseTransport:
     """For one client."""
-    return httpx2.AsyncHTTPTransport(verify=_certificates(), limits=_LIMITS)
+    return _Network(refused)
 
 
 @cache

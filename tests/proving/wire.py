@@ -141,12 +141,16 @@ class _Life:
         self.client = OkxClient(
             self.proxy.address,
             self.oracle.exchange.owner,
-            transport=network(),
+            transport=network(self._refused),
             clock=self.clock,
             answer_within_s=_ANSWER_WITHIN_S,
         )
         account = Account(Environment.PAPER, Site.GLOBAL, self.client.key_fingerprint)
         self.desk = OrderDesk(account, self.client, Journal(self.journal, clock=self.clock), self.clock)
+
+    def _refused(self) -> None:
+        self.tally.faults["F1 refused"] += 1
+        self.story.tell("F1 refused")
 
     async def ends(self) -> None:
         self.desk.close()
