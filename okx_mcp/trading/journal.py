@@ -24,7 +24,7 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledO
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Begun", "Journal", "has_open_ends"]
+__all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -163,7 +163,7 @@ class Journal:
             if found.state is OrderState.PROPOSED and now_ms >= found.ticket.expires_ms:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
                 _record(db, found)
-            if found.state is OrderState.INTENT and abs(now_ms - found.at_ms) > _ABANDONED_AFTER_MS:
+            if found.state is OrderState.INTENT and is_abandoned(found, now_ms):
                 reason = "okx-mcp ended before it could send the order."
                 found = _moved(found, OrderState.NOT_SENT, now_ms, reason=reason)
                 _record(db, found)
@@ -262,6 +262,11 @@ class Journal:
         return self._connection
 
 
+def is_abandoned(receipt: Receipt, now_ms: int) -> bool:
+    """Whether whoever began to send this order cannot be at it any more."""
+    return abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS
+
+
 def has_open_ends(path: Path) -> bool:
     """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
     marks = ", ".join("?" * len(_OPEN_ENDS))
@@ -326,11 +331,7 @@ def _refuse_beside_amendment(db: sqlite3.Connection, ticket: Ticket) -> None:
 
 def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Receipt]:
     open_ends = _in_states(db, account, (OrderState.SENT, OrderState.UNKNOWN))
-    return [
-        receipt
-        for receipt in open_ends
-        if receipt.state is OrderState.UNKNOWN or abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS
-    ]
+    return [receipt for receipt in open_ends if receipt.state is OrderState.UNKNOWN or is_abandoned(receipt, now_ms)]
 
 
 def _in_states(db: sqlite3.Connection, account: Account, states: Sequence[OrderState]) -> list[Receipt]:

@@ -41,6 +41,7 @@ __all__ = [
 
 OrderSent = Literal["no", "yes", "unknown"]
 
+_SPOT_MODES: Final = frozenset({TdMode.CASH, TdMode.CROSS})
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
 
@@ -251,8 +252,9 @@ class Ticket:
     def sends_what_it_shows(self) -> bool:
         """Whether the body is the one that its digest and its shown figures stand for."""
         if isinstance(self.intent, LimitOrder):
-            shown = self.intent.body(self.id, TdMode.CASH, self.quantity) | {"tdMode": self.body.get("tdMode", "")}
-            shown["px"] = plain(self.price)
+            if self.body.get("tdMode") not in _SPOT_MODES or self.price != self.intent.price:
+                return False
+            shown = self.intent.body(self.id, TdMode(self.body["tdMode"]), self.quantity)
         else:
             shown = self.intent.body(self.id, self._changed, self.quantity, self.price)
         return self.body == shown and self.digest == body_digest(self.body)
@@ -274,7 +276,8 @@ class Ticket:
         )
         if isinstance(self.intent, LimitOrder):
             kind = "" if self.intent.ord_type is OrdType.LIMIT else f", {self.intent.ord_type}"
-            what = f"{exact} ({self.intent.inst_id} limit order{kind})"
+            mode = "" if self.body.get("tdMode") == TdMode.CASH else f", {self.body.get('tdMode')}"
+            what = f"{exact} ({self.intent.inst_id} limit order{kind}{mode})"
         else:
             what = f"change order {self._changed.ord_id} to {exact} ({self.intent.inst_id}, was {self._changed.terms})"
         return f"{self.account.environment.upper()}: {what}"

@@ -13,7 +13,7 @@ from okx_mcp.okx.errors import OkxError, Unknown
 from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.exchange import Exchange
-from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal import Journal, is_abandoned
 from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Receipt, Ticket, is_ord_id
 from okx_mcp.trading.refusals import JournalUnavailable
 
@@ -107,6 +107,14 @@ class Reconciler:
         return self._exchange.exchange_clock.now_ms()
 
     async def _closed_if_overdue(self, receipt: Receipt) -> Receipt:
+        """An INTENT that is about to be given up is asked for first: the journal may be an old copy, put back."""
+        try:
+            if receipt.state is OrderState.INTENT and is_abandoned(receipt, self.now_ms()):
+                found = await self.found(receipt)
+                if found is not None:
+                    return found
+        except OkxError:
+            return receipt
         try:
             return await self._journal.close_if_overdue(receipt, self.now_ms())
         except JournalUnavailable:

@@ -19,7 +19,7 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt
-from tests.proving.claims import Claims
+from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.session import Message
@@ -47,10 +47,10 @@ class Stand:
     oracle: Oracle
     exchange: Loopback
     price: str = ""
-    claims: Claims = field(init=False)
+    answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.claims = Claims(self.oracle)
+        self.answers = Answers(self.oracle)
 
     @property
     def journal(self) -> Path:
@@ -86,10 +86,10 @@ class Stand:
             text = str(result.get("content"))
             self.story.tell(f"{what}: {text}")
             if ticket_id is not None and _NOTHING_SENT in text:
-                self.claims.denied.append((ticket_id, "not sent"))
+                self.answers.denied.append((ticket_id, "not sent"))
             return None
         self.story.tell(f"{what}: {report['state']}")
-        self.blame(self.claims.told(report["ticket_id"], report["state"], report.get("order_id")))
+        self.blame(self.answers.told(report["ticket_id"], report["state"], report.get("order_id")))
         return report
 
     def blame(self, findings: Iterable[Finding]) -> None:
@@ -108,16 +108,16 @@ class Stand:
                 if not await desk.settle_open_ends():
                     break
             for ticket_id in states:
-                before = self.claims.at_exchange()
+                before = self.answers.at_exchange()
                 found = await desk.check(ticket_id)
                 assert isinstance(found, Receipt)
                 self.story.tell(f"at rest: {found.state}")
-                self.blame(self.claims.told(ticket_id, found.state.value, found.ord_id, before))
+                self.blame(self.answers.told(ticket_id, found.state.value, found.ord_id, before))
         finally:
             desk.close()
             await client.aclose()
         approved = {ticket_id: self._body(ticket_id) for ticket_id in states}
-        self.blame([*self.oracle.findings(approved, believed(self.journal)), *self.claims.findings()])
+        self.blame([*self.oracle.findings(approved, believed(self.journal)), *self.answers.findings()])
 
     def _body(self, ticket_id: str) -> dict[str, str]:
         """What the person saw and approved, as it has to go to the exchange."""

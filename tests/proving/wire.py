@@ -30,7 +30,7 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
-from tests.proving.claims import Claims
+from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.proxy import Proxy
@@ -94,7 +94,7 @@ class _Life:
     oracle: Oracle
     proxy: Proxy
     journal: Path
-    claims: Claims
+    answers: Answers
     client: OkxClient = field(init=False)
     desk: OrderDesk = field(init=False)
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class _Life:
     def judge(self) -> None:
         """Hold what is believed and what was told against the exchange's record."""
         states = believed(self.journal) if self.journal.exists() else {}
-        self.blame([*self.oracle.findings(self.approved, states), *self.claims.findings(), *self._misread()])
+        self.blame([*self.oracle.findings(self.approved, states), *self.answers.findings(), *self._misread()])
 
     def blame(self, findings: Iterable[Finding]) -> None:
         for violation, what in findings:
@@ -195,13 +195,13 @@ class _Life:
 
     async def _asked(self, deed: str, ask: Callable[[], Awaitable[Answered]], *, is_fresh: bool = True) -> None:
         """Do it, and hold what it tells against what the exchange had meanwhile."""
-        before = self.claims.at_exchange() if is_fresh else None
+        before = self.answers.at_exchange() if is_fresh else None
 
         async def told() -> None:
             found = await ask()
             self.story.tell(f"{deed}: {found.state if found else None}")
             if isinstance(found, Receipt):
-                self.blame(self.claims.told(found.ticket.id, found.state.value, found.ord_id, before))
+                self.blame(self.answers.told(found.ticket.id, found.state.value, found.ord_id, before))
 
         await self._done(deed, told())
 
@@ -258,7 +258,7 @@ async def _a_life(draw: random.Random, story: Story, tally: Tally, journal: Path
     await exchange.open()
     proxy = Proxy(exchange.port)
     proxy.up()
-    life = _Life(draw, story, tally, clock, oracle, proxy, journal, Claims(oracle))
+    life = _Life(draw, story, tally, clock, oracle, proxy, journal, Answers(oracle))
     await life.starts()
     try:
         yield life

@@ -1,0 +1,439 @@
+"""SIGKILL at every step of placing, amending, cancelling and settling; then a restart, and the truth.
+
+A life runs in a forked process and dies at one of its steps: before and after every statement that its journal
+executes, and around every request. Dry runs tell which steps there are. Of the cases, the first go through all of
+them, one each; of the others half die at a step and half at an instant that the clock on the wall picks, which no seed
+repeats. What a process reports in the middle of its life is judged at that moment.
+"""
+
+import os
+import random
+import select
+import signal
+import sqlite3
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import OkxError
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
+from okx_mcp.trading.refusals import JournalUnavailable, Refusal
+from tests.clocks import VirtualClock
+from tests.proving.claims import Claims
+from tests.proving.exchange_apart import Asked, ExchangeTime, Line, Told, answered
+from tests.proving.oracle import Oracle, believed
+from tests.proving.tally import Story, Tally
+from tests.trading.floor import a_desk, buy, buy_at_once, close_desks
+from tests.wire import Wire
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["run"]
+
+_NEVER: Final = 1_000_000_000
+_CONNECT: Final = sqlite3.connect
+
+
+class Steps:
+    """The steps of a process, counted from `begin` on; at number `last` it dies."""
+
+    def __init__(self, last: int, report: Callable[[Told], None] | None = None) -> None:
+        self._last = last
+        self._report = report
+        self._count = 0
+        self._counts = False
+
+    def begin(self) -> None:
+        self._counts = True
+
+    def at(self, name: str) -> None:
+        if not self._counts:
+            return
+        if self._count == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._count += 1
+        if self._report is not None:
+            self._report(Told("step", (name,)))
+
+    def connect(self, *args: Any, **options: Any) -> sqlite3.Connection:
+        """As `sqlite3.connect`, every statement a step before and after it."""
+        at = self.at
+
+        class Stepping(sqlite3.Connection):
+            def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+                result = super().execute(sql, parameters)
+                at(f"after {_short(sql)}")
+                return result
+
+            def executescript(self, script: str, /) -> sqlite3.Cursor:
+                result = super().executescript(script)
+                at("after the schema")
+                return result
+
+        at("before the journal is opened")
+        db = _CONNECT(*args, **options, factory=Stepping)
+        db.set_trace_callback(lambda sql: at(f"before {_short(sql)}"))
+        at("after the journal is opened")
+        return db
+
+
+def _short(sql: str) -> str:
+    return " ".join(sql.split())[:40]
+
+
+@dataclass(slots=True)
+class Process:
+    """What a life has in its own process."""
+
+    pipe: "Connection[Any, Any]"
+    clock: VirtualClock
+    steps: Steps
+    line: Line
+    client: OkxClient
+    journal: Path
+    approvals: list[Approval]
+
+    def desk(self) -> OrderDesk:
+        return a_desk(self.client, Journal(self.journal, clock=self.clock), self.clock)
+
+    async def approve(self, desk: OrderDesk, intent: LimitOrder | Amendment) -> Approval:
+        ticket = await desk.propose(intent, Channel.HOST)
+        self.pipe.send(Told("approved", (ticket.id, ticket.digest, ticket.line), dict(ticket.body)))
+        return Approval(ticket.id, ticket.digest, Channel.HOST)
+
+    def told(self, found: Receipt | OrderView | None) -> None:
+        if isinstance(found, Receipt):
+            self.pipe.send(Told("receipt", (found.ticket.id, found.state.value)))
+
+    async def places(self, intent: LimitOrder | Amendment) -> Receipt:
+        desk = self.desk()
+        receipt = await desk.commit(await self.approve(desk, intent))
+        self.told(receipt)
+        return receipt
+
+
+# --- the lives ----------------------------------------------------------------------------------------------------
+
+
+async def _place(process: Process) -> None:
+    process.steps.begin()
+    await process.places(buy())
+
+
+async def _place_filled(process: Process) -> None:
+    intent = await buy_at_once(process.client)
+    process.steps.begin()
+    await process.places(intent)
+
+
+async def _amend_price(process: Process) -> None:
+    ticket = (await process.places(buy())).ticket
+    process.steps.begin()
+    await process.places(Amendment("BTC-USDT", ticket.id, price=Decimal(31000)))
+
+
+async def _amend_size(process: Process) -> None:
+    ord_id = (await process.places(buy())).ord_id
+    process.steps.begin()
+    await process.places(Amendment("BTC-USDT", ord_id or "", size=Decimal("0.002")))
+
+
+async def _cancel(process: Process) -> None:
+    ticket = (await process.places(buy())).ticket
+    desk = process.desk()
+    process.steps.begin()
+    process.told(await desk.cancel(ticket.id))
+
+
+async def _cancel_by_ord_id(process: Process) -> None:
+    ord_id = (await process.places(buy())).ord_id
+    desk = process.desk()
+    process.steps.begin()
+    process.told(await desk.cancel(ord_id or "", "BTC-USDT"))
+
+
+async def _cancel_ticket(process: Process) -> None:
+    desk = process.desk()
+    approval = await process.approve(desk, buy())
+    process.steps.begin()
+    process.told(await desk.cancel(approval.ticket_id))
+
+
+async def _settle_what_arrived(process: Process) -> None:
+    await _in_the_dark(process, posts_arrive=True)
+
+
+async def _settle_what_never_arrived(process: Process) -> None:
+    await _in_the_dark(process, posts_arrive=False)
+
+
+async def _in_the_dark(process: Process, *, posts_arrive: bool) -> None:
+    """An order whose answer is lost, as is every question about it, until another desk settles it."""
+    desk = process.desk()
+    approval = await process.approve(desk, buy())
+    process.line.dark = replace(process.line.dark, is_dark=True, posts_arrive=posts_arrive)
+    process.told(await desk.commit(approval))
+    process.line.dark.is_dark = False
+    process.clock.advance(21)
+    process.steps.begin()
+    for receipt in await process.desk().settle_open_ends():
+        process.told(receipt)
+
+
+async def _restart(process: Process) -> None:
+    """A process that finds what an earlier one left, settles it, and is asked to commit the same once more."""
+    desk = process.desk()
+    process.steps.begin()
+    await desk.settle_open_ends()
+    for approval in process.approvals:
+        with suppress(Refusal, OkxError):
+            process.told(await desk.commit(approval))
+
+
+Life = Callable[[Process], Awaitable[None]]
+
+_LIVES: Final[dict[str, Life]] = {
+    "place": _place,
+    "place and fill": _place_filled,
+    "amend price": _amend_price,
+    "amend size": _amend_size,
+    "cancel": _cancel,
+    "cancel by ordId": _cancel_by_ord_id,
+    "cancel a ticket": _cancel_ticket,
+    "settle what arrived": _settle_what_arrived,
+    "settle what never arrived": _settle_what_never_arrived,
+}
+
+
+# --- one process of them -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Case:
+    """What outlives the processes of one case."""
+
+    journal: Path
+    story: Story
+    time: ExchangeTime = field(default_factory=ExchangeTime)
+    approved: dict[str, dict[str, str]] = field(default_factory=dict)
+    approvals: list[Approval] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    oracle: Oracle = field(init=False)
+    claims: Claims = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.oracle = Oracle(PaperExchange(now_us=self.time, rate_limits=False))
+        self.claims = Claims(self.oracle)
+
+    def hears(self, told: Told) -> None:
+        match told.what:
+            case "approved":
+                ticket_id, digest, line = told.values
+                self.approved[ticket_id] = dict(told.body or {})
+                self.approvals.append(Approval(ticket_id, digest, Channel.HOST))
+                self.story.tell(f"approved {ticket_id}: {line}")
+            case "receipt":
+                self.claims.told(*told.values)
+                self.story.tell(f"told: {' is '.join(told.values)}")
+            case "step":
+                self.steps.append(told.values[0])
+            case _:
+                raise RuntimeError(told.values[0])
+
+
+def _lives(case: Case, life: Life, last: int = _NEVER, after_s: float | None = None, *, dry: bool = False) -> bool:
+    """Run a life in a process of its own until its end, its last step or an instant. Whether it was killed."""
+    case.time.starts_anew()
+    ours, theirs = Pipe()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _live(theirs, case, life, last, dry=dry)
+    theirs.close()
+    if after_s is not None:
+        _serve(ours, case, time.perf_counter() + after_s)
+        os.kill(pid, signal.SIGKILL)
+    _serve(ours, case)
+    ours.close()
+    _, status = os.waitpid(pid, 0)
+    return os.WIFSIGNALED(status)
+
+
+def _serve(pipe: "Connection[Any, Any]", case: Case, until_s: float | None = None) -> None:
+    """Be the exchange until the other end is closed, or until that moment."""
+    with suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        while until_s is None or select.select([pipe], [], [], max(until_s - time.perf_counter(), 0.0))[0]:
+            said = pipe.recv()
+            if isinstance(said, Asked):
+                case.time.passed(said.elapsed_s)
+                pipe.send(answered(case.oracle, said))
+            else:
+                case.hears(said)
+
+
+def _live(pipe: "Connection[Any, Any]", case: Case, life: Life, last: int, *, dry: bool) -> None:
+    """The whole of a forked process. Never returns."""
+    steps = Steps(last, pipe.send if dry else None)
+    sqlite3.connect = steps.connect  # type: ignore[assignment]  # in this process, which ends here
+    clock = VirtualClock(case.time() // 1000)
+    line = Line(pipe, clock, steps.at)
+    try:
+        client = _client(case, line, clock)
+        anyio.run(life, Process(pipe, clock, steps, line, client, case.journal, case.approvals))
+    except BaseException:  # noqa: BLE001  # whatever it is, the parent is to know of it
+        with suppress(OSError):
+            pipe.send(Told("failed", (traceback.format_exc(),)))
+    finally:
+        os._exit(0)
+
+
+def _client(case: Case, transport: Line | Wire, clock: VirtualClock) -> OkxClient:
+    return OkxClient("http://127.0.0.1", case.oracle.exchange.owner, transport=transport, clock=clock)
+
+
+# --- the restart ---------------------------------------------------------------------------------------------------
+
+
+async def _find_out(case: Case, draw: random.Random, *, cancels: bool) -> None:
+    """A new server on the journal: everything is asked, committed again, settled, until all is at rest."""
+    clock = VirtualClock(case.time() // 1000 + draw.choice([0, -40_000, 40_000]))
+    case.time.starts_anew()
+    started_s, exchange_time = clock.monotonic_s(), case.time
+    wire = Wire(_AsTimePasses(case.oracle, lambda: exchange_time.passed(clock.monotonic_s() - started_s)))
+    async with _client(case, wire, clock) as client:
+        clock.advance(draw.choice([0, 0, 1, 8, 21, 400]))
+        desk = a_desk(client, Journal(case.journal, clock=clock), clock)
+        actions = ["commit"] * draw.randint(1, 3) + ["settle"] + ["cancel"] * cancels
+        draw.shuffle(actions)
+        for action in actions:
+            await _act(case, desk, action)
+        for _ in range(3):
+            clock.advance(21)
+            if not await desk.settle_open_ends():
+                break
+        if cancels:
+            await _act(case, desk, "cancel")
+        await _act(case, desk, "commit")
+        for ticket_id in believed(case.journal):
+            _heard(case, "at rest", await desk.check(ticket_id))
+
+
+async def _act(case: Case, desk: OrderDesk, action: str) -> None:
+    for approval in case.approvals:
+        try:
+            match action:
+                case "commit":
+                    _heard(case, "commit again", await desk.commit(approval))
+                case "cancel":
+                    _heard(case, "cancel", await desk.cancel(approval.ticket_id))
+                case _:
+                    for receipt in await desk.settle_open_ends():
+                        _heard(case, "still open", receipt)
+        except JournalUnavailable:
+            raise
+        except (Refusal, OkxError) as refusal:
+            case.story.tell(f"{action} {approval.ticket_id}: {refusal}")
+
+
+def _heard(case: Case, what: str, found: Receipt | OrderView | None) -> None:
+    if isinstance(found, Receipt):
+        case.claims.told(found.ticket.id, found.state.value)
+        case.story.tell(f"{what}: {found.ticket.id} is {found.state}")
+
+
+class _AsTimePasses:
+    """The oracle as an ASGI application that first takes notice of what time it is."""
+
+    def __init__(self, oracle: Oracle, look: Callable[[], None]) -> None:
+        self._oracle = oracle
+        self._look = look
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._look()
+        await self._oracle.app(scope, receive, send)
+
+
+# --- the experiment ------------------------------------------------------------------------------------------------
+
+
+def run(numbers: range, seed: int, folder: Path) -> Tally:
+    """Case k below the number of steps dies at step k; after that what is drawn decides."""
+    tally = Tally()
+    steps = [(name, number, step) for name in _LIVES for number, step in enumerate(_steps_of(name, folder))]
+    tally.cells = dict.fromkeys((f"{name}, step {number}: {step}" for name, number, step in steps), "not run")
+    for number in numbers:
+        draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
+        name, last, step = steps[number] if number < len(steps) else draw.choice(steps)
+        by_clock = number >= len(steps) and draw.random() < 0.5
+        case = Case(folder / f"{number}.sqlite3", Story(number))
+        _dies(case, name, last, step, draw, tally, by_clock=by_clock)
+        _judge(case, name, draw, tally)
+        if not by_clock:
+            tally.cells[f"{name}, step {last}: {step}"] = "killed"
+        tally.n += 1
+        _remove(case.journal)
+    if tally.n < len(steps):
+        tally.cells.clear()  # a table with most of its cells empty tells nothing
+    return tally
+
+
+def _dies(case: Case, name: str, last: int, step: str, draw: random.Random, tally: Tally, *, by_clock: bool) -> None:
+    if by_clock:
+        after_s = draw.uniform(0.0, 0.02)
+        case.story.tell(f"{name}: killed {after_s * 1000:.2f} ms after its start, by the clock")
+        killed = _lives(case, _LIVES[name], after_s=after_s)
+        tally.faults["killed by the clock" if killed else "ended before it was killed"] += 1
+    else:
+        case.story.tell(f"{name}: killed at step {last}, {step}")
+        killed = _lives(case, _LIVES[name], last)
+        tally.faults[f"killed in {name}" if killed else "step not met"] += 1
+        if not killed:
+            tally.blame(case.story.fails("unresolved", f"{name} never came to step {last}, {step}"))
+    for _ in range(draw.choice([0, 0, 1, 2])):
+        last = draw.randrange(80)
+        case.story.tell(f"restarted, and killed at step {last} if it comes so far")
+        tally.faults["killed while settling"] += _lives(case, _restart, last)
+
+
+def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
+    try:
+        anyio.run(_settle_all, case, draw, name)
+    except JournalUnavailable as unavailable:
+        tally.blame(case.story.fails("lost", f"the journal does not open: {unavailable}"))
+        return
+    for violation, what in (*case.oracle.findings(case.approved, believed(case.journal)), *case.claims.findings()):
+        tally.blame(case.story.fails(violation, what))
+
+
+async def _settle_all(case: Case, draw: random.Random, name: str) -> None:
+    try:
+        await _find_out(case, draw, cancels=name.startswith("cancel"))
+    finally:
+        close_desks()
+
+
+def _steps_of(name: str, folder: Path) -> Iterable[str]:
+    """By a dry run."""
+    case = Case(folder / "dry.sqlite3", Story(-1))
+    _lives(case, _LIVES[name], dry=True)
+    _remove(case.journal)
+    return case.steps
+
+
+def _remove(journal: Path) -> None:
+    for file in journal.parent.glob(f"{journal.name}*"):
+        file.unlink()

@@ -1,0 +1,297 @@
+"""Sixteen processes race for one account: on one approval, beside an order in doubt, against a cancel, against time.
+
+The processes are forked once, wait at one gate in every round and are let go together; the processor's scheduling
+decides the rest, so a round is not repeated by its seed, only its kind. All share one journal file and one clock, which
+runs ten times as fast as the one on the wall and can be put forward.
+"""
+
+import mmap
+import os
+import random
+import struct
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import OkxError
+from okx_mcp.okx.hosts import Site
+from okx_mcp.okx.signing import Credentials
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import Receipt
+from okx_mcp.trading.refusals import Refusal
+from tests.proving.claims import Claims
+from tests.proving.exchange_apart import Asked, Line, answered
+from tests.proving.oracle import Oracle, believed
+from tests.proving.tally import Story, Tally
+from tests.trading.floor import buy
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["run"]
+
+RACERS: Final = 16
+_SPEED: Final = 10
+_OPENED_S: Final = 1_751_000_000.0
+_KINDS: Final = ("one approval", "one approval", "beside an unknown order", "against a cancel", "against its expiry")
+
+
+class SharedClock:
+    """One time for all processes forked after it was made."""
+
+    def __init__(self) -> None:
+        self._ahead = mmap.mmap(-1, 8)
+        self._started_s = time.monotonic()
+
+    def monotonic_s(self) -> float:
+        ahead_s: float = struct.unpack("d", self._ahead[:8])[0]
+        return 1000 + ahead_s + (time.monotonic() - self._started_s) * _SPEED
+
+    def wall_ms(self) -> int:
+        return round((_OPENED_S + self.monotonic_s()) * 1000)
+
+    def now_us(self) -> int:
+        return self.wall_ms() * 1000
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds / _SPEED)
+
+    def put_forward(self, seconds: float) -> None:
+        self._ahead[:8] = struct.pack("d", struct.unpack("d", self._ahead[:8])[0] + max(seconds, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What one process is to do; `at_gate` only once it is let go with all the others."""
+
+    what: str
+    approval: Approval | None = None
+    at_gate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a command. `ready` says that it has not, for the process waits at the gate."""
+
+    ready: bool = False
+    approval: Approval | None = None
+    expires_ms: int = 0
+    body: dict[str, str] = field(default_factory=dict)
+    ticket_id: str = ""
+    state: str = ""
+    failed: str = ""
+
+
+# --- a racer -------------------------------------------------------------------------------------------------------
+
+
+async def _race(pipe: "Connection[Any, Any]", gate: int, owner: Credentials, journal: Path, clock: SharedClock) -> None:
+    client = OkxClient("http://127.0.0.1", owner, transport=Line(pipe, clock, lambda _: None), clock=clock)
+    account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
+    desk = OrderDesk(account, client, Journal(journal, clock=clock, lock_wait_s=60), clock)
+    while True:
+        command: Command = pipe.recv()
+        if command.at_gate:
+            pipe.send(Done(ready=True))
+            os.read(gate, 1)
+        try:
+            pipe.send(await _obey(desk, command))
+        except (Refusal, OkxError) as refusal:
+            pipe.send(Done(state=f"{type(refusal).__name__}: {refusal}"))
+
+
+async def _obey(desk: OrderDesk, command: Command) -> Done:
+    if command.what == "propose":
+        ticket = await desk.propose(buy(), Channel.HOST)
+        approval = Approval(ticket.id, ticket.digest, Channel.HOST)
+        return Done(approval=approval, expires_ms=ticket.expires_ms, body=dict(ticket.body))
+    if command.what == "settle":
+        return Done(state=f"{len(await desk.settle_open_ends())} open")
+    assert command.approval is not None
+    match command.what:
+        case "commit":
+            found: object = await desk.commit(command.approval)
+        case "cancel":
+            found = await desk.cancel(command.approval.ticket_id)
+        case "decline":
+            found = await desk.decline(command.approval.ticket_id, "It was not wanted.")
+        case _:
+            found = await desk.check(command.approval.ticket_id)
+    assert isinstance(found, Receipt)
+    return Done(ticket_id=found.ticket.id, state=found.state.value)
+
+
+# --- the course ----------------------------------------------------------------------------------------------------
+
+
+class Course:
+    """The racers, the gate, and the exchange they race for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = SharedClock()
+        self.journal = folder / "journal.sqlite3"
+        self.oracle = Oracle(PaperExchange(now_us=self.clock.now_us, rate_limits=False))
+        self.claims = Claims(self.oracle)
+        self.approved: dict[str, dict[str, str]] = {}
+        self.loses_answers = False
+        opens, self._gate = os.pipe()
+        self._pipes: list[Connection[Any, Any]] = []
+        self._pids: list[int] = []
+        for _ in range(RACERS):
+            ours, theirs = Pipe()
+            self._pids.append(os.fork())
+            if self._pids[-1] == 0:
+                self._be_racer(theirs, opens)
+            theirs.close()
+            self._pipes.append(ours)
+
+    def _be_racer(self, pipe: "Connection[Any, Any]", gate: int) -> None:
+        try:
+            anyio.run(_race, pipe, gate, self.oracle.exchange.owner, self.journal, self.clock)
+        except BaseException:  # noqa: BLE001  # whatever it is, the experiment is to know of it
+            with suppress(OSError):
+                pipe.send(Done(failed=traceback.format_exc()))
+        finally:
+            os._exit(0)
+
+    def close(self) -> None:
+        """End every racer."""
+        for pid in self._pids:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+    def new_round(self) -> None:
+        self.oracle.exchange.reset()
+        self.oracle.arrivals.clear()
+        self.claims = Claims(self.oracle)
+        self.approved = {}
+
+    def alone(self, racer: int, command: Command) -> Done:
+        return self.together({racer: command})[racer]
+
+    def propose(self, racer: int) -> Done:
+        done = self.alone(racer, Command("propose"))
+        assert done.approval is not None, done
+        self.approved[done.approval.ticket_id] = done.body
+        return done
+
+    def together(self, commands: dict[int, Command]) -> dict[int, Done]:
+        """Give the commands, open the gate when all wait at it, and be the exchange until all are done."""
+        for racer, command in commands.items():
+            self._pipes[racer].send(command)
+        results: dict[int, Done] = {}
+        ready = 0
+        while len(results) < len(commands):
+            speak = wait(self._pipes)
+            for racer, pipe in enumerate(self._pipes):
+                if pipe not in speak:
+                    continue
+                said = pipe.recv()
+                if isinstance(said, Asked):
+                    pipe.send(self._answer(said))
+                    continue
+                assert isinstance(said, Done)
+                if said.failed:
+                    raise RuntimeError(said.failed)
+                if said.ready:
+                    ready += 1
+                    if ready == len(commands):
+                        os.write(self._gate, b"x" * ready)
+                    continue
+                if said.ticket_id:
+                    self.claims.told(said.ticket_id, said.state)
+                results[racer] = said
+        return results
+
+    def _answer(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        answer = answered(self.oracle, asked)
+        if self.loses_answers and b"/trade/" in asked.target:
+            self.clock.put_forward(7)  # or the asking for it takes its twenty seconds
+            return 502, {}, b""
+        return answer
+
+
+# --- the rounds ----------------------------------------------------------------------------------------------------
+
+
+def run(numbers: range, seed: int, folder: Path) -> Tally:
+    """A round each."""
+    tally = Tally()
+    course = Course(folder)
+    try:
+        _all_commit(course, [course.propose(0)] * RACERS)  # every desk has started
+        for number in numbers:
+            draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
+            story = Story(number)
+            course.new_round()
+            kind = draw.choice(_KINDS)
+            story.tell(kind)
+            _round(course, kind, draw, story, tally)
+            _judge(course, story, tally)
+            tally.n += 1
+            tally.faults[kind] += 1
+    finally:
+        course.close()
+    return tally
+
+
+def _all_commit(course: Course, proposed: Sequence[Done]) -> dict[int, Done]:
+    return course.together({i: Command("commit", each.approval, at_gate=True) for i, each in enumerate(proposed)})
+
+
+def _round(course: Course, kind: str, draw: random.Random, story: Story, tally: Tally) -> None:
+    if kind == "beside an unknown order":
+        _beside_unknown(course, draw, story, tally)
+        return
+    one = course.propose(draw.randrange(RACERS))
+    actions = {"one approval": ["commit"], "against a cancel": ["commit", "cancel", "decline"]}.get(
+        kind, ["commit", "check"]
+    )
+    if kind == "against its expiry":
+        course.clock.put_forward((one.expires_ms - course.clock.wall_ms()) / 1000 - draw.uniform(0, 0.3))
+    commands = {racer: Command(draw.choice(actions), one.approval, at_gate=True) for racer in range(RACERS)}
+    results = course.together(commands)
+    for racer, done in results.items():
+        story.tell(f"{racer} {commands[racer].what}: {done.state}")
+    if kind == "one approval" and not course.oracle.exchange.orders():
+        tally.blame(story.fails("lost", "sixteen commits of an approval, and no order"))
+
+
+def _beside_unknown(course: Course, draw: random.Random, story: Story, tally: Tally) -> None:
+    first = draw.randrange(RACERS)
+    doubtful = course.propose(first)
+    others = [course.propose(racer) for racer in range(RACERS)]
+    course.loses_answers = True
+    lost = course.alone(first, Command("commit", doubtful.approval))
+    course.loses_answers = False
+    story.tell(f"{first} commits, and every answer is lost: {lost.state}")
+    posts = len(course.oracle.arrivals)
+    for racer, done in _all_commit(course, others).items():
+        story.tell(f"{racer} commits its own: {done.state}")
+    if lost.state == "unknown" and len(course.oracle.arrivals) > posts:
+        tally.blame(story.fails("doubled", "an order was sent beside an unknown one"))
+
+
+def _judge(course: Course, story: Story, tally: Tally) -> None:
+    course.clock.put_forward(25)
+    story.tell(course.alone(0, Command("settle")).state)
+    for ticket_id in course.approved:
+        done = course.alone(0, Command("check", Approval(ticket_id, "", Channel.HOST)))
+        story.tell(f"{ticket_id} at rest: {done.state}")
+    journal = {ticket: state for ticket, state in believed(course.journal).items() if ticket in course.approved}
+    for violation, what in (*course.oracle.findings(course.approved, journal), *course.claims.findings()):
+        tally.blame(story.fails(violation, what))
