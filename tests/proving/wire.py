@@ -45,6 +45,7 @@ _SIDE_BY_SIDE: Final = 24
 _ANSWER_WITHIN_S: Final = 0.15
 _ALL_WITHIN_S: Final = 2 * _ANSWER_WITHIN_S
 """The client's limit on a whole request: connecting, and answering."""
+_PATIENT_S: Final = 8.0
 
 _DEEDS: Final = ("commit", "two commits", "check", "check", "cancel", "amend", "amend", "wait", "restart", "wall clock")
 _CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
@@ -116,16 +117,26 @@ class _Life:
             await self._deed(self.draw.choice(_DEEDS))
 
     async def come_to_rest(self) -> None:
-        """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known."""
+        """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known.
+
+        In the end a new process asks, with all the patience of a real one: under load a machine that stands still
+        for a moment is one more fault, and an answer left over on a connection spoils one question.
+        """
         self.proxy.heals()
         self.story.tell("the wire is whole")
-        for _ in range(3):
-            await self.clock.skip(21)
-            if not await self.desk.settle_open_ends():
-                break
+        await self._settles()
+        await self.ends()
+        await self.starts(_PATIENT_S)
+        await self._settles()
         for approval in self.approvals:
             if self.desk.ticket(approval.ticket_id).state not in _NOTHING_TO_ASK:
                 await self._asked("at rest", partial(self.desk.check, approval.ticket_id))
+
+    async def _settles(self) -> None:
+        for _ in range(3):
+            await self.clock.skip(21)
+            if not await self.desk.settle_open_ends():
+                return
 
     def judge(self) -> None:
         """Hold what is believed and what was told against the exchange's record."""
@@ -136,14 +147,14 @@ class _Life:
         for violation, what in findings:
             self.tally.blame(self.story.fails(violation, what))
 
-    async def starts(self) -> None:
+    async def starts(self, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
         """A process of ours, with the journal that is there."""
         self.client = OkxClient(
             self.proxy.address,
             self.oracle.exchange.owner,
             transport=network(self._refused),
             clock=self.clock,
-            answer_within_s=_ANSWER_WITHIN_S,
+            answer_within_s=answer_within_s,
         )
         account = Account(Environment.PAPER, Site.GLOBAL, self.client.key_fingerprint)
         self.desk = OrderDesk(account, self.client, Journal(self.journal, clock=self.clock), self.clock)
