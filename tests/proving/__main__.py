@@ -9,27 +9,16 @@ from typing import Final
 
 from tests.proving.running import run_cases
 
-EXPERIMENTS: Final = (
-    "lives",
-    "wire",
-    "matrix",
-    "kill",
-    "cancelled",
-    "repeat",
-    "repeat_stdio",
-    "race",
-    "replay",
-    "drift",
-)
+EXPERIMENTS: Final = ("lives", "wire", "matrix", "kill", "repeat", "race", "replay", "drift")
 SMALL: Final = {
     "lives": 300,
-    "wire": 100,
+    "wire": 60,
     "matrix": 0,
     "kill": 40,
-    "cancelled": 30,
-    "repeat": 50,
-    "repeat_stdio": 30,
+    "repeat": 100,
     "race": 10,
+    "replay": 100,
+    "drift": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

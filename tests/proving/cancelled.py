@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.proving.commits import CLIENTS, Commit, ends, is_gone, proposed, served
-from tests.proving.proxy import Passage, Proxy
+from tests.proving.tcp_proxy import Passage, Proxy
 from tests.proving.session import Era, PipedSession, Way
 from tests.proving.stand import RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally

@@ -33,8 +33,8 @@ from okx_mcp.trading.refusals import Refusal
 from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
-from tests.proving.proxy import Proxy
-from tests.proving.skipping import SkippingClock
+from tests.proving.tcp_proxy import Proxy
+from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tally import Story, Tally
 from tests.proving.tcp_faults import CATALOGUE, Setting, place_of
 from tests.proving.tls import network
