@@ -72,6 +72,12 @@ class Oracle:
             if state in _OPEN_ENDS:
                 yield "unresolved", f"{ticket} ended as {state}"
 
+    def forgotten(self) -> set[str]:
+        """Orders that were placed and that the exchange knows no more: cancelled unfilled, more than two hours ago."""
+        known = {order.cl_ord_id for order in self.exchange.orders()}
+        placed = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
+        return placed - known
+
     def _sent_too_often(self, approved: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
         sent = [arrival for arrival in self.arrivals if arrival.place in (_PLACE, _AMEND)]
         for name, times in Counter(arrival.named for arrival in sent).items():
@@ -88,13 +94,13 @@ class Oracle:
         for order in self.exchange.orders():
             there[order.cl_ord_id].append(order.state)
         done = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
-        for name in done:
+        for name in done - self.forgotten():
             if len(there[name]) > 1:
                 yield "doubled", f"{len(there[name])} orders of {name}"
             believed_state = journal.get(name, "nothing")
             if believed_state in _NEVER_THERE or believed_state == "nothing":
                 yield "lost", f"{name} is {there[name]} at the exchange, {believed_state} in the journal"
-            elif there[name] and believed_state not in _OPEN_ENDS and believed_state != there[name][0]:
+            elif believed_state not in _OPEN_ENDS and believed_state != there[name][0]:
                 yield "misreported", f"{name} is {there[name][0]} at the exchange, {believed_state} in the journal"
         amendments = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND}
         for name, state in journal.items():
