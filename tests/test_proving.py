@@ -1,5 +1,6 @@
 """The proving ground notices a desk whose guard is gone, and what it found is found again from its seed."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.trading import desk, reconcile
 from okx_mcp.trading.outcome import Outcome
 from tests.proving import lives, matrix
+from tests.proving.running import Run
 from tests.proving.tally import Failure, Tally
 
 SEED = 1
@@ -26,15 +28,28 @@ def believes_the_first_denial_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "_DENIALS", 1)
 
 
-@pytest.mark.parametrize("breaks", [takes_a_lost_answer_for_a_refusal, believes_the_first_denial_at_once])
-def test_a_broken_guard_is_found_and_its_case_replays(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, breaks: object
-) -> None:
-    breaks(monkeypatch)  # type: ignore[operator]
+F10 = next(number for number, cell in enumerate(matrix.CELLS) if cell.makes_sense and "F10" in cell.breakage.name)
 
-    found = lives.run(range(200), SEED, tmp_path)
+
+@pytest.mark.parametrize(
+    ("breaks", "run", "cases"),
+    [
+        (takes_a_lost_answer_for_a_refusal, lives.run, range(100)),
+        (believes_the_first_denial_at_once, matrix.run, range(F10, F10 + 1)),
+    ],
+)
+def test_a_broken_guard_is_found_and_its_case_replays(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    breaks: Callable[[pytest.MonkeyPatch], None],
+    run: Run,
+    cases: range,
+) -> None:
+    breaks(monkeypatch)
+
+    found = run(cases, SEED, tmp_path)
     first = found.failures[0]
-    again = lives.run(range(first.number, first.number + 1), SEED, tmp_path)
+    again = run(range(first.number, first.number + 1), SEED, tmp_path)
 
     assert found.violations["lost"]
     assert without_ids(first) in [without_ids(each) for each in again.failures]
