@@ -124,6 +124,11 @@ class Catalogued:
     """Whether it is a whole answer that denies what is so. OKX may do this once, not in every answer for ever."""
 
     @property
+    def stands(self) -> bool:
+        """Whether it goes on by itself once it has begun."""
+        return self.number in _STANDING
+
+    @property
     def id(self) -> str:
         return f"F{self.number}"
 
@@ -210,6 +215,7 @@ def _race(happening: Callable[[dict[str, str]], None]) -> Fault:
     return preceded(lambda request: happening(json.loads(request.content)))
 
 
+_STANDING: Final = frozenset({25, 26, 28})
 _GATEWAY_CODES: Final = ("50004", "51054", "51149")
 
 CATALOGUE: Final = (
@@ -270,7 +276,7 @@ CATALOGUE: Final = (
     ),
     Catalogued(24, "the answer's rows twice", ANYWHERE, _wire(lambda: changed(_twice))),
     Catalogued(24, "the answer twice", ANYWHERE, _wire(lambda: text(lambda content: content * 2))),
-    Catalogued(24, "the answer before it once more", ANYWHERE, _earlier_answer),
+    Catalogued(24, "the answer before it once more", ANYWHERE, _earlier_answer, lies=True),
     Catalogued(25, "not found once", _A_DENIAL, _wire(not_found), lies=True),
     Catalogued(25, "shown after 3 s", _LAGGING, lambda scene, _: preceded(lambda _: scene.hide(3.0))),
     Catalogued(25, "shown after 10 s", _LAGGING, lambda scene, _: preceded(lambda _: scene.hide(10.0))),

@@ -25,6 +25,10 @@ _PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, *LISTS)
 _TIMES: Final = (1, 1, 1, 2, 5)
 _ACTS: Final = ("commit", "both", "check", "cancel", "amend", "amend", "restart", "second", "settle", "wait", "wall")
 _WAITS_S: Final = (0.5, 3.0, 12.0, 30.0, 400.0)
+_COME_LATE: Final = tuple(fault for fault in CATALOGUE if fault.number == 10)  # noqa: PLR2004  # F10
+_SHOWN_AFTER_S: Final = (1.0, 5.0, 10.0)
+_OFTEN_AT_WORST: Final = 0.1
+"""An order that arrives at the last moment and then does not show is what waiting is for; left to chance it is rare."""
 _WALL_MS: Final = (-3_600_000, -40_000, -900, 900, 40_000, 3_600_000)
 
 
@@ -85,16 +89,19 @@ async def _a_life(world: World, number: int, seed: int) -> list[Ticket]:
 
 
 def _arm(world: World, draw: random.Random) -> None:
+    if draw.random() < _OFTEN_AT_WORST:
+        world.hide(draw.choice(_SHOWN_AFTER_S))
+        world.breaks(draw.choice((PLACE, AMEND)), draw.choice(_COME_LATE))
     for _ in range(draw.randint(1, 5)):
         place = draw.choice(_PLACES)
         fault = draw.choice(CATALOGUE)
         while not _may_befall(fault, place):
             fault = draw.choice(CATALOGUE)
-        world.breaks(place, fault, draw.choice(_TIMES))
+        world.breaks(place, fault, 1 if fault.stands else draw.choice(_TIMES))
 
 
 def _may_befall(fault: Catalogued, place: str) -> bool:
-    """A list that lies beside a question that lies leaves nothing that tells the truth, so only one kind of them does."""
+    """Only the question for one order lies: where the lists do too, nothing is left that tells the truth."""
     return fault.scope.applies(place) and not (fault.lies and place in LISTS)
 
 

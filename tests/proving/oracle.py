@@ -149,7 +149,9 @@ class Oracle:
                 yield "doubled", f"order {ord_id} is another's, and was touched"
 
     def _terms(self, ord_id: int) -> tuple[str, str]:
-        return next(((str(each.px), str(each.sz)) for each in self.exchange.orders() if each.ord_id == ord_id), ("", ""))
+        return next(
+            ((str(each.px), str(each.sz)) for each in self.exchange.orders() if each.ord_id == ord_id), ("", "")
+        )
 
 
 def believed(journal: Path) -> dict[str, str]:

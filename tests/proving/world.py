@@ -2,16 +2,15 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from unittest import mock
 
 import anyio.abc
 
-from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.signing import rest_headers, rest_timestamp
 from okx_mcp.paper.exchange import PaperExchange
@@ -28,11 +27,18 @@ from tests.proving.weather import Weather
 from tests.trading.floor import a_client, a_desk
 from tests.wire import Deliver, Fault, Wire
 
+if TYPE_CHECKING:
+    from okx_mcp.okx.client import OkxClient
+
 __all__ = ["World", "ids_from"]
+
+_Said = TypeVar("_Said")
 
 _RESTS_AT: Final = "29000"
 _DEMO: Final = {"Content-Type": "application/json", "x-simulated-trading": "1"}
 _HEALED_AFTER_S: Final = 40.0
+_SETTLED_AFTER: Final = 8
+"""Rounds: an exchange that set its clock back may take an order for minutes yet."""
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -59,6 +65,7 @@ class World:
         self.wire = Wire(self.weather.app)
         self.tally = tally
         self.story = Story(0)
+        self.heard: list[str] = []
         self._tasks = tasks
         self._journal_path = journal
         self._approved: dict[str, Mapping[str, str]] = {}
@@ -66,7 +73,7 @@ class World:
         self._known: set[str] = set()
         self._others: set[str] = set()
         self._committed: set[str] = set()
-        self._clients: list[OkxClient] = []
+        self._clients: list["OkxClient"] = []
         self.desk = self.another_desk()
         self._second: OrderDesk | None = None
 
@@ -106,6 +113,7 @@ class World:
         self._exchange_ahead_us += ms * 1000
 
     def hide(self, seconds: float) -> None:
+        self.story.tell(f"{self._at()} what is new shows after {seconds:g} s")
         self.weather.hide(seconds)
 
     def refuse_key(self, with_code: str) -> None:
@@ -115,12 +123,12 @@ class World:
         return self.weather.answer_before(place.replace("/api/v5", ""))
 
     def other_cancels(self, order: dict[str, str]) -> None:
-        named = {name: order[name] for name in ("instId", "ordId", "clOrdId") if name in order}
-        self._as_other("/api/v5/trade/cancel-order", named)
+        self._as_other("/api/v5/trade/cancel-order", _named(order))
 
     def other_fills(self, order: dict[str, str]) -> None:
-        named = {name: order[name] for name in ("instId", "ordId", "clOrdId") if name in order}
-        self._as_other("/api/v5/trade/amend-order", named | {"newPx": str(round(self.last_price() * Decimal("1.03")))})
+        self._as_other(
+            "/api/v5/trade/amend-order", _named(order) | {"newPx": str(round(self.last_price() * Decimal("1.03")))}
+        )
 
     # --- other people ---------------------------------------------------------------------------------------------
 
@@ -148,55 +156,51 @@ class World:
 
     # --- what our side does, each call judged when it returns -----------------------------------------------------
 
-    async def propose(self, intent: LimitOrder | Amendment, desk: OrderDesk | None = None) -> Ticket | None:
+    async def propose(self, intent: LimitOrder | Amendment) -> Ticket | None:
         """A ticket, or None where the desk said why there is none."""
-        try:
-            ticket = await (desk or self.desk).propose(intent, Channel.HOST)
-        except (Refusal, OkxError) as error:
-            self._tell("propose", f"{type(error).__name__}: {error}")
-            return None
-        self._approved[ticket.id] = ticket.body
-        self._tell("propose", ticket.line)
+        ticket = await self._ask("propose", self.desk.propose(intent, Channel.HOST))
+        if ticket is not None:
+            self._approved[ticket.id] = ticket.body
+            self._tell("propose", ticket.line)
         return ticket
 
     async def commit(self, ticket: Ticket, desk: OrderDesk | None = None) -> Receipt | None:
-        try:
-            receipt = await (desk or self.desk).commit(Approval(ticket.id, ticket.digest, Channel.HOST))
-        except (Refusal, OkxError) as error:
-            self._tell("commit", f"{type(error).__name__}: {error}")
-            sent = [arrival for arrival in self.oracle.arrivals if arrival.named == ticket.id]
-            if sent and ticket.id not in self._committed:
-                self._told.append(("lost", f"commit of {ticket.id} raised {type(error).__name__}, and it was sent"))
-            return None
-        self._committed.add(ticket.id)
-        self._hears("commit", receipt)
+        approval = Approval(ticket.id, ticket.digest, Channel.HOST)
+        receipt = await self._ask("commit", (desk or self.desk).commit(approval))
+        if receipt is not None:
+            self._committed.add(ticket.id)
+            self._hears("commit", receipt)
+        elif ticket.id not in self._committed and any(each.named == ticket.id for each in self.oracle.arrivals):
+            self._told.append(("lost", f"commit of {ticket.id} said that nothing was sent, and it was"))
         return receipt
 
     async def check(self, any_id: str, desk: OrderDesk | None = None) -> Receipt | OrderView | None:
-        try:
-            seen = await (desk or self.desk).check(any_id)
-        except (Refusal, OkxError) as error:
-            self._tell("check", f"{type(error).__name__}: {error}")
-            return None
+        seen = await self._ask("check", (desk or self.desk).check(any_id))
         self._hears("check", seen)
         return seen
 
-    async def cancel(self, any_id: str, desk: OrderDesk | None = None) -> Receipt | OrderView | None:
-        try:
-            seen = await (desk or self.desk).cancel(any_id)
-        except (Refusal, OkxError) as error:
-            self._tell("cancel", f"{type(error).__name__}: {error}")
-            return None
+    async def cancel(self, any_id: str) -> Receipt | OrderView | None:
+        seen = await self._ask("cancel", self.desk.cancel(any_id))
         self._hears("cancel", seen)
         return seen
 
-    async def settle(self, desk: OrderDesk | None = None) -> None:
+    async def settle(self) -> None:
+        still_open = await self._ask("settle", self.desk.settle_open_ends())
+        if still_open is not None:
+            self._tell("settle", f"{len(still_open)} still open")
+
+    async def _ask(self, call: str, asked: Awaitable[_Said]) -> _Said | None:
+        """What the desk said, or None where it raised. What it may not raise is told as a violation."""
         try:
-            still_open = await (desk or self.desk).settle_open_ends()
+            return await asked
         except (Refusal, OkxError) as error:
-            self._tell("settle", f"{type(error).__name__}: {error}")
-            return
-        self._tell("settle", f"{len(still_open)} still open")
+            failed: Exception = error
+        except Exception as error:  # noqa: BLE001  # a fault of our own, to be told with the steps that lead there
+            failed = error
+            self._told.append(("misreported", f"{call} raised {error!r}"))
+        self.heard.append(f"{call}: {type(failed).__name__}")
+        self._tell(call, f"{type(failed).__name__}: {failed}")
+        return None
 
     def waits(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -227,7 +231,7 @@ class World:
         self.weather.clear()
         self.story.tell(f"{self._at()} everything heals")
         await self.clock.sleep(_HEALED_AFTER_S)  # what is still on its way arrives meanwhile
-        for _ in range(3):
+        for _ in range(_SETTLED_AFTER):
             await self.settle()
             if not self.desk.unsettled():
                 break
@@ -247,7 +251,10 @@ class World:
         journal = believed(self._journal_path)
         found = [*self._told, *self.oracle.findings(self._approved, journal)]
         self._told.clear()
-        found += [("misreported", f"another's order {each} was adopted") for each in adopted(self._journal_path) & self._others]
+        found += [
+            ("misreported", f"another's order {each} was adopted")
+            for each in adopted(self._journal_path) & self._others
+        ]
         news = [finding for finding in found if finding[1] not in self._known]
         self._known.update(what for _, what in news)
         return news
@@ -257,13 +264,18 @@ class World:
 
     def _hears(self, call: str, seen: Receipt | OrderView | None) -> None:
         if isinstance(seen, Receipt):
+            self.heard.append(seen.state)
             self._tell(call, f"{seen.ticket.id} is {seen.state} ({seen.code or seen.reason or ''})")
             self._told.extend(self.oracle.hears(seen.ticket.id, seen.state))
-        else:
-            self._tell(call, f"{seen and seen.state}")
+        elif seen is not None:
+            self._tell(call, f"{seen.ord_id} is {seen.state}")
 
     def _tell(self, call: str, what: str) -> None:
         self.story.tell(f"{self._at()} {call}: {what}")
 
     def _at(self) -> str:
         return f"{self.clock.monotonic_s() - 1000:.3f} s"
+
+
+def _named(order: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in order.items() if name in ("instId", "ordId", "clOrdId")}
