@@ -25,7 +25,7 @@ _PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, *LISTS)
 _TIMES: Final = (1, 1, 1, 2, 5)
 _ACTS: Final = ("commit", "both", "check", "cancel", "amend", "amend", "restart", "second", "settle", "wait", "wall")
 _WAITS_S: Final = (0.5, 3.0, 12.0, 30.0, 400.0)
-_COME_LATE: Final = tuple(fault for fault in CATALOGUE if fault.number == 10)  # noqa: PLR2004  # F10
+_COME_LATE: Final = tuple(fault for fault in CATALOGUE if fault.number == 10)  # F10
 _SHOWN_AFTER_S: Final = (1.0, 5.0, 10.0)
 _OFTEN_AT_WORST: Final = 0.1
 """An order that arrives at the last moment and then does not show is what waiting is for; left to chance it is rare."""

@@ -73,7 +73,7 @@ class World:
         self._known: set[str] = set()
         self._others: set[str] = set()
         self._committed: set[str] = set()
-        self._clients: list["OkxClient"] = []
+        self._clients: list[OkxClient] = []
         self.desk = self.another_desk()
         self._second: OrderDesk | None = None
 
