@@ -15,6 +15,7 @@ from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
 from okx_mcp.config import Settings
+from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
@@ -50,8 +51,9 @@ _HOW: Final = (
 class ServerParts:
     """The parts of one server, each made when it is first asked for. `beside` runs what goes on beside the calls."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
+        self._clock = clock or SystemClock()
         self.beside: TaskGroup | None = None
 
     @cached_property
@@ -69,12 +71,12 @@ class ServerParts:
             settings.credentials,
             demo=settings.environment is not Environment.LIVE,
             proxy=settings.proxy,
+            clock=self._clock,
         )
 
     @cached_property
     def desk(self) -> "OrderDesk":
         """The order desk of this account."""
-        from okx_mcp.okx.clock import SystemClock
         from okx_mcp.trading.accounts import Account
         from okx_mcp.trading.desk import OrderDesk
         from okx_mcp.trading.journal import Journal
@@ -82,8 +84,8 @@ class ServerParts:
         desk = OrderDesk(
             Account(self._settings.environment, self._settings.site, self.exchange.key_fingerprint),
             self.exchange,
-            Journal(self._journal_file),
-            SystemClock(),
+            Journal(self._journal_file, clock=self._clock),
+            self._clock,
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
@@ -111,10 +113,9 @@ class ServerParts:
     @cached_property
     def diagnosis(self) -> "Diagnosis":
         """What looks for the reason when something does not work."""
-        from okx_mcp.okx.clock import SystemClock
         from okx_mcp.tools.diagnosis import Diagnosis
 
-        return Diagnosis(self.desk, self.exchange, SystemClock())
+        return Diagnosis(self.desk, self.exchange, self._clock)
 
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
@@ -144,12 +145,14 @@ class ServerParts:
             await self.exchange.aclose()
 
 
-def create_server(settings: Settings, on_closed: Callable[[], None] = lambda: None) -> MCPServer:
+def create_server(
+    settings: Settings, on_closed: Callable[[], None] = lambda: None, parts: ServerParts | None = None
+) -> MCPServer:
     """The server for these settings, ready to run; nothing is connected yet.
 
-    `on_closed` is called when everything the server opened is closed again.
+    `on_closed` is called when everything the server opened is closed again. `parts` are other than the usual ones.
     """
-    parts = ServerParts(settings)
+    parts = parts or ServerParts(settings)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:

@@ -1,35 +1,24 @@
 """python -m tests.proving EXPERIMENT --n N --seed S"""
 
 import argparse
-import importlib
 import json
-import multiprocessing
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
-from tests.proving.tally import Tally
+from tests.proving.running import run_cases
 
 EXPERIMENTS: Final = ("lives", "wire", "matrix", "kill", "cancelled", "repeat", "race", "replay", "drift")
 SMALL: Final = {"lives": 300, "wire": 100, "matrix": 0, "kill": 40, "cancelled": 30, "repeat": 50, "race": 10}
 """How many cases a run without --n has; `matrix` always runs every cell."""
-
-Run = Callable[[range, int, Path], Tally]
-"""Every experiment's `run`: these case numbers, with this seed, files in this folder.
-
-Case k of seed s is the same whatever other cases run beside it, so `--first k --n 1` replays it.
-"""
 
 
 def main() -> int:
     given = _arguments()
     n = given.n if given.n is not None else SMALL.get(given.experiment, 100)
     started_s = time.perf_counter()
-    tally = _run(given.experiment, range(given.first, given.first + n), given.seed, given.jobs)
+    tally = run_cases(given.experiment, range(given.first, given.first + n), given.seed, given.jobs)
     seconds = time.perf_counter() - started_s
     for cell, ended in tally.cells.items():
         _tell(f"{cell:60} {ended}")
@@ -60,24 +49,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first case, to replay one")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side, each with its share of the cases")
     return parser.parse_args()
-
-
-def _run(experiment: str, numbers: range, seed: int, jobs: int) -> Tally:
-    if jobs == 1:
-        return _share(experiment, numbers, seed)
-    shares = [(experiment, numbers[job::jobs], seed) for job in range(jobs)]
-    total = Tally()
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for tally in pool.starmap(_share, shares):
-            total.add(tally)
-    return total
-
-
-def _share(experiment: str, numbers: range, seed: int) -> Tally:
-    run = cast("Run", cast("Any", importlib.import_module(f"tests.proving.{experiment}")).run)
-    memory = Path("/dev/shm")  # noqa: S108  # where there is one, the cases need not wait for a disk
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        return run(numbers, seed, Path(folder))
 
 
 def _commit() -> str:
