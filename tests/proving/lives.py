@@ -14,8 +14,8 @@ import anyio
 
 from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME, Catalogued
+from tests.proving.stormy_world import World, ids_from
 from tests.proving.tally import Story, Tally
-from tests.proving.world import World, ids_from
 from tests.trading.floor import buy, close_desks
 
 __all__ = ["run"]
