@@ -9,8 +9,17 @@ from typing import Final
 
 from tests.proving.running import run_cases
 
-EXPERIMENTS: Final = ("lives", "matrix", "kill", "repeat", "race", "replay", "drift")
-SMALL: Final = {"lives": 300, "matrix": 0, "kill": 40, "repeat": 100, "race": 10, "replay": 100, "drift": 300}
+EXPERIMENTS: Final = ("lives", "wire", "matrix", "kill", "repeat", "race", "replay", "drift")
+SMALL: Final = {
+    "lives": 300,
+    "wire": 60,
+    "matrix": 0,
+    "kill": 40,
+    "repeat": 100,
+    "race": 10,
+    "replay": 100,
+    "drift": 300,
+}
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
 

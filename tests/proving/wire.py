@@ -225,7 +225,7 @@ async def _a_life(number: int, seed: int, folder: Path, tally: Tally) -> AsyncIt
     story, journal = Story(number), folder / f"{number}.sqlite3"
     lives: list[_Life] = []
     async with (
-        a_proxy(oracle, clock, lambda name, place: lives[0].struck(name, place)) as proxy,
+        a_proxy(oracle, clock, lambda name, place: lives[0].struck(name, place)) as proxy,  # noqa: PLW0108  # made below
         _a_client(proxy.address, oracle.exchange, clock) as client,
     ):
         life = _Life(draw, story, tally, clock, oracle, Claims(oracle), proxy, client, journal)
@@ -236,12 +236,16 @@ async def _a_life(number: int, seed: int, folder: Path, tally: Tally) -> AsyncIt
         finally:
             for desk in life.desks:
                 desk.close()
-    for file in folder.glob(f"{number}.sqlite3*"):
-        file.unlink()
+    _remove(folder, number)
 
 
 def _a_client(address: str, exchange: PaperExchange, clock: SkippingClock) -> OkxClient:
     """With the network transport that the client would make itself, but for the TLS that nobody uses here."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
-    network = httpx2.AsyncHTTPTransport(verify=False, trust_env=False, limits=limits)  # noqa: S501  # plain HTTP
+    network = httpx2.AsyncHTTPTransport(verify=False, trust_env=False, limits=limits)  # plain HTTP
     return OkxClient(address, exchange.owner, transport=network, clock=clock, answer_within_s=_ANSWER_WITHIN_S)
+
+
+def _remove(folder: Path, number: int) -> None:
+    for file in folder.glob(f"{number}.sqlite3*"):
+        file.unlink()
