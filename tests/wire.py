@@ -10,7 +10,7 @@ library raises. `acted` says whether the exchange got the request, and so acted 
 
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 import anyio
@@ -23,9 +23,13 @@ __all__ = [
     "Deliver",
     "Fault",
     "Wire",
+    "answered",
+    "broken",
     "changed",
     "code",
     "cut",
+    "delayed",
+    "dripping",
     "foreign_row",
     "hang",
     "held",
@@ -33,9 +37,12 @@ __all__ = [
     "interrupted",
     "no_rows",
     "not_found",
+    "preceded",
     "refused",
     "row_code",
+    "rows",
     "server_error",
+    "slow",
     "text",
     "throttled",
     "truncated",
@@ -199,6 +206,7 @@ def changed(change: Callable[[dict[str, Any]], None]) -> Fault:
 
     def rewrite(content: str) -> str:
         envelope: dict[str, Any] = json.loads(content)
+        envelope.setdefault("data", [])  # a gateway refuses without it
         change(envelope)
         return json.dumps(envelope)
 
@@ -246,5 +254,79 @@ def interrupted(interrupt: Callable[[], object], *, acted: bool) -> Fault:
             interrupt()
             await anyio.lowlevel.checkpoint()
         return response
+
+    return fault
+
+
+# --- what only a proving ground asks for --------------------------------------------------------------------------
+
+
+def broken(error: type[httpx2.TransportError], words: str, *, acted: bool) -> Fault:
+    """The HTTP library gives up with this error."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        if acted:
+            await deliver()
+        raise error(words, request=request)
+
+    return fault
+
+
+def slow(clock: Clock, seconds: float) -> Fault:
+    """The exchange acts at once, and its answer takes its time, within what a client waits."""
+
+    async def fault(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        await clock.sleep(seconds)
+        return response
+
+    return fault
+
+
+def dripping(clock: Clock, seconds: float) -> Fault:
+    """The answer comes in drops, each in time, and is not over when the client's overall limit is.
+
+    That limit is kept by the event loop, whose time does not pass here; so its TimeoutError is raised in its place.
+    """
+
+    async def drops(content: bytes) -> AsyncIterator[bytes]:
+        for drop in content[:4]:
+            await clock.sleep(seconds / 4)
+            yield bytes([drop])
+        raise TimeoutError
+
+    async def fault(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        return httpx2.Response(response.status_code, content=drops(response.content))
+
+    return fault
+
+
+def delayed(later: Callable[[Deliver], None]) -> Fault:
+    """The connection breaks, and the request arrives all the same, when `later` delivers it."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        later(deliver)
+        raise httpx2.ReadError("connection reset by peer", request=request)
+
+    return fault
+
+
+def preceded(happening: Callable[[httpx2.Request], object]) -> Fault:
+    """Something happens just before the request arrives; nothing else is wrong."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        happening(request)
+        return await deliver()
+
+    return fault
+
+
+def rows(number: str, make: Callable[[dict[str, str]], list[dict[str, str]]]) -> Fault:
+    """An answer with this code and the rows that `make` writes to the body that was sent; the exchange did nothing."""
+
+    async def fault(request: httpx2.Request, _: Deliver) -> httpx2.Response:
+        content = {"code": number, "msg": "", "data": make(json.loads(request.content))}
+        return httpx2.Response(200, json=content)
 
     return fault

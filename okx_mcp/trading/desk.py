@@ -204,12 +204,12 @@ class OrderDesk:
             return await self._reconciler.record(unknown)
         if is_own:
             return await self._send(intent)
+        if isinstance(ticket.intent, Amendment):
+            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_OTHERS_CHANGE))
         try:
             found = await self._reconciler.found(intent)
         except OkxError as error:
             return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=f"{error}."))
-        if found is None and isinstance(ticket.intent, Amendment):
-            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_OTHERS_CHANGE))
         return found or await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
@@ -288,8 +288,9 @@ class OrderDesk:
         if receipt is not None:
             receipt = await self._reconciler.settled(receipt, fresh=True)
             is_our_word = receipt.ticket.id in self._proposed - self._begun
-            if receipt.state.order_sent == "no" and not is_our_word:
-                # A journal that was put back from a copy says this of orders that were sent.
+            if receipt.state.order_sent == "no" and not is_our_word and receipt.ticket.order is None:
+                # A journal that was put back from a copy says this of orders that were sent. Of a change nothing can
+                # be asked: the order may show the same figures for another reason.
                 return await self._reconciler.found(receipt) or receipt
             return receipt
         if inst_id is None:

@@ -32,7 +32,7 @@ _ASKED_LATE: Final = (
     "rested for a while. It is not live and was not filled."
 )
 
-_FORGOTTEN: Final = "It was live when last seen, and OKX forgets an order that was cancelled unfilled after two hours."
+_FORGOTTEN: Final = "It was there once, and OKX forgets an order that was cancelled unfilled after two hours."
 _NOT_CARRIED_OUT: Final = "OKX accepted the change and did not carry it out; the order is as it was."
 _GONE: Final = "The order is gone; OKX forgets one that was cancelled unfilled after two hours."
 
@@ -110,7 +110,7 @@ class Reconciler:
         """An INTENT that is about to be given up is asked for first: the journal may be an old copy, put back."""
         try:
             if receipt.state is OrderState.INTENT and is_abandoned(receipt, self.now_ms()):
-                found = await self.found(receipt)
+                found = None if receipt.ticket.order else await self.found(receipt)
                 if found is not None:
                     return found
         except OkxError:
@@ -122,10 +122,9 @@ class Reconciler:
 
     async def _read_back_once(self, receipt: Receipt) -> Receipt:
         try:
-            order = await self._order_of(receipt)
+            return await self._seen_again(receipt)
         except OkxError:
             return receipt
-        return receipt if order is None else await self.read_back(receipt, order)
 
     async def _seen_again(self, receipt: Receipt) -> Receipt:
         """What was live may not be live any more, so an old word for it is no answer."""

@@ -1,32 +1,42 @@
-"""The catalogue of faults, F1 to F28, as the in-process wire makes them."""
+"""The catalogue of faults, F1 to F28: what each is, where it makes sense, and how it is made in process.
+
+A fault that leaves open whether the request got through stands here twice, once each way. Where one does not make
+sense its scope says why, so that no place is left out in silence.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx2
 
-from tests.proving.world import World
+from tests.clocks import VirtualClock
 from tests.wire import (
     Deliver,
     Fault,
+    broken,
     changed,
     code,
     cut,
+    delayed,
+    dripping,
     foreign_row,
     hang,
     html,
     no_rows,
     not_found,
-    refused,
+    preceded,
     row_code,
+    rows,
     server_error,
+    slow,
+    text,
     throttled,
     truncated,
 )
 
-__all__ = ["AMEND", "CANCEL", "CATALOGUE", "LISTS", "PLACE", "READ", "READS_BEFORE", "TIME", "Breakage"]
+__all__ = ["AMEND", "CANCEL", "CATALOGUE", "LISTS", "PLACE", "READ", "TIME", "Catalogued", "Scene", "Scope"]
 
 PLACE: Final = "POST /trade/order"
 AMEND: Final = "POST /trade/amend-order"
@@ -40,144 +50,261 @@ LISTS: Final = (
     "GET /trade/fills",
     "GET /trade/fills-history",
 )
-READS_BEFORE: Final = ("GET /market/ticker", "GET /public/price-limit", "GET /account/config")
-_WRITES: Final = frozenset({PLACE, AMEND, CANCEL})
-_DATED: Final = frozenset({PLACE, AMEND})
-_ROWS: Final = _WRITES | {READ}
-_ANYWHERE: Final = _WRITES | {READ, TIME, *LISTS, *READS_BEFORE}
+
+_NEXT_TO_EXPIRY_S: Final = 4.999
+"""The desk's orders are valid for five seconds."""
+_AFTER_EXPIRY_S: Final = 6.0
+_SKEW_MS: Final = 40_000
+_HANGS_S: Final = 8.0
+_GIVES_UP_S: Final = 13.0
+
+
+class Scene(Protocol):
+    """What a fault may have to do with, beside the wire."""
+
+    @property
+    def clock(self) -> VirtualClock: ...
+
+    def later(self, seconds: float, deliver: Deliver) -> None:
+        """Deliver a request after this time, whoever still waits for it."""
+
+    def shift_exchange_clock(self, ms: int) -> None:
+        """The exchange's clock is set."""
+
+    def hide(self, seconds: float) -> None:
+        """From now on the exchange shows what is new only after this time."""
+
+    def refuse_key(self, with_code: str) -> None:
+        """From now on the exchange refuses the key with this code."""
+
+    def other_cancels(self, order: dict[str, str]) -> None:
+        """Another client of the account cancels the order that this body names."""
+
+    def other_fills(self, order: dict[str, str]) -> None:
+        """Another client of the account moves the order's price so that it is filled."""
+
+    def answer_before(self, place: str) -> bytes:
+        """The exchange's last answer at any other place."""
 
 
 @dataclass(frozen=True, slots=True)
-class Breakage:
-    """One row of the catalogue. `at` says where it makes sense; `make` makes it for a world."""
+class Scope:
+    """Where a fault makes sense; at every other place `otherwise` says why not."""
 
-    name: str
-    at: frozenset[str]
-    make: Callable[[World], Fault]
-    lasts: int = 1
+    applies: Callable[[str], bool]
+    otherwise: str
 
 
-def _no_connection(words: str) -> Fault:
-    async def fault(request: httpx2.Request, _: Deliver) -> httpx2.Response:
-        raise httpx2.ConnectError(words, request=request)
+ANYWHERE: Final = Scope(lambda _: True, "")
+_WRITES: Final = Scope(lambda place: place.startswith("POST"), "a question changes nothing, so it has one variant only")
+_AN_ORDER: Final = Scope(lambda place: place.startswith("POST"), "only an answer to a POST has rows with an sCode")
+_NEW: Final = Scope(lambda place: place == PLACE, "only a new order has a fresh clOrdId")
+_CHANGES: Final = Scope(lambda place: place in (AMEND, CANCEL), "only a cancel or a change can race with a fill")
+_A_CHANGE: Final = Scope(lambda place: place == AMEND, "only a change has a reqId")
+_EXPIRING: Final = Scope(lambda place: place in (PLACE, AMEND), "only a new order or a change has an expTime")
+_ONE_ORDER: Final = Scope(lambda place: place in (PLACE, AMEND, CANCEL, READ), "the answer is not about one order")
+_LAGGING: Final = Scope(
+    lambda place: place in (PLACE, AMEND), "the lag begins with the POST, and lasts over every read after it"
+)
+_A_DENIAL: Final = Scope(lambda place: place == READ, "only the question for one order is answered with not found")
+_PRIVATE: Final = Scope(
+    lambda place: not place.startswith(("GET /public", "GET /market")), "a public question is asked without the key"
+)
 
-    return fault
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """One fault of the catalogue, in one variant."""
+
+    number: int
+    what: str
+    scope: Scope
+    make: Callable[[Scene, str], Fault]
+    lies: bool = False
+    """Whether it is a whole answer that denies what is so. OKX may do this once, not in every answer for ever."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it goes on by itself once it has begun."""
+        return self.number in _STANDING
+
+    @property
+    def id(self) -> str:
+        return f"F{self.number}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.id} {self.what}"
 
 
-def _half_the_headers(*, acted: bool) -> Fault:
-    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        if acted:
-            await deliver()
-        raise httpx2.RemoteProtocolError("peer closed connection without a complete answer", request=request)
-
-    return fault
+def _wire(fault: Callable[[], Fault]) -> Callable[[Scene, str], Fault]:
+    return lambda scene, place: fault()
 
 
-def _arrives_later(world: World, seconds: float) -> Fault:
-    """The client sees its connection break; the request arrives at the exchange after this time."""
+def _both(
+    number: int, what: str, make: Callable[[Scene, bool], Fault], *, through: Scope = _WRITES
+) -> tuple[Catalogued, Catalogued]:
+    return (
+        Catalogued(number, f"{what}, not through", ANYWHERE, lambda scene, _: make(scene, False)),
+        Catalogued(number, f"{what}, through", through, lambda scene, _: make(scene, True)),
+    )
 
-    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        async def later() -> None:
-            await world.clock.sleep(seconds)
-            await deliver()
 
-        world.tasks.start_soon(later)
-        raise httpx2.WriteError("connection reset by peer", request=request)
+def _connect(words: str, error: type[httpx2.TransportError] = httpx2.ConnectError) -> Callable[[Scene, str], Fault]:
+    return lambda scene, place: broken(error, words, acted=False)
 
-    return fault
+
+def _hang(scene: Scene, seconds: float, *, acted: bool) -> Fault:
+    return hang(scene.clock, seconds, acted=acted)
+
+
+def _comes_late(scene: Scene, seconds: float) -> Fault:
+    return delayed(lambda deliver: scene.later(seconds, deliver))
+
+
+def _refusal(place: str) -> str:
+    """A row's sCode that is final at this place."""
+    return {PLACE: "51008", AMEND: "51503"}.get(place, "51400")
+
+
+def _named(body: dict[str, str], s_code: str) -> dict[str, str]:
+    names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId")}
+    return names | {"sCode": s_code, "sMsg": "no" if s_code != "0" else ""}
+
+
+def _every_row_refused(place: str) -> Fault:
+    return rows("1", lambda body: [_named(body, _refusal(place))])
+
+
+def _mixed_rows(place: str) -> Fault:
+    other = {"clOrdId": "somebodyelses", "ordId": "999999999999999999", "sCode": "0", "sMsg": ""}
+    return rows("2", lambda body: [_named(body, _refusal(place)), other])
+
+
+def _some_failed(envelope: dict[str, Any]) -> None:
+    envelope["code"] = "2"
+
+
+def _exists_already(envelope: dict[str, Any]) -> None:
+    for row in envelope["data"]:
+        row |= {"sCode": "51016", "ordId": ""}
 
 
 def _twice(envelope: dict[str, Any]) -> None:
-    envelope["data"] = envelope["data"] * 2
+    envelope["data"] *= 2
 
 
-def _mixed(envelope: dict[str, Any]) -> None:
-    """Another order's refusal beside our own row."""
-    envelope["code"] = "2"
-    envelope["data"] = [{"clOrdId": "another", "ordId": "", "sCode": "51008", "sMsg": "no"}, *envelope["data"]]
+def _other_request(envelope: dict[str, Any]) -> None:
+    for row in envelope["data"]:
+        row["reqId"] = "somebodyelses"
 
 
-def _lags(world: World, seconds: float) -> Fault:
-    """Not found, and in no list, until the clock says otherwise."""
-    until_s = world.clock.monotonic_s() + seconds
+def _earlier_answer(scene: Scene, place: str) -> Fault:
+    earlier = b""
 
     async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        response = await deliver()
-        if world.clock.monotonic_s() >= until_s:
-            return response
-        said = json.loads(response.text)
-        if request.url.path.endswith("/trade/order"):
-            said = {"code": "51603", "msg": "Order does not exist", "data": []}
-        else:
-            said["data"] = []
-        return httpx2.Response(200, json=said)
+        nonlocal earlier
+        earlier = scene.answer_before(place)
+        await deliver()
+        return httpx2.Response(200, content=earlier, request=request)
 
     return fault
 
 
-def _skewed(world: World, seconds: int) -> Fault:
-    """This machine's wall clock is set while the request is under way."""
-
-    async def fault(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        world.clock.set_wall(world.clock.wall_ms() + seconds * 1000)
-        return await deliver()
-
-    return fault
+def _race(happening: Callable[[dict[str, str]], None]) -> Fault:
+    return preceded(lambda request: happening(json.loads(request.content)))
 
 
-def _half_an_hour_later(world: World) -> Fault:
-    """The market goes on before the exchange gets to it: what rested near the price is filled by then."""
-
-    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        world.clock.advance(1800)
-        del request
-        return await deliver()
-
-    return fault
-
-
-def _both_ways(name: str, words: str, at: frozenset[str], make: Callable[..., Fault]) -> list[Breakage]:
-    return [
-        Breakage(f"{name} {words}, done", at, lambda world: make(world, acted=True)),
-        Breakage(f"{name} {words}, not done", at, lambda world: make(world, acted=False)),
-    ]
-
+_STANDING: Final = frozenset({25, 26, 28})
+_GATEWAY_CODES: Final = ("50004", "51054", "51149")
 
 CATALOGUE: Final = (
-    Breakage("F1 refused", _ANYWHERE, lambda _: refused()),
-    Breakage("F2 no such host", _ANYWHERE, lambda _: _no_connection("Name or service not known")),
-    Breakage("F3 TLS fails", _ANYWHERE, lambda _: _no_connection("CERTIFICATE_VERIFY_FAILED")),
-    Breakage("F4 reset before it was read", _ANYWHERE, lambda _: cut(acted=False)),
-    Breakage("F5 reset after it was read, done", _ANYWHERE, lambda _: cut(acted=True)),
-    Breakage("F6 reset after it was read, not done", _ANYWHERE, lambda _: _half_the_headers(acted=False)),
-    Breakage("F7 no answer, done", _ANYWHERE, lambda world: hang(world.clock, acted=True)),
-    Breakage("F8 no answer, not done", _ANYWHERE, lambda world: hang(world.clock, acted=False)),
-    Breakage("F9 answers after the client gave up", _ANYWHERE, lambda world: hang(world.clock, 12.9, acted=True)),
-    Breakage("F10 arrives just before expTime", _DATED, lambda world: _arrives_later(world, 4.99)),
-    Breakage("F10 arrives after expTime", _DATED, lambda world: _arrives_later(world, 5.2)),
-    Breakage("F11 truncated JSON", _ANYWHERE, lambda _: truncated()),
-    Breakage("F12 truncated headers", _ANYWHERE, lambda _: _half_the_headers(acted=True)),
-    Breakage("F13 in drops, never ends", _ANYWHERE, lambda world: hang(world.clock, 13.0, acted=True)),
-    Breakage("F14 5xx, done", _ANYWHERE, lambda _: server_error(acted=True)),
-    Breakage("F15 5xx, not done", _ANYWHERE, lambda _: server_error(503, acted=False)),
-    *_both_ways("F16", "a page with 200", _ANYWHERE, lambda _, acted: html(acted=acted)),
-    *_both_ways("F17", "no rows", _ROWS, lambda _, acted: no_rows(acted=acted)),
-    Breakage("F18 sCode under code 0", _WRITES, lambda _: row_code("51008")),
-    Breakage("F19 mixed rows under code 2", _WRITES, lambda _: changed(_mixed)),
-    Breakage("F20 another order's row", _ROWS, lambda _: foreign_row()),
-    *_both_ways("F21", "50004", _ANYWHERE, lambda _, acted: code("50004", acted=acted)),
-    *_both_ways("F21", "51054", _WRITES, lambda _, acted: code("51054", acted=acted)),
-    *_both_ways("F21", "51149", _WRITES, lambda _, acted: code("51149", acted=acted)),
-    Breakage("F22 throttled", _ANYWHERE, lambda _: throttled()),
-    Breakage("F22 throttled with 200", _ANYWHERE, lambda _: code("50011", acted=False)),
-    Breakage("F23 client id exists", _DATED, lambda _: row_code("51016")),
-    Breakage("F24 the row twice", _ROWS, lambda _: changed(_twice)),
-    Breakage("F25 not found once", frozenset({READ}), lambda _: not_found()),
-    Breakage("F25 not shown for 3 s", frozenset({READ, *LISTS}), lambda world: _lags(world, 3), lasts=50),
-    Breakage("F25 not shown for 10 s", frozenset({READ, *LISTS}), lambda world: _lags(world, 10), lasts=50),
-    Breakage("F26 clock 40 s ahead", _ANYWHERE, lambda world: _skewed(world, 40)),
-    Breakage("F26 clock 40 s behind", _ANYWHERE, lambda world: _skewed(world, -40)),
-    Breakage("F27 filled meanwhile", frozenset({CANCEL, AMEND, READ}), _half_an_hour_later),
-    Breakage("F28 key of another environment", _ANYWHERE, lambda _: code("50101", acted=False, status=401), lasts=4),
-    Breakage("F28 address not allowed", _ANYWHERE, lambda _: code("50110", acted=False, status=401), lasts=4),
+    Catalogued(1, "connection refused", ANYWHERE, _connect("connection refused")),
+    Catalogued(1, "no connection in time", ANYWHERE, _connect("timed out", httpx2.ConnectTimeout)),
+    Catalogued(2, "no such host", ANYWHERE, _connect("[Errno -2] Name or service not known")),
+    Catalogued(3, "TLS fails", ANYWHERE, _connect("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")),
+    Catalogued(
+        4, "accepted, then reset", ANYWHERE, _wire(lambda: broken(httpx2.WriteError, "broken pipe", acted=False))
+    ),
+    Catalogued(5, "read whole, then reset, through", ANYWHERE, _wire(lambda: cut(acted=True))),
+    Catalogued(6, "reset, not through", ANYWHERE, _wire(lambda: cut(acted=False))),
+    Catalogued(7, "no answer, through", _WRITES, lambda scene, _: _hang(scene, _HANGS_S, acted=True)),
+    Catalogued(8, "no answer, not through", ANYWHERE, lambda scene, _: _hang(scene, _HANGS_S, acted=False)),
+    Catalogued(
+        9, "answer after the client's limit", ANYWHERE, lambda scene, _: _hang(scene, _HANGS_S + 0.5, acted=True)
+    ),
+    Catalogued(9, "answer just in time", ANYWHERE, lambda scene, _: slow(scene.clock, _HANGS_S - 0.5)),
+    Catalogued(
+        10, "reset, arrives just before expTime", _EXPIRING, lambda scene, _: _comes_late(scene, _NEXT_TO_EXPIRY_S)
+    ),
+    Catalogued(10, "reset, arrives after expTime", _EXPIRING, lambda scene, _: _comes_late(scene, _AFTER_EXPIRY_S)),
+    Catalogued(11, "half of the JSON", ANYWHERE, _wire(truncated)),
+    *_both(
+        12,
+        "half of the headers",
+        lambda _, acted: broken(httpx2.RemoteProtocolError, "peer closed connection", acted=acted),
+    ),
+    Catalogued(13, "in drops, past the limit", ANYWHERE, lambda scene, _: dripping(scene.clock, _GIVES_UP_S)),
+    Catalogued(14, "502, through", _WRITES, _wire(lambda: server_error(acted=True))),
+    Catalogued(14, "500 with a code, through", _WRITES, _wire(lambda: code("50026", acted=True, status=500))),
+    Catalogued(15, "502, not through", ANYWHERE, _wire(lambda: server_error(acted=False))),
+    Catalogued(15, "503 with a code, not through", ANYWHERE, _wire(lambda: code("50001", acted=False, status=503))),
+    *_both(16, "a page under 200", lambda _, acted: html(acted=acted)),
+    Catalogued(17, "no rows, not through", ANYWHERE, _wire(lambda: no_rows(acted=False)), lies=True),
+    Catalogued(17, "no rows, through", _WRITES, _wire(lambda: no_rows(acted=True))),
+    Catalogued(18, "a row refused under code 0", _AN_ORDER, lambda _, place: row_code(_refusal(place))),
+    Catalogued(19, "code 1, the row refused", _AN_ORDER, lambda _, place: _every_row_refused(place)),
+    Catalogued(19, "code 1, no row", ANYWHERE, _wire(lambda: code("1", acted=False))),
+    Catalogued(19, "code 2, ours refused beside another's", _AN_ORDER, lambda _, place: _mixed_rows(place)),
+    Catalogued(19, "code 2, our row through", _AN_ORDER, _wire(lambda: changed(_some_failed))),
+    Catalogued(19, "code 2, no row, through", _WRITES, _wire(lambda: code("2", acted=True))),
+    Catalogued(20, "somebody else's row", _ONE_ORDER, _wire(foreign_row)),
+    Catalogued(20, "somebody else's request", _A_CHANGE, _wire(lambda: changed(_other_request))),
+    *(
+        row
+        for number in _GATEWAY_CODES
+        for row in _both(21, f"code {number}", lambda _, acted, number=number: code(number, acted=acted))  # type: ignore[misc]
+    ),
+    Catalogued(22, "429 with 50011", ANYWHERE, _wire(throttled)),
+    Catalogued(22, "429 of a gateway", ANYWHERE, _wire(lambda: server_error(429, acted=False))),
+    Catalogued(23, "51016, not through", _NEW, _wire(lambda: row_code("51016"))),
+    Catalogued(
+        23,
+        "51016, through",
+        _NEW,
+        _wire(lambda: changed(_exists_already)),
+    ),
+    Catalogued(24, "the answer's rows twice", ANYWHERE, _wire(lambda: changed(_twice))),
+    Catalogued(24, "the answer twice", ANYWHERE, _wire(lambda: text(lambda content: content * 2))),
+    Catalogued(24, "the answer before it once more", ANYWHERE, _earlier_answer, lies=True),
+    Catalogued(25, "not found once", _A_DENIAL, _wire(not_found), lies=True),
+    Catalogued(25, "shown after 3 s", _LAGGING, lambda scene, _: preceded(lambda _: scene.hide(3.0))),
+    Catalogued(25, "shown after 10 s", _LAGGING, lambda scene, _: preceded(lambda _: scene.hide(10.0))),
+    Catalogued(
+        26, "exchange 40 s ahead", ANYWHERE, lambda scene, _: preceded(lambda _: scene.shift_exchange_clock(_SKEW_MS))
+    ),
+    Catalogued(
+        26, "exchange 40 s back", ANYWHERE, lambda scene, _: preceded(lambda _: scene.shift_exchange_clock(-_SKEW_MS))
+    ),
+    Catalogued(
+        26, "this machine's clock 40 s ahead", ANYWHERE, lambda scene, _: preceded(lambda _: _set_wall(scene, _SKEW_MS))
+    ),
+    Catalogued(
+        26, "this machine's clock 40 s back", ANYWHERE, lambda scene, _: preceded(lambda _: _set_wall(scene, -_SKEW_MS))
+    ),
+    Catalogued(27, "filled just before", _CHANGES, lambda scene, _: _race(scene.other_fills)),
+    Catalogued(27, "cancelled by another just before", _CHANGES, lambda scene, _: _race(scene.other_cancels)),
+    *(
+        Catalogued(
+            28,
+            f"{number} from here on",
+            _PRIVATE,
+            lambda scene, _, number=number: preceded(lambda _: scene.refuse_key(number)),  # type: ignore[misc]
+        )
+        for number in ("50101", "50110")
+    ),
 )
+
+
+def _set_wall(scene: Scene, by_ms: int) -> None:
+    scene.clock.set_wall(scene.clock.wall_ms() + by_ms)

@@ -17,13 +17,15 @@ from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.exchange import PaperExchange
 from tests.proving.tally import Violation
 
-__all__ = ["Arrival", "Finding", "Oracle", "believed"]
+__all__ = ["Arrival", "Finding", "Oracle", "adopted", "believed"]
 
 _PREFIX: Final = "/api/v5/trade/"
 _PLACE: Final = "order"
 _AMEND: Final = "amend-order"
 _NEVER_THERE: Final = frozenset({"proposed", "declined", "expired", "intent", "not_sent", "rejected", "no_effect"})
 _OPEN_ENDS: Final = frozenset({"intent", "sent", "unknown", "accepted"})
+_TOLD_FOR_EVER: Final = frozenset({"declined", "expired", "not_sent", "rejected", "no_effect"})
+_HOW_FAR: Final = {"live": 1, "partially_filled": 2, "filled": 3, "canceled": 3}
 
 Finding = tuple[Violation, str]
 
@@ -48,6 +50,8 @@ class Oracle:
     def __init__(self, exchange: PaperExchange) -> None:
         self.exchange = exchange
         self.arrivals: list[Arrival] = []
+        self._others: dict[int, tuple[str, str]] = {}
+        self._denied: dict[str, str] = {}
         self.app = AsgiApp(self.handle)
 
     def handle(
@@ -60,6 +64,29 @@ class Oracle:
             self.arrivals.append(Arrival(path.removeprefix(_PREFIX), json.loads(body), _was_done(answer[2])))
         return answer
 
+    def belongs_to_others(self, ord_id: int) -> None:
+        """An order that another client of the account placed, to be neither touched nor taken for one of ours."""
+        self._others[ord_id] = self._terms(ord_id)
+
+    def hears(self, ticket: str, state: str) -> Iterator[Finding]:
+        """What is false about a ticket's state, as it was just reported for a new order or a change of one.
+
+        That something never was at the exchange is remembered: it must stay true for ever.
+        """
+        done = [each for each in self.arrivals if each.named == ticket and each.done]
+        there = next((order.state for order in self.exchange.orders() if order.cl_ord_id == ticket), None)
+        if state in _TOLD_FOR_EVER:
+            self._denied[ticket] = state
+            if done:
+                yield "lost", f"{ticket} was told to be {state}, and the exchange has it"
+        elif state in ("accepted", "amended") and not done:
+            yield "misreported", f"{ticket} was told to be {state}, and never was at the exchange"
+        elif state in _HOW_FAR:
+            if not done:
+                yield "misreported", f"{ticket} was told to be {state}, and never was at the exchange"
+            elif there is not None and (_HOW_FAR[state] > _HOW_FAR[there] or (_is_end(state) and state != there)):
+                yield "misreported", f"{ticket} was told to be {state}, and is {there}"
+
     def findings(self, approved: Mapping[str, Mapping[str, str]], journal: Mapping[str, str]) -> Iterator[Finding]:
         """What is wrong once everything has come to rest.
 
@@ -68,9 +95,19 @@ class Oracle:
         yield from self._sent_too_often(approved)
         yield from self._orders_apart(journal)
         yield from self._amendments_apart(journal)
+        yield from self._others_touched()
+        for ticket, state in self._denied.items():
+            if any(arrival.done for arrival in self.arrivals if arrival.named == ticket):
+                yield "lost", f"{ticket} was told to be {state}, and the exchange carried it out"
         for ticket, state in journal.items():
             if state in _OPEN_ENDS:
                 yield "unresolved", f"{ticket} ended as {state}"
+
+    def forgotten(self) -> set[str]:
+        """Orders that were placed and that the exchange knows no more: cancelled unfilled, more than two hours ago."""
+        known = {order.cl_ord_id for order in self.exchange.orders()}
+        placed = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
+        return placed - known
 
     def _sent_too_often(self, approved: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
         sent = [arrival for arrival in self.arrivals if arrival.place in (_PLACE, _AMEND)]
@@ -88,13 +125,13 @@ class Oracle:
         for order in self.exchange.orders():
             there[order.cl_ord_id].append(order.state)
         done = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
-        for name in done:
+        for name in done - self.forgotten():
             if len(there[name]) > 1:
                 yield "doubled", f"{len(there[name])} orders of {name}"
             believed_state = journal.get(name, "nothing")
             if believed_state in _NEVER_THERE or believed_state == "nothing":
                 yield "lost", f"{name} is {there[name]} at the exchange, {believed_state} in the journal"
-            elif there[name] and believed_state not in _OPEN_ENDS and believed_state != there[name][0]:
+            elif believed_state not in _OPEN_ENDS and believed_state != there[name][0]:
                 yield "misreported", f"{name} is {there[name][0]} at the exchange, {believed_state} in the journal"
         amendments = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND}
         for name, state in journal.items():
@@ -111,11 +148,32 @@ class Oracle:
             if state == "amended" and name not in done:
                 yield "misreported", f"amendment {name} was never carried out, and is {state} in the journal"
 
+    def _others_touched(self) -> Iterator[Finding]:
+        ours = {arrival.body.get("ordId") for arrival in self.arrivals}
+        for ord_id, terms in self._others.items():
+            if self._terms(ord_id) != terms or str(ord_id) in ours:
+                yield "doubled", f"order {ord_id} is another's, and was touched"
+
+    def _terms(self, ord_id: int) -> tuple[str, str]:
+        return next(
+            ((str(each.px), str(each.sz)) for each in self.exchange.orders() if each.ord_id == ord_id), ("", "")
+        )
+
 
 def believed(journal: Path) -> dict[str, str]:
     """Each ticket's state, as the journal's file has it."""
     with closing(sqlite3.connect(journal)) as db:
         return dict(db.execute("SELECT id, state FROM tickets"))
+
+
+def adopted(journal: Path) -> set[str]:
+    """The exchange's ids of the orders that the journal takes for its own."""
+    with closing(sqlite3.connect(journal)) as db:
+        return {row[0] for row in db.execute("SELECT ord_id FROM tickets WHERE ord_id IS NOT NULL")}
+
+
+def _is_end(state: str) -> bool:
+    return state in ("filled", "canceled")
 
 
 def _was_done(answer: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from tests.proving.tally import Tally
 
-__all__ = ["run_cases"]
+__all__ = ["Run", "run_cases"]
 
 _SHARE: Final = 200
 """How many cases a process is handed at a time."""

@@ -190,3 +190,17 @@ async def test_an_order_filled_by_its_change_is_amended_and_says_so(desk: OrderD
     checked = await desk.check(order.ticket.id)
     assert checked is not None
     assert checked.state is OrderState.FILLED
+
+
+async def test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another_one_did_the_same(
+    desk: OrderDesk, wire: Wire
+) -> None:
+    order = await resting(desk)
+    wire.breaks(AMEND, refused())
+    not_sent = await desk.commit(await approved(desk, to_price(order)))
+    await desk.commit(await approved(desk, to_price(order)))
+
+    checked = await desk.check(not_sent.ticket.id)
+
+    assert checked is not None
+    assert checked.state is OrderState.NOT_SENT

@@ -429,3 +429,20 @@ async def test_an_order_that_okx_has_forgotten_is_not_reported_as_live(
     assert isinstance(checked, Receipt)
     assert checked.state is OrderState.CANCELED
     assert "forgets" in str(checked.reason)
+
+
+async def test_an_order_accepted_and_then_forgotten_by_the_exchange_is_not_accepted_for_ever(
+    desk: OrderDesk, wire: Wire, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    wire.breaks(READ, cut(acted=False), times=4)
+    accepted = await desk.commit(approval)
+    clock.advance(3 * 60 * 60)
+    wire.breaks(READ, not_found())
+    wire.breaks("GET /trade/orders-pending", no_rows(acted=False))
+
+    checked = await desk.check(approval.ticket_id)
+
+    assert accepted.state is OrderState.ACCEPTED
+    assert checked is not None
+    assert checked.state is OrderState.CANCELED

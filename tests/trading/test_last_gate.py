@@ -1,0 +1,196 @@
+"""Between the approval and the socket, and between a silence and its conclusion: each condition by itself."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.models import OrderAck
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.orders import OrderState
+from okx_mcp.trading.refusals import NotApproved
+from tests.clocks import VirtualClock
+from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved
+from tests.wire import Deliver, Wire, cut, foreign_row, interrupted, no_rows, not_found
+
+pytestmark = pytest.mark.anyio
+
+NOW_MS: Final = 1_000_001
+MARGIN_MS: Final = 10_000
+CLOCK: Final = "GET /public/time"
+LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive")
+
+
+# --- written down, compared, sent -------------------------------------------------------------------------------------
+
+
+class _LetGo(VirtualClock):
+    """Whoever waits for the lock gets it: the holder deletes every ticket and ends."""
+
+    holder: sqlite3.Connection
+
+    async def sleep(self, seconds: float) -> None:
+        self.holder.execute("DELETE FROM tickets")
+        self.holder.execute("COMMIT")
+
+
+async def test_a_decision_waits_for_the_lock_before_it_reads(journal_path: Path) -> None:
+    clock, ticket = _LetGo(), a_ticket()
+    with closing(Journal(journal_path, clock=clock)) as journal:
+        await journal.propose(ticket)
+        with closing(sqlite3.connect(journal_path, isolation_level=None)) as clock.holder:
+            clock.holder.execute("BEGIN IMMEDIATE")
+
+            with pytest.raises(NotApproved, match="no such ticket"):
+                await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS)
+
+
+async def test_a_record_that_was_changed_after_the_approval_was_used_is_not_sent(journal_path: Path) -> None:
+    ticket = a_ticket()
+    with closing(Journal(journal_path)) as journal:
+        await journal.propose(ticket)
+        intent = (await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS)).receipt
+        await journal.record(replace(intent, ticket=replace(ticket, body=ticket.body | {"sz": "0.1"})))
+
+        with pytest.raises(NotApproved, match="differs"):
+            await journal.sending(intent, NOW_MS + 5_000, NOW_MS)
+
+
+class _Meddling(OkxClient):
+    """Something between the desk and the socket sends another size."""
+
+    async def place_order(self, body: Any, **given: Any) -> OrderAck:
+        return await super().place_order({**body, "sz": "0.01"}, **given)
+
+
+async def test_bytes_that_differ_from_what_was_approved_do_not_leave(
+    exchange: PaperExchange, wire: Wire, clock: VirtualClock, journal_path: Path
+) -> None:
+    async with _Meddling("http://127.0.0.1", exchange.owner, transport=wire, clock=clock) as client:
+        desk = a_desk(client, Journal(journal_path), clock)
+
+        receipt = await desk.commit(await approved(desk))
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/order") == 0
+
+
+async def test_sent_is_on_the_disk_when_the_order_arrives(desk: OrderDesk, wire: Wire, journal_path: Path) -> None:
+    approval = await approved(desk)
+    states: list[tuple[str]] = []
+
+    def look() -> None:
+        with closing(sqlite3.connect(journal_path)) as db:
+            states.extend(db.execute("SELECT state FROM tickets WHERE id = ?", (approval.ticket_id,)))
+
+    wire.breaks(PLACE, interrupted(look, acted=False))
+
+    await desk.commit(approval)
+
+    assert states == [("sent",)]
+
+
+# --- when "not found" is believed -------------------------------------------------------------------------------------
+
+Past = Callable[[], int]
+"""How many milliseconds ago the order could arrive no more, on our reading of the exchange's clock, margin aside."""
+
+
+@pytest.fixture
+async def lost(desk: OrderDesk, wire: Wire) -> Approval:
+    """An approval whose order arrives, is not answered, and is in none of the lists."""
+    approval = await approved(desk)
+    wire.breaks(PLACE, cut(acted=True))
+    for place in LISTS:
+        wire.breaks(place, no_rows(acted=True), times=1000)
+    return approval
+
+
+@pytest.fixture
+def past(desk: OrderDesk, client: OkxClient, lost: Approval) -> Past:
+    def since_it_expired() -> int:
+        exp_time_ms, uncertainty_ms = desk.ticket(lost.ticket_id).exp_time_ms, client.exchange_clock.uncertainty_ms
+        assert exp_time_ms is not None
+        assert uncertainty_ms is not None
+        return client.exchange_clock.now_ms() - exp_time_ms - uncertainty_ms
+
+    return since_it_expired
+
+
+def denied_until(past: Past, moment_ms: int) -> Callable[[httpx2.Request, Deliver], Awaitable[httpx2.Response]]:
+    """The exchange does not show the order before that moment."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        return await (not_found()(request, deliver) if past() <= moment_ms else deliver())
+
+    return fault
+
+
+async def test_one_denial_is_not_enough(desk: OrderDesk, wire: Wire, lost: Approval, past: Past) -> None:
+    after: list[int] = []
+
+    async def denied_once_after(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        if past() > MARGIN_MS:
+            after.append(past())
+        return await (not_found()(request, deliver) if len(after) <= 1 else deliver())
+
+    wire.breaks(READ, denied_once_after, times=1000)
+
+    receipt = await desk.commit(lost)
+
+    assert len(after) == 2
+    assert receipt.state is OrderState.LIVE
+
+
+async def test_denials_before_and_after_a_question_that_failed_are_not_two(
+    desk: OrderDesk, wire: Wire, lost: Approval, past: Past
+) -> None:
+    answers = [not_found(), foreign_row(), not_found()]
+
+    async def denied_around_a_failure(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        if past() <= MARGIN_MS:
+            return await not_found()(request, deliver)
+        return await (answers.pop(0)(request, deliver) if answers else deliver())
+
+    wire.breaks(READ, denied_around_a_failure, times=1000)
+
+    receipt = await desk.commit(lost)
+
+    assert answers == []
+    assert receipt.state is OrderState.LIVE
+
+
+async def test_no_denial_counts_before_the_margin_is_past(
+    desk: OrderDesk, wire: Wire, lost: Approval, past: Past
+) -> None:
+    wire.breaks(READ, denied_until(past, MARGIN_MS), times=1000)
+
+    receipt = await desk.commit(lost)
+
+    assert receipt.state is OrderState.LIVE
+
+
+async def test_no_denial_counts_before_the_clocks_uncertainty_is_past(
+    desk: OrderDesk, wire: Wire, client: OkxClient, clock: VirtualClock, lost: Approval, past: Past
+) -> None:
+    async def slow(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        await clock.sleep(3)
+        return await deliver()
+
+    client.exchange_clock.forget()
+    wire.breaks(CLOCK, slow)
+    wire.breaks(READ, denied_until(past, MARGIN_MS), times=1000)
+
+    receipt = await desk.commit(lost)
+
+    assert (client.exchange_clock.uncertainty_ms or 0) > 1_000
+    assert receipt.state is OrderState.LIVE
