@@ -9,13 +9,28 @@ from typing import Final
 
 from tests.proving.running import run_cases
 
-EXPERIMENTS: Final = ("lives", "wire", "matrix", "kill", "repeat", "race", "replay", "drift")
+EXPERIMENTS: Final = (
+    "lives",
+    "wire",
+    "tcp",
+    "matrix",
+    "kill",
+    "cancelled",
+    "repeat",
+    "repeat_stdio",
+    "race",
+    "replay",
+    "drift",
+)
 SMALL: Final = {
     "lives": 300,
     "wire": 60,
+    "tcp": 60,
     "matrix": 0,
     "kill": 40,
+    "cancelled": 30,
     "repeat": 100,
+    "repeat_stdio": 30,
     "race": 10,
     "replay": 100,
     "drift": 300,

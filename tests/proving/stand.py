@@ -23,8 +23,8 @@ from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.session import Message
-from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tally import Story, Tally
+from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tls import network
 from tests.whole.stdio import server_environ
 

@@ -33,10 +33,10 @@ from okx_mcp.trading.refusals import Refusal
 from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
-from tests.proving.tcp_proxy import Proxy
-from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tally import Story, Tally
+from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tcp_faults import CATALOGUE, Setting, place_of
+from tests.proving.tcp_proxy import Proxy
 from tests.proving.tls import network
 
 __all__ = ["run"]
