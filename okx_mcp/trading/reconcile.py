@@ -75,7 +75,8 @@ class Reconciler:
             order = await self._exchange.order(inst_id, ord_id=any_id)
         else:
             order = await self._exchange.order(inst_id, cl_ord_id=any_id)
-        if order is not None and any_id not in (order.ord_id, order.cl_ord_id):
+        is_one = order is None or (order.inst_id == inst_id and order.state is not None)  # and not a late cancel's row
+        if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):
             raise Unknown(f"{READ_ORDER}: the answer is about another order", READ_ORDER)
         return order
 
