@@ -10,14 +10,17 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from okx_mcp.limits_file import PROTECTIVE_LIMITS, LimitsError, known_names, read_limits
 from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
 from okx_mcp.okx.signing import Credentials, Secret
 from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.limits import Limits
 
 __all__ = ["CONFIG_FILE", "Settings", "SettingsError", "default_config_dir", "default_state_dir", "load_settings"]
 
@@ -44,8 +47,9 @@ _OTHER_NAMES: Final = {
     "OKX_TRADE_FLAG": "OKX_ENV",
 }
 """What other programs call our settings."""
-_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "profiles"})
+_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "profiles"})
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
+_TABLES_IN_PROFILE: Final = frozenset({"limits"})
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -66,6 +70,7 @@ class Settings:
     profile: str | None = None
     api_base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)  # its address may hold a password
+    limits: Limits = PROTECTIVE_LIMITS
 
     @property
     def in_words(self) -> str:
@@ -76,6 +81,11 @@ class Settings:
             Environment.LIVE: f"LIVE trading at OKX, {self.site} site, REAL MONEY",
         }[self.environment]
         return f"profile {self.profile}: {where}" if self.profile else where
+
+    @property
+    def halt_file(self) -> Path:
+        """While anything stands there, no order is sent."""
+        return self.state_dir / "HALT"
 
     @property
     def base_url(self) -> str | None:
@@ -138,6 +148,7 @@ def load_settings(
         profile=profile,
         api_base_url=api_base_url,
         proxy=_proxy(values.get("proxy")),
+        limits=_limits(file, profile, environment),
     )
 
 
@@ -161,7 +172,7 @@ def _read_file(named: Path | None) -> dict[str, Any]:
         raise SettingsError(f"the configuration file {path} cannot be read: it is not there, or not a file")
     try:
         text = path.read_text("utf-8")
-        file = tomllib.loads(text)
+        file = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:
         raise SettingsError(f"the configuration file {path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
@@ -176,12 +187,14 @@ def _check_file(path: Path, file: dict[str, Any]) -> None:
         raise SettingsError(f"allow_live in {path} is true or false")
     if not isinstance(file.get("profile", ""), str):
         raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
+    _check_limits(file, f"[limits] of {path}")
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
     for name, profile in profiles.items():
-        _refuse_unknown(profile, _IN_PROFILE, f"[profiles.{name}] of {path}")
-        if not all(isinstance(value, str) for value in profile.values()):
+        _refuse_unknown(profile, _IN_PROFILE | _TABLES_IN_PROFILE, f"[profiles.{name}] of {path}")
+        _check_limits(profile, f"[profiles.{name}.limits] of {path}")
+        if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _TABLES_IN_PROFILE):
             raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
     if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
         _refuse_readable_by_others(path)
@@ -191,6 +204,24 @@ def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: s
     for name in table:
         if name not in known:
             raise SettingsError(f"unknown setting {name} in {where}{_did_you_mean(name, known)}")
+
+
+def _check_limits(table: Mapping[str, Any], where: str) -> None:
+    limits = table.get("limits", {})
+    if not isinstance(limits, dict):
+        raise SettingsError(f"{where} is a table")
+    _refuse_unknown(limits, known_names(), where)
+
+
+def _limits(file: Mapping[str, Any], profile: str | None, environment: Environment) -> Limits:
+    """Those for all profiles, and over them those of this one."""
+    tables = [file.get("limits", {})]
+    if profile is not None:
+        tables.append(file["profiles"][profile].get("limits", {}))
+    try:
+        return read_limits(tables, is_live=environment is Environment.LIVE)
+    except LimitsError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _refuse_readable_by_others(path: Path) -> None:
@@ -204,7 +235,8 @@ def _profile(file: Mapping[str, Any], name: str | None) -> dict[str, str]:
     profiles: dict[str, dict[str, str]] = file.get("profiles", {})
     if name not in profiles:
         raise SettingsError(f"unknown profile {name}{_did_you_mean(name, profiles)}")
-    return {setting: value.strip() for setting, value in profiles[name].items() if value.strip()}
+    settings = {setting: value for setting, value in profiles[name].items() if setting in _IN_PROFILE}
+    return {setting: value.strip() for setting, value in settings.items() if value.strip()}
 
 
 def _credentials(values: Mapping[str, str]) -> Credentials | None:

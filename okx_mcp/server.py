@@ -79,6 +79,7 @@ class ServerParts:
         """The order desk of this account."""
         from okx_mcp.trading.accounts import Account
         from okx_mcp.trading.desk import OrderDesk
+        from okx_mcp.trading.halt import Halt
         from okx_mcp.trading.journal import Journal
 
         desk = OrderDesk(
@@ -86,6 +87,8 @@ class ServerParts:
             self.exchange,
             Journal(self._journal_file, clock=self._clock),
             self._clock,
+            limits=self._settings.limits,
+            halt=Halt(self._settings.halt_file),
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)

@@ -6,23 +6,20 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 
 import json
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final, NoReturn
 
 import anyio
 
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
-from okx_mcp.okx.models import PriceLimit
-from okx_mcp.okx.names import Side
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
-from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instrument_list import InstrumentList
-from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal import Begun, Journal, Used
+from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.orders import (
     Amendment,
     LimitOrder,
@@ -32,34 +29,32 @@ from okx_mcp.trading.orders import (
     Ticket,
     body_digest,
     is_ord_id,
-    new_ticket_id,
     state_at_exchange,
 )
 from okx_mcp.trading.outcome import Outcome, proves
 from okx_mcp.trading.reconcile import READ_ORDER, Reconciler
 from okx_mcp.trading.refusals import (
     JournalUnavailable,
-    Misfit,
     NoSuchOrder,
     NotApproved,
-    NotTradable,
     Refusal,
     UnsettledOrder,
 )
+from okx_mcp.trading.risk import Look, Risk
+from okx_mcp.trading.tickets import TicketMaker
 
 __all__ = ["OrderDesk"]
 
-_TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
-_ZERO: Final = Decimal(0)
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
 _OTHERS_TICKET: Final = (
     "A ticket is sent only by the server that proposed it, and that was another one or this one before its restart. "
     "Propose the order again."
 )
+_USED: Final = "This ticket was used before."
 _DIFFERS: Final = "The recorded ticket differs from the one that was shown."
 
 _NEVER_USED: Final = (OrderState.DECLINED, OrderState.EXPIRED)
@@ -77,9 +72,13 @@ class OrderDesk:
         account: whose orders; the journal keeps accounts apart by it.
         exchange: where they go.
         journal: what survives a restart.
+        limits: what may be risked at most.
+        halt: the stop that every process of this state folder obeys.
     """
 
-    def __init__(self, account: Account, exchange: Exchange, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, account: Account, exchange: Exchange, journal: Journal, clock: Clock, *, limits: Limits, halt: Halt
+    ) -> None:
         self.account = account
         self.instruments = InstrumentList(exchange, clock)
         self.facts = AccountFacts(exchange, clock)
@@ -87,6 +86,8 @@ class OrderDesk:
         self._journal = journal
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
+        self._risk = Risk(account, exchange, journal, limits, halt)
+        self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
         self._under_way: set[str] = set()
@@ -104,44 +105,11 @@ class OrderDesk:
         """Make the intent exact and write it down. Nothing is sent.
 
         Raises:
-            Refusal: the instrument, the numbers, the account, the key or the channel do not allow it.
+            Refusal: the instrument, the numbers, the account, the key, the limits or the channel do not allow it.
             OkxError: a figure could not be read from OKX.
         """
         self._check_channel(channel)
-        rules = await self.facts.rules()
-        rules.check_trading()
-        ticket_id = new_ticket_id()
-        instrument = await self.instruments.tradable(intent.inst_id)
-        order: OrderView | None = None
-        if isinstance(intent, LimitOrder):
-            side, price = intent.side.value, instrument.checked_price(intent.price)
-            quantity = instrument.quantity(intent.size, intent.unit, price)
-            body = intent.body(ticket_id, rules.spot_td_mode, quantity)
-        else:
-            order = await self._open_order(intent)
-            side, price = order.side, instrument.checked_price(intent.price or order.price or _ZERO)
-            quantity = instrument.quantity(intent.size or order.size or _ZERO, SizeUnit.BASE, price)
-            _check_change(order, quantity.base, price)
-            body = intent.body(ticket_id, order, quantity, price)
-        _check_price_band(intent.inst_id, side, price, await self._exchange.price_limit(intent.inst_id))
-        ticker = await self._exchange.ticker(intent.inst_id)
-        fee_rate = await self.facts.taker_rate(intent.inst_id)
-        now_ms = self._now_ms()
-        ticket = Ticket(
-            id=ticket_id,
-            account=self.account,
-            intent=intent,
-            body=body,
-            digest=body_digest(body),
-            quantity=quantity,
-            price=price,
-            last_price=ticker.last,
-            fee_rate=fee_rate,
-            channel=channel,
-            created_ms=now_ms,
-            expires_ms=now_ms + _TICKET_VALID_MS,
-            order=order,
-        )
+        ticket = await self._tickets.ticket(intent, channel)
         await self._journal.propose(ticket)
         self._remember(ticket)
         return ticket
@@ -152,16 +120,6 @@ class OrderDesk:
             del self._own[each.id]
             self._begun.discard(each.id)
         self._own[ticket.id] = ticket
-
-    async def _open_order(self, intent: Amendment) -> OrderView:
-        """The order that would change, as it is now."""
-        order = await self._reconciler.order(intent.inst_id, intent.order_id)
-        view = None if order is None else OrderView.from_order(order)
-        if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):
-            raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
-        if view.price is None or view.size is None:
-            raise NotTradable("Only an order with a price of its own can be changed.")
-        return view
 
     def ticket(self, ticket_id: str) -> Receipt:
         """Where this ticket stands, from the journal alone.
@@ -196,19 +154,49 @@ class OrderDesk:
         """
         self._check_channel(approval.channel)
         await self._settle_at_start()
-        if approval.ticket_id not in self._own and (
-            (await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))).state is OrderState.PROPOSED
-        ):
-            raise NotApproved(_OTHERS_TICKET)
+        look = await self._look_before(approval.ticket_id)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
-                begun = await self._journal.begin(approval, self.account, self._now_ms())
+                begun, broken = await self._begin(approval, look)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
+            await self._risk.stop_if_called_for(broken)
             return await self._reconciler.settled(receipt)
         finally:
             self._under_way.discard(approval.ticket_id)
             self._left_open.set()
+
+    async def _look_before(self, ticket_id: str) -> Look | None:
+        """Today's prices and exposure for a ticket that would be sent; None for one that was used before."""
+        receipt = self.ticket(ticket_id)
+        own = self._own.get(ticket_id)
+        if own is None:
+            receipt = await self._asked_beyond_the_journal(receipt)
+        if receipt.state is not OrderState.PROPOSED:
+            return None
+        if own is None:
+            raise NotApproved(_OTHERS_TICKET)
+        return await self._risk.look(await self.instruments.get(own.intent.inst_id))
+
+    async def _begin(self, approval: Approval, look: Look | None) -> tuple[Begun, list[Breach]]:
+        """Consume the approval, and write INTENT if nothing speaks against it."""
+        own, broken = self._own.get(approval.ticket_id), list[Breach]()
+        if look is None or own is None:
+            return await self._journal.begin(approval, self.account, self._now_ms(), allows=lambda _: [_USED]), broken
+
+        def allows(used: Used) -> list[str]:
+            broken.extend(self._risk.against(own, look, used))
+            return [each.words for each in broken]
+
+        begun = await self._journal.begin(
+            approval,
+            self.account,
+            self._now_ms(),
+            added_usd=self._risk.added_usd(own, look),
+            burst_minutes=self._risk.limits.burst_minutes,
+            allows=allows,
+        )
+        return begun, broken
 
     async def _send_once(self, intent: Receipt) -> Receipt:
         """Send it, unless this process sent it before or knows it otherwise, whatever the journal says."""
@@ -232,6 +220,7 @@ class OrderDesk:
             if body_digest(json.loads(content)) != ticket.digest:
                 raise NotApproved("What would have been sent differs from the order that was approved.")
             sent = await self._journal.sending(intent, exp_time_ms, self._now_ms())
+            self._risk.halt.check()
 
         send = self._exchange.place_order if isinstance(ticket.intent, LimitOrder) else self._exchange.amend_order
         try:
@@ -400,27 +389,6 @@ class OrderDesk:
 
     def _now_ms(self) -> int:
         return self._reconciler.now_ms()
-
-
-def _check_change(order: OrderView, size: Decimal, price: Decimal) -> None:
-    if (size, price) == (order.size, order.price):
-        raise Misfit("The order has this size and this price already.")
-    if size <= order.filled_size:
-        raise Misfit(
-            f"The new size {plain(size)} is the order's total, and {plain(order.filled_size)} of it is filled already; "
-            "to take back the rest, cancel it."
-        )
-
-
-def _check_price_band(inst_id: str, side: str, price: Decimal, band: PriceLimit) -> None:
-    """Refuse before anybody is asked what OKX would refuse after (51137, 51138)."""
-    highest, lowest = band.buy_lmt, band.sell_lmt
-    if side == Side.BUY and highest is not None and price > highest:
-        asked = f"{plain(price)} is above {plain(highest)}"
-        raise Misfit(f"The price {asked}, the highest at which {inst_id} may be bought now.", below=highest)
-    if side == Side.SELL and lowest is not None and price < lowest:
-        asked = f"{plain(price)} is below {plain(lowest)}"
-        raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
 
 
 def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:

@@ -7,6 +7,7 @@ from okx_mcp.okx.clock import ExchangeClock
 from okx_mcp.okx.models import (
     AccountConfig,
     AmendAck,
+    Balance,
     CancelAck,
     Fill,
     InstrumentRow,
@@ -34,6 +35,8 @@ class Exchange(Protocol):
     async def account_instruments(self, inst_type: str, inst_id: str | None = None) -> list[InstrumentRow]: ...
 
     async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> TradeFee: ...
+
+    async def balance(self) -> Balance: ...
 
     async def ticker(self, inst_id: str) -> Ticker: ...
 

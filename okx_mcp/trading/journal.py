@@ -5,12 +5,11 @@ one of its transactions and never in memory. Nothing is reported as done before 
 """
 
 import json
-import os
 import sqlite3
-import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Decimal
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,41 +17,44 @@ from typing import TYPE_CHECKING, Any, Final
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval
+from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
+from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
 from okx_mcp.trading.orders import OrderState, Receipt, Ticket
-from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
+from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned"]
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS tickets (
-    id         TEXT PRIMARY KEY,
-    account    TEXT NOT NULL,
-    state      TEXT NOT NULL,
-    changed_ms INTEGER NOT NULL,
-    ord_id     TEXT,
-    receipt    TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
-CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
-CREATE TABLE IF NOT EXISTS events (
-    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_ms  INTEGER NOT NULL,
-    account TEXT NOT NULL,
-    ticket TEXT,
-    what   TEXT NOT NULL,
-    detail TEXT NOT NULL
-) STRICT;
-"""
+__all__ = ["Begun", "Journal", "Used", "has_open_ends", "is_abandoned"]
 
 _ABANDONED_AFTER_MS: Final = 20_000
 """A send older than this has no process waiting for its answer any more; nor has one from the future, which tells
 of a clock that was moved."""
-_TRY_LOCK_FOR_S: Final = 0.02
-"""How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 24 * 60 * _MINUTE_MS
+_MICRO: Final = 1_000_000
 _OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
+_MAY_REST: Final = (*_OPEN_ENDS, OrderState.LIVE, OrderState.PARTIALLY_FILLED)
+_CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the orders of this account that this journal knows have used up, the one in question left out.
+
+    `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
+    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book.
+    """
+
+    day_usd: Decimal
+    day_orders: int
+    minute_orders: int
+    burst_orders: int
+    may_rest: tuple[Receipt, ...]
+
+
+Allows = Callable[[Used], Sequence[str]]
+"""What is wrong with sending the order now, beside these; nothing if it may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,11 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, clock: Clock | None = None, lock_wait_s: float = 5.0) -> None:
-        self._path = path
-        self._clock = clock or SystemClock()
-        self._lock_wait_s = lock_wait_s
-        self._connection: sqlite3.Connection | None = None
+        self._file = JournalFile(path, clock or SystemClock(), lock_wait_s)
 
     def close(self) -> None:
         """Release the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
     # --- writing ------------------------------------------------------------------------------------------------
 
@@ -90,23 +87,45 @@ class Journal:
             JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
         """
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
-        async with self._transaction(synced=False) as db:
+        async with self._file.transaction(synced=False) as db:
             db.execute(
-                "INSERT INTO tickets VALUES (?, ?, ?, ?, NULL, ?)",
-                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
+                "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
+                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, stored := _to_json(receipt)),
             )
-            _note(db, receipt, {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel})
+            detail = {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel}
+            _note_receipt(db, receipt, stored, detail)
         return receipt
 
-    async def begin(self, approval: Approval, account: Account, now_ms: int) -> Begun:
+    async def note(self, account: Account, now_ms: int, what: str, detail: Mapping[str, str]) -> None:
+        """Record what is about no ticket: a start, a refusal, a halt.
+
+        Raises:
+            JournalUnavailable: it could not be written.
+        """
+        async with self._file.transaction() as db:
+            _note(db, now_ms, str(account), None, what, detail)
+
+    async def begin(
+        self,
+        approval: Approval,
+        account: Account,
+        now_ms: int,
+        *,
+        added_usd: Decimal = Decimal(0),
+        burst_minutes: int = 60,
+        allows: Allows = lambda _: (),
+    ) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
+
+        `allows` is asked with what all processes have used up by now; where it names a reason against, the approval is
+        consumed and nothing is sent. `added_usd` is what the order adds to the day.
 
         Raises:
             NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
             UnsettledOrder: an earlier order of this account is not settled.
             JournalUnavailable: nothing could be recorded.
         """
-        async with self._transaction() as db:
+        async with self._file.transaction() as db:
             found = _find(db, approval.ticket_id, account)
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
@@ -115,9 +134,12 @@ class Journal:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
-                found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)
-                _record(db, found)
-                return Begun(found, is_ours=True)
+                used = _used(db, account, now_ms, burst_minutes)
+                against = " ".join(allows(used))
+                state = OrderState.NOT_SENT if against else OrderState.INTENT
+                found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against or None)
+                _record(db, found, added_usd)
+                return Begun(found, is_ours=not against)
             if found.state is OrderState.PROPOSED:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
                 _record(db, found)
@@ -131,7 +153,7 @@ class Journal:
             UnsettledOrder: another order's outcome was lost meanwhile.
             JournalUnavailable: it could not be written, so nothing may be sent.
         """
-        async with self._transaction() as db:
+        async with self._file.transaction() as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if found.state is not OrderState.INTENT:
                 raise NotApproved("This ticket's order was given up before it was sent.")
@@ -146,7 +168,8 @@ class Journal:
 
     async def record(self, receipt: Receipt) -> Receipt:
         """Write what became of a ticket, unless more is known of it already. Returns what is known now."""
-        async with self._transaction(synced=receipt.order is None) as db:  # the exchange's word can be asked for again
+        is_ours = receipt.order is None  # the exchange's word can be asked for again
+        async with self._file.transaction(synced=is_ours) as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if not receipt.state.supersedes(found.state):
                 return found
@@ -158,7 +181,7 @@ class Journal:
 
         After this `begin` and `sending` refuse it, should somebody still be about to send it.
         """
-        async with self._transaction() as db:
+        async with self._file.transaction() as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if found.state is OrderState.PROPOSED and now_ms >= found.ticket.expires_ms:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
@@ -176,7 +199,7 @@ class Journal:
             NotApproved: there is no such ticket on this account.
             JournalUnavailable: it could not be written.
         """
-        async with self._transaction() as db:
+        async with self._file.transaction() as db:
             found = _find(db, ticket_id, account)
             if found.state is OrderState.PROPOSED:
                 found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
@@ -187,7 +210,7 @@ class Journal:
 
     def receipt(self, any_id: str, account: Account) -> Receipt | None:
         """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
-        with self._usable() as db:
+        with self._file.usable() as db:
             row = db.execute(
                 "SELECT receipt FROM tickets WHERE account = ?1 AND (id = ?2 OR ord_id = ?2)",
                 (str(account), any_id),
@@ -196,70 +219,53 @@ class Journal:
 
     def unsettled(self, account: Account, now_ms: int) -> list[Receipt]:
         """Orders of this account whose outcome nobody knows and nobody is waiting for."""
-        with self._usable() as db:
+        with self._file.usable() as db:
             return _unsettled(db, account, now_ms)
 
     def open_ends(self, account: Account) -> list[Receipt]:
         """Orders of this account that were begun and are not known to have ended or to rest at the exchange."""
-        with self._usable() as db:
+        with self._file.usable() as db:
             return _in_states(db, account, _OPEN_ENDS)
 
-    # --- the file -----------------------------------------------------------------------------------------------
+    def used(self, account: Account, now_ms: int, burst_minutes: int) -> Used:
+        """What this account's orders have used up by now."""
+        with self._file.usable() as db:
+            return _used(db, account, now_ms, burst_minutes)
 
-    @asynccontextmanager
-    async def _transaction(self, *, synced: bool = True) -> AsyncIterator[sqlite3.Connection]:
-        """One decision, alone among all processes, and on the disk when it is over.
+    async def day_began_with(self, account: Account, day: str, equity_usd: Decimal) -> Decimal:
+        """What the account was worth when it was first looked at on that day; `equity_usd` if that is now.
 
-        Without `synced` a loss of power may undo it: for what no harm is in forgetting.
+        Raises:
+            JournalUnavailable: it could not be written.
         """
-        give_up_s = self._clock.monotonic_s() + self._lock_wait_s
-        with self._usable():
-            while not self._has_begun(synced=synced, or_fail=self._clock.monotonic_s() >= give_up_s):
-                await self._clock.sleep(_TRY_LOCK_FOR_S)
-            db = self._open()
+        async with self._file.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", (str(account), day, str(equity_usd)))
+            query = "SELECT equity FROM days WHERE account = ? AND day = ?"
+            return Decimal(db.execute(query, (str(account), day)).fetchone()[0])
+
+    # --- the chain ----------------------------------------------------------------------------------------------
+
+    def events(self, ticket: str | None = None, since_ms: int = 0, until_ms: int | None = None) -> list[Event]:
+        """What happened, in order: of one ticket, or in a time, or all of it. A ticket may be named by OKX's ordId."""
+        query = (
+            "SELECT seq, at_ms, account, ticket, what, detail FROM events WHERE at_ms >= ?1 AND at_ms < ?2 AND "
+            "(?3 IS NULL OR ticket = ?3 OR ticket IN (SELECT id FROM tickets WHERE ord_id = ?3)) ORDER BY seq"
+        )
+        with self._file.usable() as db:
+            rows = db.execute(query, (since_ms, until_ms if until_ms is not None else 1 << 62, ticket))
+            return [Event(*row) for row in rows]
+
+    def faults(self) -> list[Fault]:
+        """Where the journal is not what was written; see `audit.faults`."""
+        with self._file.usable() as db:
+            db.execute("BEGIN")  # one moment for all three
             try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-
-    def _has_begun(self, *, synced: bool, or_fail: bool) -> bool:
-        """Whether the lock was to be had; where another process has it and `or_fail`, SQLite's error."""
-        try:
-            db = self._open()
-            db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-            db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if or_fail or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            return False
-        return True
-
-    @contextmanager
-    def _usable(self) -> Iterator[sqlite3.Connection]:
-        """The open journal. Enough for reading, which waits for no writer."""
-        try:
-            yield self._open()
-        except (sqlite3.Error, OSError) as error:
-            raise JournalUnavailable(
-                f"The journal {self._path} cannot be used ({error}). Without it no order is sent; reading and "
-                "cancelling go on."
-            ) from None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            _make_private(self._path)
-            db = sqlite3.connect(self._path, timeout=_TRY_LOCK_FOR_S, isolation_level=None, check_same_thread=False)
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                db.close()
-                raise
-            self._connection = db
-        return self._connection
+                rows = db.execute("SELECT seq, at_ms, account, ticket, what, detail, digest FROM events ORDER BY seq")
+                chain = [(Event(*row[:6]), str(row[6])) for row in rows]
+                receipts = {each[0]: receipt_digest(each[1]) for each in db.execute("SELECT id, receipt FROM tickets")}
+                return list(faults(chain, _head(db), receipts))
+            finally:
+                db.execute("ROLLBACK")
 
 
 def is_abandoned(receipt: Receipt, now_ms: int) -> bool:
@@ -271,20 +277,9 @@ def has_open_ends(path: Path) -> bool:
     """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
     marks = ", ".join("?" * len(_OPEN_ENDS))
     query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE state IN ({marks}))"  # noqa: S608  # marks only
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_TRY_LOCK_FOR_S)) as db:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=TRY_LOCK_FOR_S)) as db:
         return bool(db.execute(query, _OPEN_ENDS).fetchone()[0])
     return False
-
-
-def _make_private(path: Path) -> None:
-    """The file in a folder of its owner's, readable by nobody else, and no link to somewhere else."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
 
 
 def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
@@ -340,21 +335,80 @@ def _in_states(db: sqlite3.Connection, account: Account, states: Sequence[OrderS
     return [_from_json(row[0]) for row in db.execute(query, (str(account), *states))]
 
 
-def _record(db: sqlite3.Connection, receipt: Receipt) -> None:
+def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None) -> None:
+    """Write the receipt and the event. `added_usd` is given once, when the order is begun."""
     placed_ord_id = None if receipt.ticket.order else receipt.ord_id  # a change is not found by its order's id
     db.execute(
         "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
-        (receipt.state, receipt.at_ms, placed_ord_id, _to_json(receipt), receipt.ticket.id),
+        (receipt.state, receipt.at_ms, placed_ord_id, stored := _to_json(receipt), receipt.ticket.id),
     )
+    if added_usd is not None:
+        micro_usd = int((added_usd * _MICRO).to_integral_value(ROUND_UP))
+        query = "UPDATE tickets SET begun_ms = ?, added_micro_usd = ?2, counts_micro_usd = ?2 WHERE id = ?3"
+        db.execute(query, (receipt.at_ms, micro_usd, receipt.ticket.id))
+    elif (filled := _filled_permille(receipt)) is not None:
+        query = "UPDATE tickets SET counts_micro_usd = (added_micro_usd * ? + 999) / 1000 WHERE id = ?"
+        db.execute(query, (filled, receipt.ticket.id))
     detail = {"ord_id": receipt.ord_id, "code": receipt.code, "reason": receipt.reason}
-    _note(db, receipt, {name: value for name, value in detail.items() if value is not None})
+    if receipt.state is OrderState.INTENT:
+        detail["approved_by"] = receipt.approved_by
+    _note_receipt(db, receipt, stored, {name: value for name, value in detail.items() if value is not None})
 
 
-def _note(db: sqlite3.Connection, receipt: Receipt, detail: dict[str, str]) -> None:
+def _filled_permille(receipt: Receipt) -> int | None:
+    """How much of a cancelled order was filled, rounded up; None for any other."""
+    order = receipt.order
+    if receipt.state is not OrderState.CANCELED or order is None or not order.size:
+        return None
+    return int((order.filled_size * 1000 / order.size).to_integral_value(ROUND_UP))
+
+
+def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
+    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
+    micro_usd, day, minute, burst = db.execute(
+        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "  # noqa: S608  # marks only
+        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} "
+        "FROM tickets WHERE account = ? AND begun_ms > ? AND state != ?",
+        (
+            *_CAME_TO_NOTHING,
+            now_ms - _DAY_MS,
+            now_ms - _MINUTE_MS,
+            now_ms - burst_minutes * _MINUTE_MS,
+            str(account),
+            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
+            OrderState.NOT_SENT,
+        ),
+    ).fetchone()
+    open_ends = [each for each in _in_states(db, account, _MAY_REST) if _is_fresh_or_unproven(each, now_ms)]
+    return Used(Decimal(micro_usd or 0) / _MICRO, day, minute, burst, tuple(open_ends))
+
+
+def _is_fresh_or_unproven(receipt: Receipt, now_ms: int) -> bool:
+    """Whether the exchange's list of open orders may not show it yet."""
+    return receipt.state.order_sent == "unknown" or now_ms - receipt.at_ms < _MINUTE_MS
+
+
+def _note_receipt(db: sqlite3.Connection, receipt: Receipt, stored: str, detail: Mapping[str, str]) -> None:
+    ticket = receipt.ticket
+    told = {**detail, "receipt": receipt_digest(stored)}
+    _note(db, receipt.at_ms, str(ticket.account), ticket.id, receipt.state, told)
+
+
+def _note(
+    db: sqlite3.Connection, at_ms: int, account: str, ticket: str | None, what: str, detail: Mapping[str, str]
+) -> None:
+    seq, before = _head(db)
+    event = Event(seq + 1, at_ms, account, ticket, what, json.dumps(detail, separators=(",", ":")))
+    digest = event.digest(before)
     db.execute(
-        "INSERT INTO events (at_ms, account, ticket, what, detail) VALUES (?, ?, ?, ?, ?)",
-        (receipt.at_ms, str(receipt.ticket.account), receipt.ticket.id, receipt.state, json.dumps(detail)),
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (event.seq, at_ms, account, ticket, what, event.detail, digest),
     )
+    db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (event.seq, digest))
+
+
+def _head(db: sqlite3.Connection) -> tuple[int, str]:
+    return db.execute("SELECT seq, digest FROM head").fetchone() or (0, BEGINNING)
 
 
 @cache

@@ -249,6 +249,16 @@ class Ticket:
         return self.intent.side if isinstance(self.intent, LimitOrder) else self._changed.side
 
     @property
+    def kind(self) -> str:
+        """OKX's ordType of the order, or of the one that would change."""
+        return self.intent.ord_type.value if isinstance(self.intent, LimitOrder) else self._changed.ord_type
+
+    @property
+    def margin_mode(self) -> str | None:
+        """OKX's tdMode of a new order."""
+        return self.body.get("tdMode")
+
+    @property
     def sends_what_it_shows(self) -> bool:
         """Whether the body is the one that its digest and its shown figures stand for."""
         if isinstance(self.intent, LimitOrder):

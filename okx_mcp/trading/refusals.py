@@ -6,6 +6,8 @@ Refusal                  nothing was sent
 ├── NoSuchOrder              neither the journal nor the exchange knows it
 ├── NotTradable              the instrument, the account or the key does not allow this order
 ├── NotApproved              a ticket that cannot be committed: unknown, expired, declined, of another account
+├── AboveLimits             it would break limits that the owner of the account set
+├── TradingHalted           somebody or something stopped trading; a person resumes it
 ├── UnsettledOrder           an earlier order's outcome is not known yet: new risk waits
 └── JournalUnavailable       what would be done cannot be recorded, so it is not done
 """
@@ -13,6 +15,7 @@ Refusal                  nothing was sent
 from decimal import Decimal
 
 __all__ = [
+    "AboveLimits",
     "JournalUnavailable",
     "Misfit",
     "NoSuchInstrument",
@@ -20,6 +23,7 @@ __all__ = [
     "NotApproved",
     "NotTradable",
     "Refusal",
+    "TradingHalted",
     "UnsettledOrder",
 ]
 
@@ -51,6 +55,14 @@ class NotTradable(Refusal):
 
 class NotApproved(Refusal):
     """This ticket cannot be committed, or not through this channel."""
+
+
+class AboveLimits(Refusal):
+    """The order would break limits of the configuration file."""
+
+
+class TradingHalted(Refusal):
+    """No order is sent until a person resumes trading."""
 
 
 class UnsettledOrder(Refusal):

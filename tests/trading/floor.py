@@ -19,8 +19,10 @@ from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.limits import Limits
 from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
 
@@ -52,10 +54,23 @@ def a_client(
 _DESKS: Final[list[OrderDesk]] = []
 
 
+LOOSE_LIMITS: Final = Limits(
+    order_usd=Decimal(10**9), day_usd=Decimal(10**9), minute_orders=10**6, day_orders=10**6, burst_orders=10**6
+)
+"""For tests of something else."""
+
+
 def a_desk(
-    client: OkxClient, journal: Journal, clock: VirtualClock, environment: Environment = Environment.PAPER
+    client: OkxClient,
+    journal: Journal,
+    clock: VirtualClock,
+    environment: Environment = Environment.PAPER,
+    *,
+    limits: Limits = LOOSE_LIMITS,
+    halt: Halt = Halt(Path("/nowhere/HALT")),
 ) -> OrderDesk:
-    desk = OrderDesk(Account(environment, Site.GLOBAL, client.key_fingerprint), client, journal, clock)
+    account = Account(environment, Site.GLOBAL, client.key_fingerprint)
+    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt)
     _DESKS.append(desk)
     return desk
 

@@ -1,0 +1,84 @@
+"""The limits as they stand in the configuration file, in the words that a person writes there."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from okx_mcp.trading.limits import Limits
+
+__all__ = ["PROTECTIVE_LIMITS", "LimitsError", "read_limits"]
+
+PROTECTIVE_LIMITS: Final = Limits(order_usd=Decimal(10_000), day_usd=Decimal(50_000))
+"""For paper and demo. Live money has no default for these two: its owner says them."""
+
+_SUMS: Final = ("order_usd", "day_usd", "position_usd", "day_loss_usd")
+_COUNTS: Final = ("day_orders", "minute_orders", "open_orders", "instrument_open_orders", "burst_orders")
+_LISTS: Final = ("instruments", "order_types", "margin_modes")
+_MOST_OPEN: Final = 100
+"""One page of OKX's open orders; more are not counted."""
+_MOST_BURST_MINUTES: Final = 24 * 60
+
+
+class LimitsError(Exception):
+    """A limit that is wrong, in one line that names it."""
+
+
+def read_limits(tables: list[Mapping[str, Any]], *, is_live: bool) -> Limits:
+    """The limits of these [limits] tables, later ones over earlier ones.
+
+    Raises:
+        LimitsError: one is unknown, of the wrong kind, or needed and missing.
+    """
+    given: dict[str, Any] = {}
+    for table in tables:
+        given |= table
+    missing = [name for name in ("order_usd", "day_usd") if is_live and name not in given]
+    if missing:
+        raise LimitsError(f"live trading needs its limits said: {' and '.join(missing)} in [limits]")
+    values = {_FIELDS.get(name, name): _value(name, value) for name, value in given.items()}
+    defaults = {"order_usd": PROTECTIVE_LIMITS.order_usd, "day_usd": PROTECTIVE_LIMITS.day_usd}
+    limits = Limits(**(defaults | values))
+    if max(limits.open_orders, limits.instrument_open_orders) > _MOST_OPEN:
+        raise LimitsError(f"open_orders and instrument_open_orders are at most {_MOST_OPEN}")
+    return limits
+
+
+_FIELDS: Final = {"collar_percent": "collar"}
+
+
+def known_names() -> frozenset[str]:
+    """What may stand in a [limits] table."""
+    return frozenset({*_SUMS, *_COUNTS, *_LISTS, "collar_percent", "price_age_s", "burst_minutes"})
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in _LISTS:
+        return _names(name, value)
+    if name in _SUMS:
+        return _amount(name, value)
+    if name == "collar_percent":
+        percent = _amount(name, value)
+        if percent > 100:  # noqa: PLR2004
+            raise LimitsError("collar_percent is at most 100")
+        return percent / 100
+    if name == "burst_minutes":
+        return _whole(name, value, _MOST_BURST_MINUTES)
+    return _whole(name, value, 1_000_000)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+        raise LimitsError(f"{name} is a list of names in quotes, and not an empty one")
+    return tuple(value)
+
+
+def _amount(name: str, value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not Decimal(value).is_finite() or value < 0:
+        raise LimitsError(f"{name} is a number that is not negative, without quotes")
+    return Decimal(value)
+
+
+def _whole(name: str, value: Any, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise LimitsError(f"{name} is a whole number from 0 to {most}")
+    return value

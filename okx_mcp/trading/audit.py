@@ -1,0 +1,85 @@
+"""The journal as a chain: each event carries the digest of the one before it, so that no record changes unseen.
+
+What this proves: a record that was flipped, deleted, inserted, moved or cut off is found, and where. What it cannot:
+whoever may write the file may write a whole new chain into it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["BEGINNING", "Event", "Fault", "faults", "receipt_digest"]
+
+BEGINNING: Final = "0" * 64
+"""What the first event carries of the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `at_ms` is Unix milliseconds on the exchange's clock; `detail` is JSON."""
+
+    seq: int
+    at_ms: int
+    account: str
+    ticket: str | None
+    what: str
+    detail: str
+
+    def digest(self, before: str) -> str:
+        """SHA-256 over this event and the digest of the one before."""
+        told = [before, self.seq, self.at_ms, self.account, self.ticket, self.what, self.detail]
+        return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where the journal is not what was written; `seq` is the event's number."""
+
+    seq: int
+    what: str
+
+
+def receipt_digest(receipt: str) -> str:
+    """SHA-256 over a receipt as it is stored."""
+    return hashlib.sha256(receipt.encode()).hexdigest()
+
+
+def faults(chain: Iterable[tuple[Event, str]], head: tuple[int, str], receipts: Mapping[str, str]) -> Iterator[Fault]:
+    """Where the chain breaks. After a fault the chain is followed from what is there, so each one is told once.
+
+    Args:
+        chain: events in the order of their numbers, each with the digest that is stored with it.
+        head: number and digest of the last event, kept apart from the events.
+        receipts: `receipt_digest` of every ticket's receipt that is stored.
+    """
+    before, number = BEGINNING, 0
+    last_word: dict[str, tuple[int, str | None]] = {}
+    for event, stored in chain:
+        number += 1
+        if event.seq != number:
+            yield Fault(number, f"{event.seq - number} events are missing")
+            number = event.seq
+        elif event.digest(before) != stored:
+            yield Fault(event.seq, "this event, or the one before it, is not what was written")
+        before = stored
+        if event.ticket is not None:
+            last_word[event.ticket] = event.seq, _receipt_of(event)
+    if head != (number, before):
+        missing = head[0] - number
+        what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
+        yield Fault(number, what)
+    for ticket, (seq, digest) in last_word.items():
+        if receipts.get(ticket) != digest:
+            yield Fault(seq, f"the record of ticket {ticket} is not what this event left")
+    for ticket in receipts.keys() - last_word.keys():
+        yield Fault(number, f"ticket {ticket} is recorded and no event tells of it")
+
+
+def _receipt_of(event: Event) -> str | None:
+    try:
+        digest = json.loads(event.detail)["receipt"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return digest if isinstance(digest, str) else None

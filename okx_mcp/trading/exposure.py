@@ -1,0 +1,132 @@
+"""What the exchange says of the market and of what is at risk, read whenever an order is held against its limits."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from okx_mcp.okx.names import Side
+from okx_mcp.trading.limits import Limits, Prices, SoFar
+from okx_mcp.trading.orders import OrderView
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.models import Balance, Ticker
+    from okx_mcp.trading.exchange import Exchange
+    from okx_mcp.trading.instruments import Instrument
+    from okx_mcp.trading.journal import Used
+    from okx_mcp.trading.orders import Ticket
+
+__all__ = ["Exposure", "read_exposure", "so_far"]
+
+_ZERO: Final = Decimal(0)
+_DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
+"""Counted as a dollar each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One instrument's prices and the account's open orders and worth, as just read.
+
+    `held` is in the instrument's base currency and `equity_usd` the whole trading account; they are read, and not None,
+    only where a limit needs them.
+    """
+
+    prices: Prices
+    last: Decimal | None
+    open_orders: tuple[OrderView, ...]
+    held: Decimal | None
+    equity_usd: Decimal | None
+
+
+async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits) -> Exposure:
+    """Ask everything at once (GET /market/ticker, /trade/orders-pending, /account/balance).
+
+    Raises:
+        OkxError: something could not be read, so no order can be held against its limits.
+    """
+    tickers: dict[str, Ticker] = {}
+    orders: list[OrderView] = []
+    balances: list[Balance] = []
+
+    async def read_ticker(inst_id: str) -> None:
+        tickers[inst_id] = await exchange.ticker(inst_id)
+
+    async def read_orders() -> None:
+        orders.extend(OrderView.from_order(each) for each in await exchange.open_orders())
+
+    async def read_balance() -> None:
+        balances.append(await exchange.balance())
+
+    in_dollars = f"{instrument.quote_ccy}-USDT"
+    reads = [lambda: read_ticker(instrument.inst_id), read_orders]
+    if instrument.quote_ccy not in _DOLLARS:
+        reads.append(lambda: read_ticker(in_dollars))
+    if limits.position_usd is not None or limits.day_loss_usd is not None:
+        reads.append(read_balance)
+    try:
+        async with anyio.create_task_group() as together:
+            for read in reads:
+                together.start_soon(read)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+    ticker = tickers[instrument.inst_id]
+    usd_per_quote = Decimal(1) if instrument.quote_ccy in _DOLLARS else tickers[in_dollars].last
+    age_ms = None if ticker.ts is None else exchange.exchange_clock.now_ms() - ticker.ts
+    balance = balances[0] if balances else None
+    return Exposure(
+        prices=Prices(ticker.bid_px, ticker.ask_px, age_ms, usd_per_quote or None),
+        last=ticker.last,
+        open_orders=tuple(orders),
+        held=None if balance is None else _held(balance, instrument.base_ccy),
+        equity_usd=None if balance is None else balance.total_eq,
+    )
+
+
+def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decimal | None) -> SoFar:
+    """What counts beside this order, from the exchange's word and, for what it may not show yet, the journal's."""
+    listed = {order.cl_ord_id for order in seen.open_orders}
+    unlisted = [
+        each.ticket
+        for each in used.may_rest
+        if each.ticket.order is None and each.ticket.id not in listed and each.ticket.id != ticket.id
+    ]
+    inst_id = ticket.intent.inst_id
+    return SoFar(
+        day_usd=used.day_usd,
+        day_orders=used.day_orders,
+        minute_orders=used.minute_orders,
+        burst_orders=used.burst_orders,
+        open_orders=len(seen.open_orders) + len(unlisted),
+        instrument_open_orders=sum(order.inst_id == inst_id for order in seen.open_orders)
+        + sum(each.intent.inst_id == inst_id for each in unlisted),
+        position_usd=_position(ticket, seen, unlisted),
+        day_result_usd=day_result_usd,
+    )
+
+
+def _position(ticket: "Ticket", seen: Exposure, unlisted: list["Ticket"]) -> Decimal:
+    """What is held and being bought of the base currency, at the price of this order."""
+    base = f"{ticket.quantity.base_ccy}-"
+    buying = [
+        (order.size or _ZERO) - order.filled_size
+        for order in seen.open_orders
+        if order.inst_id.startswith(base) and order.side == Side.BUY
+    ]
+    buying += [
+        each.quantity.base for each in unlisted if each.intent.inst_id.startswith(base) and each.side == Side.BUY
+    ]
+    amount = (seen.held or _ZERO) + sum(buying, _ZERO)
+    return amount * ticket.price * (seen.prices.usd_per_quote or _ZERO)
+
+
+def _held(balance: "Balance", ccy: str) -> Decimal:
+    return next((each.eq or _ZERO for each in balance.details if each.ccy == ccy), _ZERO)
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """One reason is enough: the reads of one look fail for the same one."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

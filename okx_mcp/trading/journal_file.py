@@ -1,0 +1,170 @@
+"""The journal's file: private, opened on first use, written in transactions whose waiting holds up nothing else."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from okx_mcp.okx.clock import Clock
+from okx_mcp.trading.refusals import JournalUnavailable
+
+__all__ = ["TRY_LOCK_FOR_S", "JournalFile"]
+
+TRY_LOCK_FOR_S: Final = 0.02
+"""How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
+_VERSION: Final = 2
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS tickets (
+    id               TEXT PRIMARY KEY,
+    account          TEXT NOT NULL,
+    state            TEXT NOT NULL,
+    changed_ms       INTEGER NOT NULL,
+    ord_id           TEXT,
+    begun_ms         INTEGER,
+    added_micro_usd  INTEGER,
+    counts_micro_usd INTEGER,
+    receipt          TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
+CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
+CREATE INDEX IF NOT EXISTS tickets_begun ON tickets (account, begun_ms);
+CREATE TABLE IF NOT EXISTS events (
+    seq     INTEGER PRIMARY KEY,
+    at_ms   INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    ticket  TEXT,
+    what    TEXT NOT NULL,
+    detail  TEXT NOT NULL,
+    digest  TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS events_of ON events (ticket);
+CREATE TABLE IF NOT EXISTS head (
+    only   INTEGER PRIMARY KEY CHECK (only = 1),
+    seq    INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS days (
+    account TEXT NOT NULL,
+    day     TEXT NOT NULL,
+    equity  TEXT NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+class JournalFile:
+    """One SQLite file. `lock_wait_s`: how long to wait while another process writes."""
+
+    def __init__(self, path: Path, clock: Clock, lock_wait_s: float) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock_wait_s = lock_wait_s
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @asynccontextmanager
+    async def transaction(self, *, synced: bool = True) -> AsyncIterator[sqlite3.Connection]:
+        """One decision, alone among all processes, and on the disk when it is over.
+
+        Without `synced` a loss of power may undo it: for what no harm is in forgetting.
+
+        Raises:
+            JournalUnavailable: it could not be begun, or not be written.
+        """
+        give_up_s = self._clock.monotonic_s() + self._lock_wait_s
+        with self.usable():
+            while not self._has_begun(synced=synced, or_fail=self._clock.monotonic_s() >= give_up_s):
+                await self._clock.sleep(TRY_LOCK_FOR_S)
+            db = self._open()
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def usable(self) -> Iterator[sqlite3.Connection]:
+        """The open journal. Enough for reading, which waits for no writer.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        try:
+            yield self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise JournalUnavailable(
+                f"The journal {self._path} cannot be used ({error}). Without it no order is sent; reading and "
+                "cancelling go on."
+            ) from None
+
+    def _has_begun(self, *, synced: bool, or_fail: bool) -> bool:
+        """Whether the lock was to be had; where another process has it and `or_fail`, SQLite's error."""
+        try:
+            db = self._open()
+            db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if or_fail or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            _make_private(self._path)
+            db = sqlite3.connect(self._path, timeout=TRY_LOCK_FOR_S, isolation_level=None, check_same_thread=False)
+            try:
+                _prepare(db)
+            except sqlite3.Error:
+                db.close()
+                raise
+            self._connection = db
+        return self._connection
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    if _version(db) == _VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")  # several processes may find a new file at once
+    try:
+        if _version(db) != _VERSION:
+            _create(db)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _create(db: sqlite3.Connection) -> None:
+    if db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]:
+        raise sqlite3.DatabaseError("another version of okx-mcp wrote it: move it away")
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _make_private(path: Path) -> None:
+    """The file in a folder of its owner's, readable by nobody else, and no link to somewhere else."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)

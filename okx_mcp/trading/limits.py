@@ -1,0 +1,206 @@
+"""What may be risked at most, and the one function that holds an order against it.
+
+Pure: no clock, no file, no exchange. The desk asks twice: for the ticket and, with fresh prices and inside the
+journal's transaction, when the order is about to be sent. Everything that is broken is said, not only the first.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from decimal import ROUND_UP, Decimal
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from okx_mcp.okx.names import Side
+from okx_mcp.trading.decimals import plain
+
+if TYPE_CHECKING:
+    from okx_mcp.trading.orders import Ticket
+
+__all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "usd_of"]
+
+_ZERO: Final = Decimal(0)
+_CENT: Final = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one account may do. Read from the configuration file at the start; nothing changes it afterwards.
+
+    Sums are in US dollars, `collar` is a fraction of the best price on the other side of the book, times are in the
+    unit of their name. None is no limit of this kind; empty `instruments` are all.
+    """
+
+    order_usd: Decimal
+    day_usd: Decimal
+    day_orders: int = 500
+    minute_orders: int = 20
+    open_orders: int = 100
+    instrument_open_orders: int = 20
+    position_usd: Decimal | None = None
+    collar: Decimal = Decimal("0.05")
+    price_age_s: int = 30
+    instruments: tuple[str, ...] = ()
+    order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
+    margin_modes: tuple[str, ...] = ("cash", "cross")
+    burst_orders: int = 100
+    burst_minutes: int = 60
+    day_loss_usd: Decimal | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every limit, to be written down at each start."""
+        named = ";".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
+        return hashlib.sha256(named.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """One look at an instrument's market. `usd_per_quote` is None where the quote currency has no price in dollars."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    age_ms: int | None
+    usd_per_quote: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the account did and has under way, the order in question left out.
+
+    `day` is the last 24 hours, `burst` the last `burst_minutes`; `day_result_usd` is won or lost since 00:00 UTC.
+    """
+
+    day_usd: Decimal = _ZERO
+    day_orders: int = 0
+    minute_orders: int = 0
+    burst_orders: int = 0
+    open_orders: int = 0
+    instrument_open_orders: int = 0
+    position_usd: Decimal = _ZERO
+    day_result_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One limit that would be broken: the rule and the figures in a sentence, and whether all trading stops at it."""
+
+    words: str
+    halts: bool = False
+
+
+def usd_of(ticket: "Ticket", prices: Prices) -> Decimal | None:
+    """What the order comes to in dollars; None where that cannot be said."""
+    return None if prices.usd_per_quote is None else ticket.quantity.quote * prices.usd_per_quote
+
+
+def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
+    """What it adds to what is under way: all of a new order; of a change, what goes beyond the order as it was."""
+    usd, order = usd_of(ticket, prices), ticket.order
+    if usd is None or order is None:
+        return usd
+    was = (order.size or _ZERO) * (order.price or _ZERO) * (prices.usd_per_quote or _ZERO)
+    return max(usd - was, _ZERO)
+
+
+def check(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> list[Breach]:
+    """Every limit that this order would break."""
+    broken = [
+        *_what_is_allowed(ticket, limits),
+        *_price(ticket, limits, prices),
+        *_value(ticket, limits, prices, so_far),
+        *_counts(ticket, limits, so_far),
+    ]
+    return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
+
+
+def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:
+    inst_id, kind, mode = ticket.intent.inst_id, ticket.kind, ticket.margin_mode
+    if limits.instruments and not any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments):
+        yield f"{inst_id} is not among the instruments that may be traded: {', '.join(limits.instruments)}."
+    if kind not in limits.order_types:
+        yield f"{kind} orders are not among those allowed: {', '.join(limits.order_types)}."
+    if mode is not None and mode not in limits.margin_modes:
+        yield f"The margin mode {mode} is not among those allowed: {', '.join(limits.margin_modes)}."
+
+
+def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
+    bid, ask, inst_id = prices.bid, prices.ask, ticket.intent.inst_id
+    if prices.age_ms is None or prices.age_ms > limits.price_age_s * 1000 or prices.age_ms < -limits.price_age_s * 1000:
+        age = "of unknown age" if prices.age_ms is None else f"{_seconds(prices.age_ms)} s old"
+        yield f"The price of {inst_id} is {age}, and may be {limits.price_age_s} s old."
+        return
+    if not bid or not ask or bid <= 0 or ask <= 0:
+        yield f"The order book of {inst_id} has no price on one side, so no order can be compared with it."
+        return
+    if bid > ask:
+        yield f"The order book of {inst_id} is crossed: bid {plain(bid)}, ask {plain(ask)}."
+        return
+    percent = plain(limits.collar * 100)
+    if ticket.side == Side.BUY and ticket.price > (most := ask * (1 + limits.collar)):
+        yield (
+            f"The price {plain(ticket.price)} is above {plain(most)}, which is {percent} % over the best ask "
+            f"{plain(ask)}; that is as far as a buy may go."
+        )
+    if ticket.side == Side.SELL and ticket.price < (least := bid * (1 - limits.collar)):
+        yield (
+            f"The price {plain(ticket.price)} is below {plain(least)}, which is {percent} % under the best bid "
+            f"{plain(bid)}; that is as far as a sale may go."
+        )
+
+
+def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> Iterator[str]:
+    usd, added = usd_of(ticket, prices), added_usd(ticket, prices)
+    if usd is None or added is None:
+        yield f"What {ticket.quantity.quote_ccy} is worth in US dollars is not known, so the order has no known value."
+        return
+    if usd > limits.order_usd:
+        yield f"The order comes to {_usd(usd)}, and one order may come to {_usd(limits.order_usd)}."
+    if so_far.day_usd + added > limits.day_usd:
+        yield (
+            f"Orders of the last 24 hours come to {_usd(so_far.day_usd)}; with {_usd(added)} more they would be above "
+            f"{_usd(limits.day_usd)}."
+        )
+    most = limits.position_usd
+    if most is not None and ticket.side == Side.BUY and so_far.position_usd + added > most:
+        yield (
+            f"What is held and being bought of {ticket.quantity.base_ccy} comes to {_usd(so_far.position_usd)}; with "
+            f"{_usd(added)} more it would be above {_usd(most)}."
+        )
+
+
+def _counts(ticket: "Ticket", limits: Limits, so_far: SoFar) -> Iterator[str]:
+    inst_id = ticket.intent.inst_id
+    limited = [
+        (so_far.minute_orders, limits.minute_orders, "orders were sent in the last minute"),
+        (so_far.day_orders, limits.day_orders, "orders were sent in the last 24 hours"),
+    ]
+    if ticket.order is None:  # a change opens no further order
+        limited += [
+            (so_far.open_orders, limits.open_orders, "orders are open"),
+            (so_far.instrument_open_orders, limits.instrument_open_orders, f"orders of {inst_id} are open"),
+        ]
+    for count, most, what in limited:
+        if count >= most:
+            yield f"{count} {what}, and {most} are allowed."
+
+
+def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:
+    """What no single order is to blame for, and what therefore stops all of them until a person has looked at it."""
+    if so_far.burst_orders >= limits.burst_orders:
+        yield (
+            f"{so_far.burst_orders} orders were sent in the last {limits.burst_minutes} minutes, and trading stops at "
+            f"{limits.burst_orders}."
+        )
+    lost = -(so_far.day_result_usd or _ZERO)
+    if limits.day_loss_usd is not None and lost >= limits.day_loss_usd:
+        yield f"The account has lost {_usd(lost)} since 00:00 UTC, and trading stops at {_usd(limits.day_loss_usd)}."
+
+
+def _usd(amount: Decimal) -> str:
+    """Rounded away from zero, so that what is above a limit never reads as equal to it."""
+    return f"{amount.quantize(_CENT, ROUND_UP):,} USD"
+
+
+def _seconds(ms: int) -> str:
+    return plain((Decimal(ms) / 1000).normalize())

@@ -1,0 +1,100 @@
+"""Whether an order may be sent beside everything else: the limits, what is used up of them, and the halt."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from okx_mcp.trading.exposure import Exposure, read_exposure, so_far
+from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.limits import Breach, Limits, added_usd, check
+from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
+
+if TYPE_CHECKING:
+    from okx_mcp.trading.accounts import Account
+    from okx_mcp.trading.exchange import Exchange
+    from okx_mcp.trading.instruments import Instrument
+    from okx_mcp.trading.journal import Journal, Used
+    from okx_mcp.trading.orders import Ticket
+
+__all__ = ["Look", "Risk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at market and account found. `day_result_usd` is None where no limit asks for it."""
+
+    exposure: Exposure
+    day_result_usd: Decimal | None
+
+
+class Risk:
+    """The limits of one account, and the halt of the state folder. What is used up is the journal's to say."""
+
+    def __init__(
+        self, account: "Account", exchange: "Exchange", journal: "Journal", limits: Limits, halt: Halt
+    ) -> None:
+        self.limits = limits
+        self.halt = halt
+        self._account = account
+        self._exchange = exchange
+        self._journal = journal
+
+    async def look(self, instrument: "Instrument") -> Look:
+        """Read prices and exposure now.
+
+        Raises:
+            OkxError, JournalUnavailable: it is not known what is at risk, so nothing may be sent.
+        """
+        exposure = await read_exposure(self._exchange, instrument, self.limits)
+        if self.limits.day_loss_usd is None or exposure.equity_usd is None:
+            return Look(exposure, None)
+        day = f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%Y-%m-%d}"
+        began_with = await self._journal.day_began_with(self._account, day, exposure.equity_usd)
+        return Look(exposure, exposure.equity_usd - began_with)
+
+    async def refuse_above_limits(self, ticket: "Ticket", look: Look) -> None:
+        """For a new ticket, before anybody is asked about it.
+
+        Raises:
+            AboveLimits: it would break limits; TradingHalted: nothing is sent at all.
+            JournalUnavailable: what is used up cannot be read.
+        """
+        self.halt.check()
+        used = self._journal.used(self._account, self._now_ms(), self.limits.burst_minutes)
+        broken = self._breaches(ticket, look, used)
+        if broken:
+            words = " ".join(each.words for each in broken)
+            await self._journal.note(self._account, self._now_ms(), "refused", {"order": ticket.line, "why": words})
+            await self.stop_if_called_for(broken)
+            raise AboveLimits(words)
+
+    def against(self, ticket: "Ticket", look: Look, used: "Used") -> list[Breach]:
+        """What speaks against sending the order now; asked inside the journal's transaction."""
+        halted = self.halt.found()
+        return [Breach(f"Trading is halted: {halted.why}")] if halted else self._breaches(ticket, look, used)
+
+    async def stop_if_called_for(self, broken: list[Breach]) -> None:
+        """Halt all trading where a limit says so."""
+        for breach in broken:
+            if breach.halts:
+                await self.stop(breach.words)
+
+    async def stop(self, why: str) -> None:
+        """Halt all trading, and write down that it was halted."""
+        self.halt.halt(why, self._now_ms())
+        try:
+            await self._journal.note(self._account, self._now_ms(), "halted", {"why": why})
+        except JournalUnavailable:
+            return  # halted all the same; and without the journal nothing is sent anyway
+
+    def added_usd(self, ticket: "Ticket", look: Look) -> Decimal:
+        """What the order adds to the day; zero where its value is not known, for then it is refused."""
+        return added_usd(ticket, look.exposure.prices) or Decimal(0)
+
+    def _breaches(self, ticket: "Ticket", look: Look, used: "Used") -> list[Breach]:
+        exposure = look.exposure
+        return check(ticket, self.limits, exposure.prices, so_far(ticket, exposure, used, look.day_result_usd))
+
+    def _now_ms(self) -> int:
+        return self._exchange.exchange_clock.now_ms()
