@@ -25,10 +25,12 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
 from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
+from tests.wire import Deliver, Wire
 
 PLACE: Final = "POST /trade/order"
 READ: Final = "GET /trade/order"
 CANCEL: Final = "POST /trade/cancel-order"
+PENDING: Final = "GET /trade/orders-pending"
 
 RESTS_AT: Final = "30000"
 """Far below any price of BTC-USDT on the paper exchange: a buy waits there, a sell is barred by the price band."""
@@ -54,6 +56,17 @@ def a_client(
 _DESKS: Final[list[OrderDesk]] = []
 
 
+def must_measure_before_sending(client: OkxClient, wire: Wire) -> None:
+    """The exchange's clock is distrusted once the desk has read what is at risk and has nothing left but to send."""
+
+    async def distrusted(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        client.exchange_clock.forget()
+        return response
+
+    wire.breaks(PENDING, distrusted)
+
+
 LOOSE_LIMITS: Final = Limits(
     order_usd=Decimal(10**9), day_usd=Decimal(10**9), minute_orders=10**6, day_orders=10**6, burst_orders=10**6
 )
@@ -67,10 +80,10 @@ def a_desk(
     environment: Environment = Environment.PAPER,
     *,
     limits: Limits = LOOSE_LIMITS,
-    halt: Halt = Halt(Path("/nowhere/HALT")),
+    halt: Halt | None = None,
 ) -> OrderDesk:
     account = Account(environment, Site.GLOBAL, client.key_fingerprint)
-    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt)
+    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt or Halt(Path("no-such-folder/HALT")))
     _DESKS.append(desk)
     return desk
 

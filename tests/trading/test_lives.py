@@ -38,7 +38,14 @@ pytestmark = pytest.mark.anyio
 
 LIVES: Final = 100
 LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/fills", "GET /public/time")
-NEVER_PLACED: Final = {OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT}
+NEVER_PLACED: Final = {
+    OrderState.PROPOSED,
+    OrderState.EXPIRED,
+    OrderState.DECLINED,
+    OrderState.NOT_SENT,
+    OrderState.REJECTED,
+    OrderState.NO_EFFECT,
+}
 AT_EXCHANGE: Final = {
     "live": OrderState.LIVE,
     "partially_filled": OrderState.PARTIALLY_FILLED,
@@ -91,13 +98,14 @@ async def test_a_life_with_faults_sends_once_and_ends_with_the_truth(tmp_path: P
         assert isinstance(end, Receipt)
         assert_is_the_truth(exchange, end)
         assert max(Counter(body["clOrdId"] for body in wire.bodies(PLACE)).values(), default=0) <= 1
-        assert wire.tried[PLACE] == 1 or end.state is OrderState.NOT_SENT
+        assert wire.tried[PLACE] == 1 or end.state in NEVER_PLACED
         assert not desk.unsettled()
 
 
 async def a_life(draw: random.Random, desk: OrderDesk, clock: VirtualClock, approval: Approval) -> None:
     """Commit, and then again, look, cancel or let time pass, as it comes."""
-    await desk.commit(approval)
+    with suppress(OkxError):
+        await desk.commit(approval)
     for _ in range(draw.randint(0, 3)):
         with suppress(Refusal, OkxError):
             match draw.choice(["commit", "check", "cancel", "wait"]):
