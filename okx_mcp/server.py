@@ -19,6 +19,7 @@ from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
+from okx_mcp.tools.halting import halting
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
 from okx_mcp.tools.status import status
@@ -42,7 +43,7 @@ _INSTRUCTIONS: Final = {
 }
 _HOW: Final = (
     "Read with get_ticker, get_balance, find_instruments. Order with place_limit_order: the user approves each order, "
-    "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order. If "
+    "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading stops everything. If "
     "order_sent is unknown, never place the order again: call check_order. When something fails, system_status says "
     "why."
 )
@@ -168,7 +169,9 @@ def create_server(
             await parts.aclose()
             on_closed()
 
-    tools: list[Tool] = [tool for toolset in (market, account, orders, status) for tool in toolset.tools(parts)]
+    tools: list[Tool] = [
+        tool for toolset in (market, account, orders, halting, status) for tool in toolset.tools(parts)
+    ]
     return MCPServer(
         "okx-mcp",
         title="OKX",

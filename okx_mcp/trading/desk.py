@@ -5,6 +5,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 """
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, NoReturn
 
@@ -16,7 +17,7 @@ from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
 from okx_mcp.trading.exchange import Exchange
-from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.journal import Begun, Journal, Used
 from okx_mcp.trading.limits import Breach, Limits
@@ -47,6 +48,10 @@ __all__ = ["OrderDesk"]
 
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+_CANCELLED_AT_ONCE: Final = 20
+"""So many orders a request at most (POST /trade/cancel-batch-orders)."""
+_CANCEL_ALL_WITHIN_S: Final = 20.0
+_CANCEL_AGAIN_AFTER_S: Final = 0.5
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
@@ -343,6 +348,46 @@ class OrderDesk:
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
         return seen
+
+    async def halt(self, why: str) -> None:
+        """Stop all sending of orders, in every process of this state folder, until a person resumes it.
+
+        Raises:
+            OSError: it could not be written down.
+        """
+        await self._risk.stop(why)
+
+    def halted(self) -> Halted | None:
+        """Since when and why nothing is sent; None where orders are."""
+        return self._risk.halt.found()
+
+    async def cancel_all(self) -> list[OrderView]:
+        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
+
+        Asked of the exchange again and again until there is none, for an accepted cancel may still be at work.
+
+        Raises:
+            OkxError: what is open could not be read, so it is not known.
+        """
+        give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
+        while True:
+            unread: OkxError | None = None
+            left: list[OrderView] = []
+            try:
+                left = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+                if not left:
+                    return []
+            except OkxError as error:
+                unread = error
+            if self._clock.monotonic_s() > give_up_s:
+                if unread is not None:
+                    raise unread
+                return left
+            for first in range(0, len(left), _CANCELLED_AT_ONCE):
+                named = [{"instId": each.inst_id, "ordId": each.ord_id} for each in left[first:][:_CANCELLED_AT_ONCE]]
+                with anyio.CancelScope(shield=True), suppress(OkxError):
+                    await self._exchange.cancel_orders(named)
+            await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.

@@ -1,9 +1,10 @@
 """The port through which the desk reaches an exchange. `okx.client.OkxClient` has this shape."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from okx_mcp.okx.clock import ExchangeClock
+from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.models import (
     AccountConfig,
     AmendAck,
@@ -63,3 +64,5 @@ class Exchange(Protocol):
     async def amend_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> AmendAck: ...
 
     async def cancel_order(self, body: Mapping[str, Any]) -> CancelAck: ...
+
+    async def cancel_orders(self, bodies: Sequence[Mapping[str, Any]]) -> list[CancelAck | OkxError]: ...
