@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from okx_mcp.paper.api.asgi import AsgiApp
+from okx_mcp.paper.api.rows import order_row
 from tests.clocks import VirtualClock
 from tests.proving.oracle import Oracle
 
@@ -30,7 +31,7 @@ class Weather:
         self._refused_with: str | None = None
         self._hides_for_s = 0.0
         self._shown_from_s: dict[str, float] = {}
-        self._as_it_was: dict[str, tuple[float, dict[str, str]]] = {}
+        self._as_it_was: dict[str, tuple[float, dict[str, Any]]] = {}
         self._last: dict[str, bytes] = {}
         self.app = AsgiApp(self.handle)
 
@@ -73,7 +74,7 @@ class Weather:
         elif path == _AMEND:
             for order in self._oracle.exchange.orders():
                 if str(order.ord_id) == body["ordId"]:
-                    self._as_it_was[body["ordId"]] = (until_s, {"sz": str(order.sz), "px": str(order.px)})
+                    self._as_it_was[body["ordId"]] = (until_s, order_row(order))
 
     def _hidden(self, path: str, answer: _Answer) -> _Answer:
         """The answer without what does not show yet."""
