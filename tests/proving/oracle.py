@@ -32,6 +32,8 @@ _FIGURES: Final = ("price", "size", "filled_size")
 _ON_ITS_WAY_MS: Final = 5_000
 """So long an order that left in time may be under way; after that the exchange drops it."""
 
+_RECORDS: Final = "SELECT id, state, ord_id, json_extract(receipt, '$.order') FROM tickets"
+
 Finding = tuple[Violation, str]
 
 
@@ -228,8 +230,8 @@ def recorded(journal: Path) -> dict[str, Recorded]:
     """Each ticket's record, as the journal's file has it."""
     with closing(sqlite3.connect(journal)) as db:
         return {
-            ticket: Recorded(state, ord_id, _figures(json.loads(receipt)["order"]))
-            for ticket, state, ord_id, receipt in db.execute("SELECT id, state, ord_id, receipt FROM tickets")
+            ticket: Recorded(state, ord_id, _figures(order and json.loads(order)))
+            for ticket, state, ord_id, order in db.execute(_RECORDS)
         }
 
 
