@@ -40,7 +40,7 @@ async def _a_case(world: World, draw: random.Random) -> None:
     other, ticket = await world.propose(buy()), await world.propose(buy())
     assert other is not None
     assert ticket is not None
-    kind = draw.choice(list(_KINDS))
+    kind = draw.choice((*_KINDS, *_OFTEN))
     world.tally.faults[kind] += 1
     world.story.tell(kind)
     await _KINDS[kind](world, draw, ticket, other)
@@ -102,18 +102,19 @@ async def _other_process(world: World, draw: random.Random, ticket: Ticket, _: T
 async def _put_back(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
     """A ticket is used or turned down, the journal of before is put back, and the approval comes again."""
     at = draw.choice(("before", "before", "amid the send"))
-    deed = draw.choice((_committed, _committed, _answer_lost, _committed_by_second, _turned_down))
+    deed, how = draw.choice(list(_DEEDS)), draw.choice(list(_RETURNS))
+    world.tally.faults[f"{deed}, {how}"] += 1
     with _copies() as copies:
         if at != "before":
             world.wire.breaks(PLACE, _copied_on_the_way(world, copies))
         copies.append(_copy(world))
-        world.story.tell(f"copied {at}; then {deed.__name__}")
-        await deed(world, draw, ticket)
+        world.story.tell(f"copied {at}; then {deed}")
+        await _DEEDS[deed](world, draw, ticket)
         world.wire.heals()
         is_late = draw.random() < 0.2
         if is_late:
             world.waits(_TOO_LATE_S)
-        _RETURNS[how := draw.choice(list(_RETURNS))](world, copies[-1])
+        _RETURNS[how](world, copies[-1])
         world.story.tell(f"the copy is put back, {how}")
         if draw.random() < 0.5:
             world.restarts()
@@ -156,6 +157,14 @@ async def _turned_down(world: World, draw: random.Random, ticket: Ticket) -> Non
         await world.decline(ticket)
     else:
         await world.cancel(ticket.id)
+
+
+_DEEDS: Final[dict[str, Callable[[World, random.Random, Ticket], Awaitable[None]]]] = {
+    "committed": _committed,
+    "committed, answer lost": _answer_lost,
+    "committed by the second server": _committed_by_second,
+    "turned down": _turned_down,
+}
 
 
 @contextmanager
@@ -230,5 +239,5 @@ _KINDS: Final[dict[str, Kind]] = {
     "other account": _other_account,
     "other process": _other_process,
     "old copy put back": _put_back,
-    "an old copy put back": _put_back,
 }
+_OFTEN: Final = ("old copy put back",) * 4
