@@ -12,7 +12,6 @@ from tests.proving.running import run_cases
 EXPERIMENTS: Final = (
     "lives",
     "wire",
-    "tcp",
     "matrix",
     "kill",
     "cancelled",
@@ -25,7 +24,6 @@ EXPERIMENTS: Final = (
 SMALL: Final = {
     "lives": 300,
     "wire": 60,
-    "tcp": 60,
     "matrix": 0,
     "kill": 40,
     "cancelled": 30,

@@ -22,7 +22,7 @@ from tests.proving.commits import CLIENTS, Commit, ends, is_gone, proposed, serv
 from tests.proving.session import Era, PipedSession, Way
 from tests.proving.stand import RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
-from tests.proving.tcp_proxy import Passage, Proxy
+from tests.proving.wire_proxy import Passage, Proxy
 from tests.proving.zygote import Zygote
 
 __all__ = ["run"]

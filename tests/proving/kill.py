@@ -32,9 +32,8 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
-from tests.proving.claims import Claims
 from tests.proving.exchange_apart import Asked, ExchangeTime, Line, Told, answered
-from tests.proving.oracle import Oracle, believed
+from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.tally import Story, Tally
 from tests.trading.floor import a_desk, buy, buy_at_once, close_desks
 from tests.wire import Wire
@@ -233,11 +232,10 @@ class Case:
     approvals: list[Approval] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     oracle: Oracle = field(init=False)
-    claims: Claims = field(init=False)
+    untrue: list[Finding] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.oracle = Oracle(PaperExchange(now_us=self.time, rate_limits=False))
-        self.claims = Claims(self.oracle)
 
     def hears(self, told: Told) -> None:
         match told.what:
@@ -247,7 +245,7 @@ class Case:
                 self.approvals.append(Approval(ticket_id, digest, Channel.HOST))
                 self.story.tell(f"approved {ticket_id}: {line}")
             case "receipt":
-                self.claims.told(*told.values)
+                self.untrue.extend(self.oracle.hears(*told.values))
                 self.story.tell(f"told: {' is '.join(told.values)}")
             case "step":
                 self.steps.append(told.values[0])
@@ -351,7 +349,7 @@ async def _act(case: Case, desk: OrderDesk, action: str) -> None:
 
 def _heard(case: Case, what: str, found: Receipt | OrderView | None) -> None:
     if isinstance(found, Receipt):
-        case.claims.told(found.ticket.id, found.state.value)
+        case.untrue.extend(case.oracle.hears(found.ticket.id, found.state.value))
         case.story.tell(f"{what}: {found.ticket.id} is {found.state}")
 
 
@@ -415,7 +413,7 @@ def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
     except JournalUnavailable as unavailable:
         tally.blame(case.story.fails("lost", f"the journal does not open: {unavailable}"))
         return
-    for violation, what in (*case.oracle.findings(case.approved, believed(case.journal)), *case.claims.findings()):
+    for violation, what in (*case.oracle.findings(case.approved, believed(case.journal)), *case.untrue):
         tally.blame(case.story.fails(violation, what))
 
 

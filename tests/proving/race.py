@@ -33,9 +33,8 @@ from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Refusal
-from tests.proving.claims import Claims
 from tests.proving.exchange_apart import Asked, Line, answered
-from tests.proving.oracle import Oracle, believed
+from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.tally import Story, Tally
 from tests.trading.floor import buy
 
@@ -145,7 +144,7 @@ class Course:
         self.clock = SharedClock()
         self.journal = folder / "journal.sqlite3"
         self.oracle = Oracle(PaperExchange(now_us=self.clock.now_us, rate_limits=False))
-        self.claims = Claims(self.oracle)
+        self.untrue: list[Finding] = []
         self.approved: dict[str, dict[str, str]] = {}
         self.loses_answers = False
         opens, self._gate = os.pipe()
@@ -176,8 +175,8 @@ class Course:
 
     def new_round(self) -> None:
         self.oracle.exchange.reset()
-        self.oracle.arrivals.clear()
-        self.claims = Claims(self.oracle)
+        self.oracle = Oracle(self.oracle.exchange)
+        self.untrue = []
         self.approved = {}
 
     def alone(self, racer: int, command: Command) -> Done:
@@ -213,7 +212,7 @@ class Course:
                         os.write(self._gate, b"x" * ready)
                     continue
                 if said.ticket_id:
-                    self.claims.told(said.ticket_id, said.state)
+                    self.untrue.extend(self.oracle.hears(said.ticket_id, said.state))
                 results[racer] = said
         return results
 
@@ -293,5 +292,5 @@ def _judge(course: Course, story: Story, tally: Tally) -> None:
         done = course.alone(0, Command("check", Approval(ticket_id, "", Channel.HOST)))
         story.tell(f"{ticket_id} at rest: {done.state}")
     journal = {ticket: state for ticket, state in believed(course.journal).items() if ticket in course.approved}
-    for violation, what in (*course.oracle.findings(course.approved, journal), *course.claims.findings()):
+    for violation, what in (*course.oracle.findings(course.approved, journal), *course.untrue):
         tally.blame(story.fails(violation, what))

@@ -19,7 +19,7 @@ from tests.proving.oracle import Finding
 from tests.proving.session import Era, Message, PipedSession, Way
 from tests.proving.stand import RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
-from tests.proving.tcp_proxy import Passage, Proxy
+from tests.proving.wire_proxy import Passage, Proxy
 from tests.proving.zygote import Zygote
 
 __all__ = ["run"]

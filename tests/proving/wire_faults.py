@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.proving.loopback import HEAD_END, head_of
-from tests.proving.tcp_clock import SkippingClock
-from tests.proving.tcp_proxy import Fault, Passage, Proxy
+from tests.proving.wire_clock import SkippingClock
+from tests.proving.wire_proxy import Fault, Passage, Proxy
 
 __all__ = ["CATALOGUE", "Breakage", "Setting", "place_of"]
 
