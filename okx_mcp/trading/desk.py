@@ -56,8 +56,13 @@ _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _ZERO: Final = Decimal(0)
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
-_OTHERS_CHANGE: Final = "A change of an order is sent only by the server that proposed it. Propose it again."
+_OTHERS_TICKET: Final = (
+    "A ticket is sent only by the server that proposed it, and that was another one or this one before its restart. "
+    "Propose the order again."
+)
+_DIFFERS: Final = "The recorded ticket differs from the one that was shown."
 
+_NEVER_USED: Final = (OrderState.DECLINED, OrderState.EXPIRED)
 _AFTER: Final = {
     Outcome.NOT_SENT: OrderState.NOT_SENT,
     Outcome.REJECTED: OrderState.REJECTED,
@@ -82,7 +87,7 @@ class OrderDesk:
         self._journal = journal
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
-        self._proposed: set[str] = set()
+        self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
         self._under_way: set[str] = set()
         self._settling = anyio.Lock()
@@ -138,8 +143,15 @@ class OrderDesk:
             order=order,
         )
         await self._journal.propose(ticket)
-        self._proposed.add(ticket_id)
+        self._remember(ticket)
         return ticket
+
+    def _remember(self, ticket: Ticket) -> None:
+        """Keep the ticket whole for as long as it may be committed; what is not kept is never sent."""
+        for each in [each for each in self._own.values() if ticket.created_ms >= each.expires_ms]:
+            del self._own[each.id]
+            self._begun.discard(each.id)
+        self._own[ticket.id] = ticket
 
     async def _open_order(self, intent: Amendment) -> OrderView:
         """The order that would change, as it is now."""
@@ -175,14 +187,19 @@ class OrderDesk:
     async def commit(self, approval: Approval) -> Receipt:
         """Send the approved ticket's order, once, and read back what became of it.
 
-        A ticket that was committed before is not sent again: what is recorded of it is returned. From the moment
-        the approval is consumed until the outcome is on the disk, no cancellation gets in.
+        A ticket that was committed before is not sent again: what is recorded of it is returned. One that another
+        process proposed is not sent at all, since the journal that says so may be an old copy that was put back. From
+        the moment the approval is consumed until the outcome is on the disk, no cancellation gets in.
 
         Raises:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
         await self._settle_at_start()
+        if approval.ticket_id not in self._own and (
+            (await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))).state is OrderState.PROPOSED
+        ):
+            raise NotApproved(_OTHERS_TICKET)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
@@ -194,23 +211,16 @@ class OrderDesk:
             self._left_open.set()
 
     async def _send_once(self, intent: Receipt) -> Receipt:
-        """Send it, unless this journal forgot that it was sent: it may be an old copy that somebody put back."""
+        """Send it, unless this process sent it before or knows it otherwise, whatever the journal says."""
         ticket = intent.ticket
-        is_used, is_own = ticket.id in self._begun, ticket.id in self._proposed
-        self._begun.add(ticket.id)
-        if is_used:
+        if ticket.id in self._begun:
             exp_time_ms = self._now_ms() + _ORDER_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
-        if is_own:
-            return await self._send(intent)
-        if isinstance(ticket.intent, Amendment):
-            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_OTHERS_CHANGE))
-        try:
-            found = await self._reconciler.found(intent)
-        except OkxError as error:
-            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=f"{error}."))
-        return found or await self._send(intent)
+        self._begun.add(ticket.id)
+        if ticket != self._own.get(ticket.id):
+            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_DIFFERS))
+        return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
         """One POST. Its outcome is recorded whatever it is."""
@@ -286,17 +296,24 @@ class OrderDesk:
         """
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None:
-            receipt = await self._reconciler.settled(receipt, fresh=True)
-            is_our_word = receipt.ticket.id in self._proposed - self._begun
-            if receipt.state.order_sent == "no" and not is_our_word and receipt.ticket.order is None:
-                # A journal that was put back from a copy says this of orders that were sent. Of a change nothing can
-                # be asked: the order may show the same figures for another reason.
-                return await self._reconciler.found(receipt) or receipt
-            return receipt
+            return await self._asked_beyond_the_journal(await self._reconciler.settled(receipt, fresh=True))
         if inst_id is None:
             return None
         order = await self._reconciler.order(inst_id, any_id)
         return None if order is None else OrderView.from_order(order)
+
+    async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
+        """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
+
+        Of a change nothing can be asked: the order may show the same figures for another reason.
+        """
+        if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:
+            return receipt
+        return await self._reconciler.found(receipt) or receipt
+
+    def _is_unused(self, receipt: Receipt) -> bool:
+        """Whether this process knows, without asking anybody, that the ticket was never sent."""
+        return receipt.ticket.id in self._own and receipt.ticket.id not in self._begun
 
     async def cancel(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView:
         """Take an order back, or a ticket that was not sent yet.
@@ -313,7 +330,7 @@ class OrderDesk:
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state in (OrderState.DECLINED, OrderState.EXPIRED):
+        if receipt is not None and receipt.state in _NEVER_USED and self._is_unused(receipt):
             return receipt
         if receipt is not None and receipt.ticket.order is not None:
             ord_id = receipt.ticket.order.ord_id
@@ -329,6 +346,8 @@ class OrderDesk:
             order = await self._reconciler.order(inst_id, any_id)
         except OkxError as unread:
             raise failure or _cancelled_unseen(any_id) from unread
+        if order is None and receipt is not None and receipt.state in _NEVER_USED:
+            return receipt
         if order is None:
             raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
         seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)

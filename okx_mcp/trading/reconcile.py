@@ -1,7 +1,8 @@
 """Finding out what became of an order, by asking the exchange until it is known.
 
-Nothing is concluded from one silence. NO_EFFECT is said only when the order can no longer arrive (its expTime,
-the clock's uncertainty and a margin are past), OKX has twice denied it, and none of its lists has it.
+Nothing is concluded from one silence. NO_EFFECT is said only when the order can no longer arrive (its expTime and
+the clock's uncertainty are past, and since then a margin that no clock of the exchange's can shorten), and after that
+OKX has denied it in two whole rounds: the question for it, every list, and the fills.
 """
 
 from dataclasses import replace
@@ -21,11 +22,11 @@ __all__ = ["READ_ORDER", "Reconciler"]
 
 READ_ORDER: Final = endpoint("GET", "trade/order")
 
-_MARGIN_MS: Final = 10_000
+_MARGIN_S: Final = 10.0
 """For an order that was accepted at the last moment and is not shown yet; OKX does not say how long that may take."""
 _DENIALS: Final = 2
 _ASK_EVERY_S: Final = 1.0
-_SETTLE_WITHIN_S: Final = 20.0
+_SETTLE_WITHIN_S: Final = 25.0
 _OKX_FORGETS_AFTER_MS: Final = 2 * 60 * 60 * 1000
 _ASKED_LATE: Final = (
     "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may have "
@@ -44,6 +45,7 @@ class Reconciler:
         self._exchange = exchange
         self._journal = journal
         self._clock = clock
+        self._past_since_s: dict[str, float] = {}
 
     async def settled(self, receipt: Receipt, *, fresh: bool = False) -> Receipt:
         """The receipt with its outcome, if that can be found out within the time for asking.
@@ -140,15 +142,16 @@ class Reconciler:
 
     async def _settle(self, receipt: Receipt) -> Receipt:
         """Ask until it is known or the time for asking is over. A failed question makes every denial before it void."""
-        ask = self._ask_about_order if receipt.ticket.order is None else self._ask_about_change
         give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
         denied = 0
         while True:
             try:
-                denied += 1 if self._cannot_arrive_any_more(receipt) else 0
-                known = await ask(receipt, denied)
-                if known is not None:
-                    return known
+                order, is_denied = await self._asked(receipt)
+                if order is not None and _shows(order, receipt.ticket):
+                    return await self.read_back(receipt, order)
+                denied = denied + 1 if is_denied else 0
+                if denied == _DENIALS:
+                    return await self.record(self._without_effect(receipt, order))
             except OkxError:
                 denied = 0
             if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
@@ -158,33 +161,25 @@ class Reconciler:
             return await self.record(replace(receipt, state=OrderState.UNKNOWN))
         return receipt
 
-    async def _ask_about_order(self, receipt: Receipt, denied: int) -> Receipt | None:
-        """Once. `denied`: how often the exchange knows nothing of it, this time included, since it cannot arrive."""
+    async def _asked(self, receipt: Receipt) -> tuple[Order | None, bool]:
+        """One round: the order as the exchange has it, and whether all that could show it denies it for good."""
+        is_over = self._cannot_arrive_any_more(receipt)
         order = await self._order_of(receipt)
-        if order is None and denied >= _DENIALS:
+        if order is None and is_over:
             order = await self._listed(receipt)
-        if order is not None:
-            return await self.read_back(receipt, order)
-        if denied >= _DENIALS and not await self._was_filled(receipt):
-            return await self.record(self._without_effect(receipt))
-        return None
-
-    async def _ask_about_change(self, receipt: Receipt, denied: int) -> Receipt | None:
-        order = await self._order_of(receipt)
-        if order is not None and _shows(order, receipt.ticket):
-            return await self.read_back(receipt, order)
-        if denied < _DENIALS:
-            return None
-        if receipt.state is OrderState.ACCEPTED:
-            return await self.record(replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT))
-        reason = _GONE if order is None else receipt.reason
-        return await self.record(replace(receipt, state=OrderState.NO_EFFECT, reason=reason))
+        if not is_over or (order is not None and _shows(order, receipt.ticket)):
+            return order, False
+        return order, not await self._was_filled(receipt)
 
     def _cannot_arrive_any_more(self, receipt: Receipt) -> bool:
+        """Whether what was sent is over. The exchange's clock may be set; so the margin is counted on ours."""
+        ticket_id, exp_time_ms = receipt.ticket.id, receipt.exp_time_ms
         uncertainty_ms = self._exchange.exchange_clock.uncertainty_ms
-        if receipt.exp_time_ms is None or uncertainty_ms is None:
+        if exp_time_ms is None or uncertainty_ms is None or self.now_ms() <= exp_time_ms + uncertainty_ms:
+            self._past_since_s.pop(ticket_id, None)
             return False
-        return self.now_ms() > receipt.exp_time_ms + uncertainty_ms + _MARGIN_MS
+        now_s = self._clock.monotonic_s()
+        return now_s - self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S
 
     async def _listed(self, receipt: Receipt) -> Order | None:
         """The order in OKX's lists, some of which remember longer than the question for a single order.
@@ -192,15 +187,21 @@ class Reconciler:
         The histories are read from the ticket's time on, for on a busy account the newest page may not reach it.
         """
         inst_id = receipt.ticket.intent.inst_id
-        begin = receipt.ticket.created_ms - _MARGIN_MS
+        begin = receipt.ticket.created_ms - round(_MARGIN_S * 1000)
         listed = [
             *await self._exchange.open_orders(inst_id),
             *await self._exchange.order_history(InstType.SPOT, inst_id, begin=begin),
             *await self._exchange.order_archive(InstType.SPOT, inst_id, begin=begin),
         ]
-        return next((order for order in listed if order.cl_ord_id == receipt.ticket.id), None)
+        ticket = receipt.ticket
+        if ticket.order is not None:
+            return next((order for order in listed if order.ord_id == ticket.order.ord_id), None)
+        return next((order for order in listed if order.cl_ord_id == ticket.id), None)
 
     async def _was_filled(self, receipt: Receipt) -> bool:
+        """Whether there are fills of this new order; those of an order that was changed tell nothing of the change."""
+        if receipt.ticket.order is not None:
+            return False
         inst_id = receipt.ticket.intent.inst_id
         fills = [
             *await self._exchange.fills(inst_id=inst_id),
@@ -208,9 +209,13 @@ class Reconciler:
         ]
         return any(fill.cl_ord_id == receipt.ticket.id for fill in fills)
 
-    def _without_effect(self, receipt: Receipt) -> Receipt:
-        """NO_EFFECT, with what OKX answered to the order if it did."""
-        if self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:
+    def _without_effect(self, receipt: Receipt, order: Order | None) -> Receipt:
+        """The end of what did not happen, with what OKX answered to it if it did."""
+        if receipt.state is OrderState.ACCEPTED:
+            return replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT)
+        if receipt.ticket.order is not None and order is None:
+            return replace(receipt, state=OrderState.NO_EFFECT, reason=_GONE)
+        if receipt.ticket.order is None and self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:
             return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=_ASKED_LATE)
         return replace(receipt, state=OrderState.NO_EFFECT)
 
@@ -228,5 +233,11 @@ def _shows(order: Order, ticket: Ticket) -> bool:
     if not isinstance(ticket.intent, Amendment):
         return True
     has_price = ticket.intent.price is None or order.px == ticket.price
-    has_size = ticket.intent.size is None or order.sz == ticket.quantity.base
+    has_size = ticket.intent.size is None or order.sz == ticket.quantity.base or _was_cut_short(order, ticket)
     return has_price and has_size
+
+
+def _was_cut_short(order: Order, ticket: Ticket) -> bool:
+    """A new size that is less than what was filled by then ends the order at that (OKX: POST /trade/amend-order)."""
+    was = ticket.order.size if ticket.order else None
+    return order.sz not in (None, was) and order.sz == order.acc_fill_sz and order.sz >= ticket.quantity.base

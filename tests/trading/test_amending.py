@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
@@ -14,10 +15,10 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, OrderState, Receipt
-from okx_mcp.trading.refusals import Misfit, NoSuchOrder, UnsettledOrder
+from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import READ, a_desk, approved, buy_at_once
-from tests.wire import Fault, Wire, code, cut, foreign_row, hang, html, no_rows, refused, row_code, truncated
+from tests.wire import Deliver, Fault, Wire, code, cut, foreign_row, hang, html, no_rows, refused, row_code, truncated
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,13 @@ async def resting(desk: OrderDesk) -> Receipt:
     receipt = await desk.commit(await approved(desk))
     assert receipt.state is OrderState.LIVE
     return receipt
+
+
+def filled_in_part(exchange: PaperExchange, filled: Decimal) -> None:
+    """The market takes this much of the one order that rests."""
+    with exchange.store.transaction() as ledger:
+        (order,) = ledger.open.values()
+        ledger.put_order(replace(order, acc_fill_sz=filled, state="partially_filled"))
 
 
 def to_price(receipt: Receipt, price: str = "31000") -> Amendment:
@@ -158,9 +166,9 @@ async def test_a_change_proposed_by_another_process_is_not_sent(
     approval: Approval = await approved(desk, to_price(await resting(desk)))
     other = a_desk(client, Journal(journal_path), clock)
 
-    receipt = await other.commit(approval)
+    with pytest.raises(NotApproved, match="only by the server that proposed it"):
+        await other.commit(approval)
 
-    assert receipt.state is OrderState.NOT_SENT
     assert exchange.posts("/trade/amend-order") == 0
 
 
@@ -190,6 +198,25 @@ async def test_an_order_filled_by_its_change_is_amended_and_says_so(desk: OrderD
     checked = await desk.check(order.ticket.id)
     assert checked is not None
     assert checked.state is OrderState.FILLED
+
+
+async def test_a_size_below_what_was_filled_meanwhile_is_amended_and_ends_the_order(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.0004")))
+
+    async def filled_in_between(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        filled_in_part(exchange, Decimal("0.0006"))
+        return await deliver()
+
+    wire.breaks(AMEND, filled_in_between)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.AMENDED
+    assert receipt.order is not None
+    assert (receipt.order.state, receipt.order.size) == (OrderState.FILLED, Decimal("0.0006"))
 
 
 async def test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another_one_did_the_same(

@@ -15,7 +15,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import OrderState, OrderView, Receipt
 from okx_mcp.trading.refusals import UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, buy, buy_at_once
+from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, buy, buy_at_once, exchange_time
 from tests.wire import (
     Deliver,
     Fault,
@@ -36,6 +36,8 @@ from tests.wire import (
 )
 
 pytestmark = pytest.mark.anyio
+
+PENDING: Final = "GET /trade/orders-pending"
 
 MakeFault = Callable[[VirtualClock], Fault]
 
@@ -142,7 +144,7 @@ async def test_the_histories_are_read_from_the_ticket_on(desk: OrderDesk, wire: 
     receipt = await desk.commit(approval)
 
     begins = [int(each.url.params["begin"]) for each in wire.delivered if "/trade/orders-history" in each.url.path]
-    assert len(begins) == 2
+    assert len(begins) == 4
     assert all(0 <= receipt.ticket.created_ms - begin <= 10_000 for begin in begins)
 
 
@@ -205,6 +207,57 @@ async def test_a_denied_order_is_not_without_effect_while_a_list_cannot_be_read(
     receipt = await desk.commit(approval)
 
     assert receipt.state is OrderState.UNKNOWN
+
+
+async def test_one_list_that_lies_once_while_the_order_is_denied_proves_nothing(desk: OrderDesk, wire: Wire) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, cut(acted=True))
+    wire.breaks(READ, not_found(), times=100)
+    wire.breaks(PENDING, no_rows(acted=False))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.LIVE
+
+
+async def test_an_exchanges_clock_that_jumps_ahead_does_not_shorten_the_wait_for_an_order_that_shows_late(
+    clock: VirtualClock, journal_path: Path
+) -> None:
+    true_us, ahead_us = exchange_time(clock), 0
+    exchange = PaperExchange(now_us=lambda: true_us() + ahead_us, rate_limits=False)
+    wire = Wire(exchange.app)
+    async with a_client(exchange, wire, clock) as client:
+        desk = a_desk(client, Journal(journal_path), clock)
+        approval = await approved(desk)
+
+        async def accepted_and_cut(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+            nonlocal ahead_us
+            await deliver()
+            ahead_us = 40_000_000
+            client.exchange_clock.forget()
+            hide(wire, clock, seconds=10.0)
+            raise httpx2.ReadError("connection reset by peer", request=request)
+
+        wire.breaks(PLACE, accepted_and_cut)
+
+        receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.LIVE
+
+
+def hide(wire: Wire, clock: VirtualClock, *, seconds: float) -> None:
+    """From now on nothing new shows for so long."""
+    shown_from_s = clock.monotonic_s() + seconds
+
+    def hidden(denial: Fault) -> Fault:
+        async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+            return await (deliver() if clock.monotonic_s() >= shown_from_s else denial(request, deliver))
+
+        return fault
+
+    wire.breaks(READ, hidden(not_found()), times=1000)
+    for place in (PENDING, "GET /trade/orders-history", "GET /trade/orders-history-archive", "GET /trade/fills"):
+        wire.breaks(place, hidden(no_rows(acted=False)), times=1000)
 
 
 async def test_a_denied_order_is_not_without_effect_while_there_are_fills_of_it(
