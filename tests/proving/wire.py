@@ -32,8 +32,10 @@ from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
+from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
 from tests.proving.tls import network
+from tests.proving.weather import Weather
 from tests.proving.wire_clock import SkippingClock
 from tests.proving.wire_faults import CATALOGUE, Setting, place_of
 from tests.proving.wire_proxy import Proxy
@@ -46,7 +48,19 @@ _ALL_WITHIN_S: Final = 2 * _ANSWER_WITHIN_S
 """The client's limit on a whole request: connecting, and answering."""
 _PATIENT_S: Final = 8.0
 
-_DEEDS: Final = ("commit", "two commits", "check", "check", "cancel", "amend", "amend", "wait", "restart", "wall clock")
+_DEEDS: Final = (
+    "commit",
+    "two commits",
+    "check",
+    "check",
+    "cancel",
+    "amend",
+    "amend",
+    "wait",
+    "restart",
+    "beside",
+    "wall clock",
+)
 _CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
 _TYPES: Final = (OrdType.LIMIT, OrdType.LIMIT, OrdType.LIMIT, OrdType.POST_ONLY, OrdType.IOC, OrdType.FOK)
 _NOTHING_TO_ASK: Final = frozenset({"rejected", "declined", "expired"})
@@ -85,6 +99,18 @@ async def _case(number: int, seed: int, folder: Path) -> Tally:
     return tally
 
 
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """One of ours, on the journal that is there."""
+
+    client: OkxClient
+    desk: OrderDesk
+
+    async def ends(self) -> None:
+        self.desk.close()
+        await self.client.aclose()
+
+
 @dataclass
 class _Life:
     draw: random.Random
@@ -92,12 +118,18 @@ class _Life:
     tally: Tally
     clock: SkippingClock
     oracle: Oracle
+    weather: Weather
+    others: Others
     proxy: Proxy
     journal: Path
-    client: OkxClient = field(init=False)
-    desk: OrderDesk = field(init=False)
+    processes: list[_Process] = field(default_factory=list)
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
+
+    @property
+    def desk(self) -> OrderDesk:
+        """Of the process that started last."""
+        return self.processes[-1].desk
 
     async def lived(self) -> None:
         """One order and what is done about it, with one to five faults on its way."""
@@ -109,7 +141,7 @@ class _Life:
         if not breaks_early:
             self._breaks()
         if self.draw.random() < 0.3:
-            self.client.exchange_clock.forget()
+            self.processes[-1].client.exchange_clock.forget()
         await self._deed("commit")
         for _ in range(self.draw.randint(0, 4)):
             await self._deed(self.draw.choice(_DEEDS))
@@ -117,24 +149,30 @@ class _Life:
     async def come_to_rest(self) -> None:
         """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known.
 
-        In the end a new process asks, with all the patience of a real one: under load a machine that stands still
-        for a moment is one more fault, and an answer left over on a connection spoils one question.
+        The process that went through it settles its own open ends. Then a new one asks about everything, with the
+        patience of a real one, since a machine that stands still for a moment is no fault of the wire's.
         """
         self.proxy.heals()
+        self.weather.clear()
         self.story.tell("the wire is whole")
-        await self._settles()
+        for receipt in await self._settled():
+            self.blame([("unresolved", f"{receipt.ticket.id} stays {receipt.state} where it began")])
         await self.ends()
-        await self.starts(_PATIENT_S)
-        await self._settles()
+        self.starts(_PATIENT_S)
+        await self._settled()
         for approval in self.approvals:
             if self.desk.ticket(approval.ticket_id).state not in _NOTHING_TO_ASK:
                 await self._asked("at rest", partial(self.desk.check, approval.ticket_id))
 
-    async def _settles(self) -> None:
-        for _ in range(3):
+    async def _settled(self) -> list[Receipt]:
+        """What is open all the same."""
+        still_open: list[Receipt] = []
+        for _ in range(4):
             await self.clock.skip(21)
-            if not await self.desk.settle_open_ends():
-                return
+            still_open = await self.desk.settle_open_ends()
+            if not still_open:
+                break
+        return still_open
 
     def judge(self) -> None:
         """Hold what is believed and what was told against the exchange's record."""
@@ -145,53 +183,62 @@ class _Life:
         for violation, what in findings:
             self.tally.blame(self.story.fails(violation, what))
 
-    async def starts(self, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
-        """A process of ours, with the journal that is there."""
-        self.client = OkxClient(
+    def starts(self, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
+        """One more process."""
+        client = OkxClient(
             self.proxy.address,
             self.oracle.exchange.owner,
             transport=network(self._refused),
             clock=self.clock,
             answer_within_s=answer_within_s,
         )
-        account = Account(Environment.PAPER, Site.GLOBAL, self.client.key_fingerprint)
-        self.desk = OrderDesk(account, self.client, Journal(self.journal, clock=self.clock), self.clock)
+        account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
+        desk = OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock)
+        self.processes.append(_Process(client, desk))
 
     def _refused(self) -> None:
         self.tally.faults["F1 refused"] += 1
         self.story.tell("F1 refused")
 
     async def ends(self) -> None:
-        self.desk.close()
-        await self.client.aclose()
+        while self.processes:
+            await self.processes.pop().ends()
 
     # --- what is done -------------------------------------------------------------------------------------------
 
     async def _deed(self, deed: str) -> None:
-        approval = self.draw.choice(self.approvals)
+        approval, desk = self.draw.choice(self.approvals), self.draw.choice(self.processes).desk
         match deed:
             case "commit":
-                await self._asked(deed, lambda: self.desk.commit(approval), is_fresh=False)
+                await self._asked(deed, lambda: desk.commit(approval), is_fresh=False)
             case "two commits":
                 async with asyncio.TaskGroup() as tasks:
-                    for _ in range(2):
-                        tasks.create_task(self._asked(deed, lambda: self.desk.commit(approval), is_fresh=False))
+                    for each in (desk, self.desk):
+                        tasks.create_task(self._asked(deed, partial(each.commit, approval), is_fresh=False))
             case "check":
-                await self._asked(deed, lambda: self.desk.check(approval.ticket_id))
+                await self._asked(deed, lambda: desk.check(approval.ticket_id))
             case "cancel":
-                await self._asked(deed, lambda: self.desk.cancel(self.approvals[0].ticket_id))
+                await self._asked(deed, lambda: desk.cancel(self.approvals[0].ticket_id))
             case "amend":
                 size, price = (Decimal(each) if each else None for each in self.draw.choice(_CHANGES))
                 change = Amendment("BTC-USDT", self.approvals[0].ticket_id, size, price)
                 if await self._done("propose a change", self._approved(change)):
                     await self._asked(deed, lambda: self.desk.commit(self.approvals[-1]))
+            case _:
+                await self._happens(deed)
+
+    async def _happens(self, deed: str) -> None:
+        match deed:
             case "wait":
                 await self.clock.skip(seconds := self.draw.choice([1, 10, 100, 400]))
                 self.story.tell(f"{seconds} s pass")
             case "restart":
                 await self.ends()
-                await self.starts()
+                self.starts()
                 self.story.tell("a new process goes on")
+            case "beside":
+                self.starts()
+                self.story.tell("a process starts beside")
             case _:
                 self.clock.wall_ahead_ms += self.draw.choice([-40_000, 40_000, 3_600_000])
                 self.story.tell("the wall clock is set")
@@ -225,8 +272,7 @@ class _Life:
         return True
 
     def _an_intent(self) -> LimitOrder:
-        row = self.oracle.exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})[2]
-        last = Decimal(row.decode().partition('"last":"')[2].partition('"')[0])
+        last = self.others.last_price()
         factor = self.draw.choice([Decimal("0.5"), Decimal("0.97"), Decimal("0.999"), Decimal("1.03")])
         return LimitOrder(
             "BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, round(last * factor, 1), self.draw.choice(_TYPES)
@@ -242,9 +288,8 @@ class _Life:
                     self.tally.faults[name] += 1
                     self.story.tell(f"{name} at {place}")
 
-                self.proxy.breaks(
-                    place, breakage.make(Setting(self.draw, self.clock, self.proxy, _ALL_WITHIN_S, struck))
-                )
+                setting = Setting(self.draw, self.clock, self.proxy, self.weather, self.others, _ALL_WITHIN_S, struck)
+                self.proxy.breaks(place, breakage.make(setting))
 
     # --- the verdict --------------------------------------------------------------------------------------------
 
@@ -265,12 +310,13 @@ class _Life:
 async def _a_life(draw: random.Random, story: Story, tally: Tally, journal: Path) -> AsyncIterator[_Life]:
     clock = SkippingClock()
     oracle = Oracle(PaperExchange(now_us=clock.exchange_us, rate_limits=False))
-    exchange = Loopback(oracle.handle)
+    weather, others = Weather(oracle, clock), Others(oracle.exchange, clock.exchange_us)
+    exchange = Loopback(weather.handle)
     await exchange.open()
     proxy = Proxy(exchange.port)
     proxy.up()
-    life = _Life(draw, story, tally, clock, oracle, proxy, journal)
-    await life.starts()
+    life = _Life(draw, story, tally, clock, oracle, weather, others, proxy, journal)
+    life.starts()
     try:
         yield life
     finally:

@@ -229,7 +229,7 @@ async def _message(connection: socket.socket) -> bytes:
     """One whole request or answer.
 
     Raises:
-        ConnectionError: the other side hung up in the middle of it.
+        ConnectionError: the other side hung up in the middle of it, or went on behind it.
     """
     loop = asyncio.get_running_loop()
     got = b""
@@ -241,4 +241,6 @@ async def _message(connection: socket.socket) -> bytes:
         got += part
         if whole is None and (end := got.find(HEAD_END)) >= 0:
             whole = end + len(HEAD_END) + length_of(head_of(got[:end])[1])
+    if len(got) > whole:
+        raise ConnectionResetError  # nobody here sends before the answer has come
     return got
