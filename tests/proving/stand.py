@@ -27,12 +27,12 @@ from tests.proving.tls import network
 from tests.proving.wire_clock import SkippingClock
 from tests.whole.stdio import server_environ
 
-__all__ = ["RESTS", "Stand", "a_stand"]
+__all__ = ["NOTHING_SENT", "RESTS", "Stand", "a_stand"]
 
 RESTS: Final = Decimal("0.96")
 """This part of the last price: a buy there waits."""
 
-_NOTHING_SENT: Final = "Nothing was sent."
+NOTHING_SENT: Final = "Nothing was sent."
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Stand:
         if result.get("isError") or report is None:
             text = str(result.get("content"))
             self.story.tell(f"{what}: {text}")
-            if ticket_id is not None and _NOTHING_SENT in text:
+            if ticket_id is not None and NOTHING_SENT in text:
                 self.blame(self.oracle.hears(ticket_id, "not_sent"))
             return None
         self.story.tell(f"{what}: {report['state']}")
