@@ -22,10 +22,10 @@ EXPERIMENTS: Final = (
 )
 SMALL: Final = {
     "lives": 300,
-    "wire": 60,
+    "wire": 150,
     "matrix": 0,
     "kill": 40,
-    "cancelled": 30,
+    "cancelled": 40,
     "repeat": 100,
     "race": 10,
     "replay": 100,
