@@ -72,6 +72,9 @@ class Rest:
             "User-Agent": f"okx-mcp/{__version__}",
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
+            # One request for each connection. On one that is used again, bytes left over from the answer before are
+            # taken for this one's, and an order may meet an idle connection just as the other side closes it.
+            "Connection": "close",
         }
         if demo:
             headers["x-simulated-trading"] = "1"
@@ -83,7 +86,7 @@ class Rest:
             trust_env=False,
             follow_redirects=False,
             timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0),
+            limits=httpx2.Limits(max_connections=None),
         )
 
     @property

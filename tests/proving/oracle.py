@@ -27,6 +27,7 @@ _NEVER_THERE: Final = frozenset({"proposed", "declined", "expired", "intent", "n
 _OPEN_ENDS: Final = frozenset({"intent", "sent", "unknown", "accepted"})
 _TOLD_FOR_EVER: Final = frozenset({"declined", "expired", "not_sent", "rejected", "no_effect"})
 _HOW_FAR: Final = {"live": 1, "partially_filled": 2, "filled": 3, "canceled": 3}
+"""How far an order is; it never goes back."""
 
 _FIGURES: Final = ("price", "size", "filled_size")
 _ON_ITS_WAY_MS: Final = 5_000
@@ -94,13 +95,20 @@ class Oracle:
         """An order that another client of the account placed, to be neither touched nor taken for one of ours."""
         self._others[ord_id] = self._terms(ord_id)
 
-    def hears(self, ticket: str, state: str) -> Iterator[Finding]:
+    def states(self) -> dict[str, str]:
+        """The state of every order at the exchange, by its clOrdId."""
+        return {order.cl_ord_id: order.state for order in self.exchange.orders()}
+
+    def hears(
+        self, ticket: str, state: str, *, ord_id: str | None = None, before: Mapping[str, str] | None = None
+    ) -> Iterator[Finding]:
         """What is false about a ticket's state, as it was just reported for a new order or a change of one.
 
+        `before` are the `states` when the question was asked; without it the answer may be what was recorded long ago.
         That something never was at the exchange is remembered: it must stay true for ever.
         """
         done = self._was_carried_out(ticket)
-        there = next((order.state for order in self.exchange.orders() if order.cl_ord_id == ticket), None)
+        order = next((order for order in self.exchange.orders() if order.cl_ord_id == ticket), None)
         if state in _TOLD_FOR_EVER:
             self._denied[ticket] = state
             if done:
@@ -110,8 +118,12 @@ class Oracle:
         elif state in _HOW_FAR:
             if not done:
                 yield "misreported", f"{ticket} was told to be {state}, and never was at the exchange"
-            elif there is not None and (_HOW_FAR[state] > _HOW_FAR[there] or (_is_end(state) and state != there)):
-                yield "misreported", f"{ticket} was told to be {state}, and is {there}"
+            elif order is not None:
+                was, told, now = _HOW_FAR.get((before or {}).get(ticket, ""), 0), _HOW_FAR[state], _HOW_FAR[order.state]
+                if not was <= told <= now or (_is_end(state) and state != order.state):
+                    yield "misreported", f"{ticket} was told to be {state}, and is {order.state}"
+                if ord_id is not None and ord_id != str(order.ord_id):
+                    yield "misreported", f"{ticket} was told to have the ordId {ord_id}, and has {order.ord_id}"
 
     def findings(
         self,

@@ -12,7 +12,7 @@ import httpx2
 
 __all__ = ["network"]
 
-_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
+_LIMITS: Final = httpx2.Limits(max_connections=None)
 """As in `okx_mcp.okx.rest`."""
 
 

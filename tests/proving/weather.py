@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from okx_mcp.okx.clock import Clock
 from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.api.rows import order_row
-from tests.clocks import VirtualClock
 from tests.proving.oracle import Oracle
 
 __all__ = ["Weather"]
@@ -25,7 +25,7 @@ _NOT_FOUND: Final = {"code": "51603", "msg": "Order does not exist", "data": []}
 class Weather:
     """`app` is the oracle's exchange with this before it."""
 
-    def __init__(self, oracle: Oracle, clock: VirtualClock) -> None:
+    def __init__(self, oracle: Oracle, clock: Clock) -> None:
         self._oracle = oracle
         self._clock = clock
         self._refused_with: str | None = None
