@@ -127,6 +127,10 @@ class Disk:
     def syncs(self, path: Path) -> None:
         self._contents[path].sync()
 
+    def drops(self, path: Path) -> None:
+        """What a sync that failed was for: the system may have let go of it and never try again."""
+        self._contents[path].pending.clear()
+
     def truncates(self, path: Path, size: int) -> None:
         content = self._contents[path]
         content.sync()
@@ -278,6 +282,7 @@ class _Shim:
     def _sync(self, true: Any, file: int, flags: int) -> int:
         fault = self.disk.meets("sync")
         if fault:
+            self.disk.drops(self._paths[file])
             return fault.result
         self.disk.syncs(self._paths[file])
         return int(true(file, flags))

@@ -483,6 +483,13 @@ _BESIDE_AN_OPEN_END: Final = (
         f"{_FAULTS}test_what_an_earlier_process_left_unknown_is_asked_for_before_the_first_order",
     ),
     _guard(
+        "what a commit leaves open is asked for until it is known",
+        _DESK,
+        "            self._left_open.set()\n",
+        "            pass\n",
+        f"{_GATE}test_what_a_commit_leaves_open_is_asked_for_until_it_is_known",
+    ),
+    _guard(
         "an INTENT at work is not given up",
         _JOURNAL,
         "            if found.state is OrderState.INTENT and is_abandoned(found, now_ms):\n",

@@ -311,3 +311,22 @@ async def test_what_a_dead_process_sent_and_nobody_can_be_asked_about_is_unknown
     await desk.settle_open_ends()
 
     assert desk.ticket(approval.ticket_id).state is OrderState.UNKNOWN
+
+
+async def test_what_a_commit_leaves_open_is_asked_for_until_it_is_known(
+    desk: OrderDesk, wire: Wire, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, cut(acted=True))
+    wire.breaks(READ, cut(acted=False), times=1000)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.keep_settling)
+        await clock.sleep(1)
+        left_open = await desk.commit(approval)
+        wire.heals()
+        await clock.sleep(120)
+        tasks.cancel_scope.cancel()
+
+    assert left_open.state is OrderState.UNKNOWN
+    assert desk.ticket(approval.ticket_id).state is OrderState.LIVE
