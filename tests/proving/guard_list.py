@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from okx_mcp.trading.outcome import PROVES, Code
+
 __all__ = ["GUARDS", "Edit", "Guard"]
 
 
@@ -569,32 +571,17 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
 )
 
-_PROVES_NOTHING: Final = (
-    "1",
-    "2",
-    "50001",
-    "50004",
-    "50013",
-    "50026",
-    "50042",
-    "50071",
-    "51016",
-    "51054",
-    "51149",
-    "51603",
-)
-"""Codes that `outcome.PROVES` calls UNKNOWN."""
-
 _PROVEN: Final = (
     *(
         _guard(
-            f"{code} proves nothing",
+            f"{row.evidence.code} proves nothing",
             _OUTCOME,
-            f'Row(Code("{code}"), Outcome.UNKNOWN,',
-            f'Row(Code("{code}"), Outcome.REJECTED,',
+            f'Row(Code("{row.evidence.code}"), Outcome.UNKNOWN,',
+            f'Row(Code("{row.evidence.code}"), Outcome.REJECTED,',
             f"{_OUTCOMES}test_the_table_is_this_one",
         )
-        for code in _PROVES_NOTHING
+        for row in PROVES
+        if isinstance(row.evidence, Code)
     ),
     _guard(
         "the table is what is concluded",
