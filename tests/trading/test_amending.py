@@ -18,7 +18,22 @@ from okx_mcp.trading.orders import Amendment, OrderState, Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import READ, a_desk, approved, buy_at_once
-from tests.wire import Deliver, Fault, Wire, code, cut, foreign_row, hang, html, no_rows, refused, row_code, truncated
+from tests.wire import (
+    Deliver,
+    Fault,
+    Wire,
+    changed,
+    code,
+    cut,
+    foreign_row,
+    hang,
+    html,
+    no_rows,
+    refused,
+    row_code,
+    rows,
+    truncated,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -231,3 +246,64 @@ async def test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another
 
     assert checked is not None
     assert checked.state is OrderState.NOT_SENT
+
+
+def acknowledged(envelope: dict[str, str] | None = None) -> Fault:
+    """OKX says that it will try, and does not."""
+    return rows("0", lambda body: [{"ordId": body["ordId"], "reqId": body["reqId"], "sCode": "0", **(envelope or {})}])
+
+
+async def test_an_acknowledgement_of_another_change_is_not_one_of_ours(desk: OrderDesk, wire: Wire) -> None:
+    approval = await approved(desk, to_price(await resting(desk)))
+    wire.breaks(AMEND, acknowledged({"reqId": "another"}))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NO_EFFECT
+
+
+@pytest.mark.parametrize("shows", [{"px": "31000"}, {"sz": "0.002"}], ids=str)
+async def test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done(
+    desk: OrderDesk, wire: Wire, shows: dict[str, str]
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, replace(to_price(order), size=Decimal("0.002")))
+    wire.breaks(AMEND, acknowledged())
+    wire.breaks(READ, changed(lambda envelope: envelope["data"][0].update(shows)), times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.REJECTED
+
+
+async def test_an_order_that_was_filled_before_its_change_was_not_changed(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.0004")))
+    filled = {"state": "filled", "accFillSz": "0.001"}
+    wire.breaks(AMEND, cut(acted=False))
+    wire.breaks(READ, changed(lambda envelope: envelope["data"][0].update(filled)), times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NO_EFFECT
+
+
+async def test_a_new_size_that_is_filled_already_is_refused_before_anybody_is_asked(
+    desk: OrderDesk, exchange: PaperExchange
+) -> None:
+    order = await resting(desk)
+    filled_in_part(exchange, Decimal("0.0006"))
+
+    with pytest.raises(Misfit, match="filled already"):
+        await desk.propose(Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.0006")), Channel.HOST)
+
+
+async def test_an_accepted_change_that_is_not_carried_out_yet_holds_back_the_next(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+    one, other = await approved(desk, to_price(order)), await approved(desk, to_price(order, "32000"))
+    wire.breaks(READ, cut(acted=False), times=200)
+    accepted = await desk.commit(one)
+
+    assert accepted.state is OrderState.ACCEPTED
+    with pytest.raises(UnsettledOrder, match=one.ticket_id):
+        await desk.commit(other)

@@ -17,7 +17,7 @@ from okx_mcp.trading.orders import OrderState, Receipt
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import PLACE, READ, a_client, a_desk, approved
-from tests.wire import Wire, cut, not_found
+from tests.wire import Wire, cut, interrupted, not_found
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +102,23 @@ async def test_a_ticket_that_an_old_copy_calls_expired_is_told_as_the_exchange_h
 
     assert isinstance(checked, Receipt)
     assert checked.state is OrderState.LIVE
+
+
+async def test_an_intent_in_an_old_copy_is_asked_for_before_it_is_given_up(
+    desk: OrderDesk, exchange: PaperExchange, client: OkxClient, wire: Wire, clock: VirtualClock, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+    client.exchange_clock.forget()
+    wire.breaks("GET /public/time", interrupted(lambda: copy_of(journal_path), acted=True))
+    await desk.commit(approval)
+    desk.close()
+    put_back(journal_path.parent.with_name("copy"), journal_path)
+    clock.advance(60)
+
+    async with restarted(exchange, wire, clock, journal_path) as later:
+        await later.settle_open_ends()
+
+        assert later.ticket(approval.ticket_id).state is OrderState.LIVE
 
 
 async def test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange(
