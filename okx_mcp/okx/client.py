@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OkxClient"]
 
+_OfInstrument = TypeVar("_OfInstrument", models.PriceLimit, models.Ticker)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck)
 
 
@@ -105,7 +106,7 @@ class OkxClient:
 
     async def price_limit(self, inst_id: str) -> models.PriceLimit:
         """The highest buy and the lowest sell price accepted now. GET /public/price-limit."""
-        return await self._one(models.PriceLimit, "public/price-limit", instId=inst_id)
+        return await self._of(inst_id, models.PriceLimit, "public/price-limit")
 
     async def mark_price(self, inst_type: str, inst_id: str) -> models.MarkPrice:
         """GET /public/mark-price; spot pairs are asked for as MARGIN."""
@@ -113,7 +114,7 @@ class OkxClient:
 
     async def ticker(self, inst_id: str) -> models.Ticker:
         """Last price, best bid and ask, 24 hours. GET /market/ticker."""
-        return await self._one(models.Ticker, "market/ticker", instId=inst_id)
+        return await self._of(inst_id, models.Ticker, "market/ticker")
 
     async def tickers(self, inst_type: str) -> list[models.Ticker]:
         """Every instrument of a kind. GET /market/tickers."""
@@ -311,6 +312,13 @@ class OkxClient:
 
     async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
         return only(await self._rest.read(model, path, params), endpoint("GET", path))
+
+    async def _of(self, inst_id: str, model: type[_OfInstrument], path: str) -> _OfInstrument:
+        """The row about this instrument; one about another is no answer."""
+        row = await self._one(model, path, instId=inst_id)
+        if row.inst_id != inst_id:
+            raise Unknown(f"{endpoint('GET', path)}: the answer is about another instrument", endpoint("GET", path))
+        return row
 
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)

@@ -38,6 +38,10 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
+_KEPT_ALIVE: Final = 20
+_KEPT_ALIVE_S: Final = 15.0
+"""Connections of public requests only. On one that is used again, bytes that were left over from the answer before are
+taken for the next one's, and a request may meet it just as the other side closes it: nothing for an order."""
 
 
 class Rest:
@@ -72,22 +76,29 @@ class Rest:
             "User-Agent": f"okx-mcp/{__version__}",
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
-            # One request for each connection. On one that is used again, bytes left over from the answer before are
-            # taken for this one's, and an order may meet an idle connection just as the other side closes it.
-            "Connection": "close",
         }
         if demo:
             headers["x-simulated-trading"] = "1"
-        # No limit on connections: a request waits for its turn before it is signed, never after.
-        self._http = httpx2.AsyncClient(
-            headers=headers,
-            transport=transport,
-            proxy=proxy,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
-            limits=httpx2.Limits(max_connections=None),
-        )
+        certificates = httpx2.create_ssl_context(trust_env=False) if transport is None else True
+
+        def pool(kept_alive: int, of_its_own: Mapping[str, str]) -> httpx2.AsyncClient:
+            # No limit on connections: a request waits for its turn before it is signed, never after.
+            limits = httpx2.Limits(
+                max_connections=None, max_keepalive_connections=kept_alive, keepalive_expiry=_KEPT_ALIVE_S
+            )
+            return httpx2.AsyncClient(
+                headers={**headers, **of_its_own},
+                transport=transport,
+                verify=certificates,
+                proxy=proxy,
+                trust_env=False,
+                follow_redirects=False,
+                timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
+                limits=limits,
+            )
+
+        self._public = pool(_KEPT_ALIVE, {})
+        self._private = pool(0, {"Connection": "close"})
 
     @property
     def key_fingerprint(self) -> str:
@@ -96,7 +107,8 @@ class Rest:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self._public.aclose()
+        await self._private.aclose()
 
     async def read(self, model: type[AnyRow], path: str, params: Mapping[str, object]) -> list[AnyRow]:
         """GET the rows; asked again where that is harmless and gives hope, until the deadline."""
@@ -154,7 +166,7 @@ class Rest:
             await self._measure_clock_before(asked, deadline_s)
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
-        request = self._http.build_request(asked.method, self._url(asked, query), content=_json(body))
+        request = self._of(asked).build_request(asked.method, self._url(asked, query), content=_json(body))
         now_ms = self.exchange_clock.now_ms()
         if body is not None:
             request.headers["Content-Type"] = "application/json"
@@ -177,6 +189,9 @@ class Rest:
         """The whole URL, read once; merging path and query into a base one after the other reads it three times."""
         return httpx2.URL(self.base_url + asked.path, params=query or None)
 
+    def _of(self, asked: Endpoint) -> httpx2.AsyncClient:
+        return self._public if asked.permission is Permission.PUBLIC else self._private
+
     async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
         """Measure once for all requests that wait for it; a write that cannot have it is known not to be sent."""
         async with self._measuring:
@@ -195,7 +210,7 @@ class Rest:
         if deadline_s is None:
             deadline_s = self._clock.monotonic_s() + self._write_within_s
         await self._wait_for_turn(asked, None, deadline_s)
-        request = self._http.build_request(asked.method, self._url(asked))
+        request = self._of(asked).build_request(asked.method, self._url(asked))
         sent_s = self._clock.monotonic_s()
         answer = await self._send(asked, request)
         received_s = self._clock.monotonic_s()
@@ -222,7 +237,7 @@ class Rest:
         try:
             # The library's own limits start anew with every byte; an answer in drops would never end.
             with anyio.fail_after(self._all_within_s):
-                response = await self._http.send(request, stream=True)
+                response = await self._of(asked).send(request, stream=True)
                 try:
                     body = await read_body(response)
                 finally:

@@ -72,11 +72,12 @@ async def test_a_refusal_that_comes_twice_is_not_taken_for_the_answer_to_an_orde
     assert exchange.orders == 1
 
 
-async def test_a_connection_carries_one_request() -> None:
+async def test_what_is_signed_goes_over_a_connection_of_its_own_and_public_requests_share_one() -> None:
     exchange = Exchange()
 
     async with exchange.client() as client:
         for _ in range(3):
+            await client.server_time()
             await client.place_order(ORDER)
 
-    assert (exchange.orders, exchange.connections) == (3, 4)  # and one for the time
+    assert (exchange.orders, exchange.connections) == (3, 4)

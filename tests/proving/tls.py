@@ -12,8 +12,8 @@ import httpx2
 
 __all__ = ["network"]
 
-_LIMITS: Final = httpx2.Limits(max_connections=None)
-"""As in `okx_mcp.okx.rest`."""
+_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+"""As for what is signed in `okx_mcp.okx.rest`; here one client's public requests go the same way."""
 
 
 class _Network(httpx2.AsyncHTTPTransport):
