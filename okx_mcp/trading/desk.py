@@ -196,10 +196,13 @@ class OrderDesk:
         """
         self._check_channel(approval.channel)
         await self._settle_at_start()
-        if approval.ticket_id not in self._own and (
-            (await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))).state is OrderState.PROPOSED
-        ):
-            raise NotApproved(_OTHERS_TICKET)
+        if approval.ticket_id not in self._own:
+            asked = await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))
+            if asked.state is OrderState.PROPOSED:
+                raise NotApproved(_OTHERS_TICKET)
+        recorded = self._journal.result(approval.ticket_id, self.account)
+        if recorded is not None:
+            return await self._reconciler.settled(recorded)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):

@@ -74,6 +74,8 @@ class Journal:
         self._clock = clock or SystemClock()
         self._lock_wait_s = lock_wait_s
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._may_have_lost = False
 
     def close(self) -> None:
         """Release the file."""
@@ -194,6 +196,16 @@ class Journal:
             ).fetchone()
             return None if row is None else _from_json(row[0])
 
+    def result(self, ticket_id: str, account: Account) -> Receipt | None:
+        """What is recorded of a ticket that was used; None of one that was not.
+
+        Raises:
+            NotApproved: there is no such ticket on this account, or it can never be used.
+        """
+        with self._usable() as db:
+            found = _find(db, ticket_id, account)
+        return None if found.state is OrderState.PROPOSED else _if_ever_used(found)
+
     def unsettled(self, account: Account, now_ms: int) -> list[Receipt]:
         """Orders of this account whose outcome nobody knows and nobody is waiting for."""
         with self._usable() as db:
@@ -220,15 +232,20 @@ class Journal:
             try:
                 yield db
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    self._may_have_lost = True
                 raise
 
     def _has_begun(self, *, synced: bool, or_fail: bool) -> bool:
         """Whether the lock was to be had; where another process has it and `or_fail`, SQLite's error."""
+        self._check_is_the_same()
         try:
             db = self._open()
+            if self._may_have_lost:
+                self._write_anew(db)
             db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -248,6 +265,33 @@ class Journal:
                 "cancelling go on."
             ) from None
 
+    def _check_is_the_same(self) -> None:
+        """Nobody finds again what is written into a file that was deleted or replaced.
+
+        Raises:
+            OSError: it is gone, or another one stands in its place. That one is opened next time.
+        """
+        if self._connection is None:
+            return
+        try:
+            is_same = _identity(self._path) == self._opened
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            self.close()
+            raise FileNotFoundError("it was deleted or replaced while it was in use")
+
+    def _write_anew(self, db: sqlite3.Connection) -> None:
+        """What was written before a failed sync may be gone, and a later sync that goes well does not tell.
+
+        So all of it is copied from the log into the file itself, durably, and the log begins anew.
+        """
+        db.execute("PRAGMA synchronous = FULL")
+        is_busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise sqlite3.OperationalError("another process uses it, and what a failed write left has to be rewritten")
+        self._may_have_lost = False
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             _make_private(self._path)
@@ -258,7 +302,7 @@ class Journal:
             except sqlite3.Error:
                 db.close()
                 raise
-            self._connection = db
+            self._connection, self._opened = db, _identity(self._path)
         return self._connection
 
 
@@ -274,6 +318,12 @@ def has_open_ends(path: Path) -> bool:
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_TRY_LOCK_FOR_S)) as db:
         return bool(db.execute(query, _OPEN_ENDS).fetchone()[0])
     return False
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Tells a file from another one at the same path."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _make_private(path: Path) -> None:

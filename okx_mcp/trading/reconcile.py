@@ -16,7 +16,7 @@ from okx_mcp.okx.names import InstType
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.journal import Journal, is_abandoned
 from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Receipt, Ticket, is_ord_id
-from okx_mcp.trading.refusals import JournalUnavailable
+from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 
 __all__ = ["READ_ORDER", "Reconciler"]
 
@@ -102,7 +102,7 @@ class Reconciler:
         receipt = replace(receipt, at_ms=self.now_ms())
         try:
             return await self._journal.record(receipt)
-        except JournalUnavailable:
+        except (JournalUnavailable, NotApproved):  # it fails, or was deleted and is a new one without this ticket
             return receipt
 
     def now_ms(self) -> int:
