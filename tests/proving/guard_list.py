@@ -361,13 +361,6 @@ _ONE_SEND: Final = (
         f"{_SENDING}test_a_connection_that_is_refused_is_not_tried_again",
     ),
     _guard(
-        "what is signed goes over a connection of its own",
-        _REST,
-        'self._private = pool(0, {"Connection": "close"})',
-        "self._private = self._public",
-        "okx/test_left_over_answers.py::test_what_is_signed_goes_over_a_connection_of_its_own_and_public_requests_share_one",
-    ),
-    _guard(
         "a redirect is not followed",
         _REST,
         "follow_redirects=False",
