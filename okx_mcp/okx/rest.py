@@ -66,7 +66,7 @@ class Rest:
         self._credentials = credentials
         self._clock = clock or SystemClock()
         self.exchange_clock = ExchangeClock(self._clock)
-        self._measuring = anyio.Lock()
+        self._measuring: _Measuring | None = None
         self._rate_limits = RateLimits(self._clock)
         self._read_within_s = read_within_s
         self._write_within_s = write_within_s
@@ -163,7 +163,7 @@ class Rest:
         if credentials is None and asked.permission is not Permission.PUBLIC:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
         if credentials is not None and self.exchange_clock.needs_measuring:
-            await self._measure_clock_before(asked, deadline_s)
+            await self._measure_clock_before(asked, deadline_s, expires=valid_ms is not None)
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
         request = self._of(asked).build_request(asked.method, self._url(asked, query), content=_json(body))
@@ -192,17 +192,29 @@ class Rest:
     def _of(self, asked: Endpoint) -> httpx2.AsyncClient:
         return self._public if asked.permission is Permission.PUBLIC else self._private
 
-    async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
-        """Measure once for all requests that wait for it; a write that cannot have it is known not to be sent."""
-        async with self._measuring:
-            if not self.exchange_clock.needs_measuring:
-                return
+    async def _measure_clock_before(self, asked: Endpoint, deadline_s: float, *, expires: bool) -> None:
+        """An order is not sent without OKX's time; anything else goes with the time we have, for OKX takes 30 s off."""
+        try:
+            await self._measure_once_for_all(deadline_s)
+        except OkxError as error:
+            if expires:
+                raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
+
+    async def _measure_once_for_all(self, deadline_s: float) -> None:
+        """Who comes while somebody measures waits for that measurement, and fails with it; nobody waits for two."""
+        while self.exchange_clock.needs_measuring:
+            if self._measuring is not None:
+                await self._measuring.outcome()
+                continue
+            self._measuring = measuring = _Measuring()
             try:
                 await self.measure_clock(deadline_s)
             except OkxError as error:
-                if asked.method == "GET" or isinstance(error, NotSent):
-                    raise
-                raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
+                measuring.error = error
+                raise
+            finally:
+                self._measuring = None
+                measuring.is_over.set()
 
     async def measure_clock(self, deadline_s: float | None = None) -> None:
         """Take OKX's time from the middle of a round trip."""
@@ -250,6 +262,24 @@ class Rest:
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
         return envelope
+
+
+class _Measuring:
+    """A measurement of OKX's clock that is under way."""
+
+    def __init__(self) -> None:
+        self.is_over = anyio.Event()
+        self.error: OkxError | None = None
+
+    async def outcome(self) -> None:
+        """Wait until it is over.
+
+        Raises:
+            OkxError: it failed.
+        """
+        await self.is_over.wait()
+        if self.error is not None:
+            raise self.error
 
 
 def only(rows: Sequence[AnyRow], asked: Endpoint, answered: Answered | None = None) -> AnyRow:

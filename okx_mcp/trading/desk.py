@@ -7,6 +7,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 import json
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Final, NoReturn
 
 import anyio
@@ -46,12 +47,14 @@ from okx_mcp.trading.refusals import (
     Refusal,
     UnsettledOrder,
 )
+from okx_mcp.trading.together import all_of, within
 
 __all__ = ["OrderDesk"]
 
 _TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+_SETTLE_AT_START_WITHIN_S: Final = 10.0
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _ZERO: Final = Decimal(0)
@@ -60,8 +63,14 @@ _OTHERS_TICKET: Final = (
     "A ticket is sent only by the server that proposed it, and that was another one or this one before its restart. "
     "Propose the order again."
 )
+_STILL_SETTLING: Final = (
+    "Orders that an earlier run left open are still being asked about. No new order is sent before; system_status names "
+    "them."
+)
 _DIFFERS: Final = "The recorded ticket differs from the one that was shown."
 
+_NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
+"""OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
 _NEVER_USED: Final = (OrderState.DECLINED, OrderState.EXPIRED)
 _AFTER: Final = {
     Outcome.NOT_SENT: OrderState.NOT_SENT,
@@ -157,7 +166,7 @@ class OrderDesk:
         """The order that would change, as it is now."""
         order = await self._reconciler.order(intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):
+        if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
@@ -195,7 +204,8 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        await self._settle_at_start()
+        if await within(_SETTLE_AT_START_WITHIN_S, self._clock, self._settle_at_start) is None:
+            raise UnsettledOrder(_STILL_SETTLING)
         if approval.ticket_id not in self._own:
             asked = await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))
             if asked.state is OrderState.PROPOSED:
@@ -203,15 +213,31 @@ class OrderDesk:
         recorded = self._journal.result(approval.ticket_id, self.account)
         if recorded is not None:
             return await self._reconciler.settled(recorded)
+        against = await self._reason_against(self._own[approval.ticket_id])
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
-                begun = await self._journal.begin(approval, self.account, self._now_ms())
+                begun = await self._journal.begin(approval, self.account, self._now_ms(), against=against)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
             return await self._reconciler.settled(receipt)
         finally:
             self._under_way.discard(approval.ticket_id)
             self._left_open.set()
+
+    async def _reason_against(self, ticket: Ticket) -> str | None:
+        """Why the approved ticket is not to be sent after all, as things are by now.
+
+        A change of an order that is not any more as it was shown would be another change; and one that shows already
+        what it would become could not be told from one that was made.
+        """
+        if ticket.order is None:
+            return None
+        order = await self._reconciler.order(ticket.intent.inst_id, ticket.order.ord_id)
+        view = None if order is None else OrderView.from_order(order)
+        if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):
+            return None
+        is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
+        return f"The order is not any more as it was shown: it is {is_now}."
 
     async def _send_once(self, intent: Receipt) -> Receipt:
         """Send it, unless this process sent it before or knows it otherwise, whatever the journal says."""
@@ -261,7 +287,7 @@ class OrderDesk:
             open_ends = [
                 each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
             ]
-            settled = [await self._reconciler.settled(receipt) for receipt in open_ends]
+            settled = await all_of(*(partial(self._reconciler.settled, receipt) for receipt in open_ends))
         return [receipt for receipt in settled if receipt.state.is_open_end]
 
     async def keep_settling(self) -> NoReturn:
@@ -281,11 +307,12 @@ class OrderDesk:
                 await self._clock.sleep(_ASK_AGAIN_AFTER_S[min(tries, len(_ASK_AGAIN_AFTER_S) - 1)])
                 tries += 1
 
-    async def _settle_at_start(self) -> None:
-        """What an earlier process left open is asked for before the first order of this one."""
+    async def _settle_at_start(self) -> bool:
+        """What an earlier process left open is asked for before the first order of this one. True once it was."""
         if not self._is_settled_at_start:
             await self.settle_open_ends()
             self._is_settled_at_start = True
+        return True
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -333,7 +360,7 @@ class OrderDesk:
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state in _NEVER_USED and self._is_unused(receipt):
+        if receipt is not None and receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):
             return receipt
         if receipt is not None and receipt.ticket.order is not None:
             ord_id = receipt.ticket.order.ord_id
@@ -352,7 +379,7 @@ class OrderDesk:
         if order is None and receipt is not None and receipt.state in _NEVER_USED:
             return receipt
         if order is None:
-            raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
+            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
         seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)
         if failure is not None and not state_at_exchange(order).is_final:
             raise failure
@@ -365,7 +392,7 @@ class OrderDesk:
             NoSuchOrder: it is not one of ours.
             JournalUnavailable: it cannot be read, and `inst_id` does not say it.
         """
-        return inst_id or _known_inst_id(self._journal_receipt(any_id, inst_id), None)
+        return _known_inst_id(self._journal_receipt(any_id, inst_id), inst_id)
 
     async def others(self) -> list[OrderView]:
         """Open orders of the account that this journal did not send. They are told of and never taken for ours.
@@ -427,11 +454,12 @@ def _check_price_band(inst_id: str, side: str, price: Decimal, band: PriceLimit)
 
 
 def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
-    if inst_id is not None:
-        return inst_id
-    if receipt is None:
+    """What the journal knows goes before what was said."""
+    if receipt is not None:
+        return receipt.ticket.intent.inst_id
+    if inst_id is None:
         raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
-    return receipt.ticket.intent.inst_id
+    return inst_id
 
 
 def _names(any_id: str) -> dict[str, str]:
@@ -457,7 +485,10 @@ def _cancelled_unseen(any_id: str) -> Unknown:
     )
 
 
-def _nothing_to_cancel(any_id: str, inst_id: str, receipt: Receipt | None) -> Refusal:
+def _not_cancelled(any_id: str, inst_id: str, receipt: Receipt | None, failure: OkxError) -> Exception:
+    """Why an order that OKX denies was not cancelled; one denial beside a cancel that failed otherwise is no reason."""
+    if failure.code not in _NOTHING_TO_CANCEL:
+        return failure
     if receipt is not None and receipt.state.order_sent == "unknown":
         return UnsettledOrder(
             f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "

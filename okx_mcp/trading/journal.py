@@ -100,8 +100,10 @@ class Journal:
             _note(db, receipt, {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel})
         return receipt
 
-    async def begin(self, approval: Approval, account: Account, now_ms: int) -> Begun:
+    async def begin(self, approval: Approval, account: Account, now_ms: int, *, against: str | None = None) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
+
+        `against` is a reason not to send it that came up since it was shown: then it is used up, and not sent.
 
         Raises:
             NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
@@ -117,9 +119,10 @@ class Journal:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
-                found = _moved(found, OrderState.INTENT, now_ms, approved_by=approval.channel)
+                state = OrderState.INTENT if against is None else OrderState.NOT_SENT
+                found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against)
                 _record(db, found)
-                return Begun(found, is_ours=True)
+                return Begun(found, is_ours=against is None)
             if found.state is OrderState.PROPOSED:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
                 _record(db, found)

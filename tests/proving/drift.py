@@ -31,7 +31,7 @@ _LINE: Final = re.compile(
     r"\((?P<instId>[A-Z-]+) limit order(?:, (?P<ordType>\w+))?\)"
 )
 _SPELLINGS: Final = ("0.0010", "1e-3", "0.001 ", "\uff10.001", "0.1", "1", "", "-0.001", "0.001000000000000001")
-_WORDS: Final = ("sell", "BTC-USDC", "cross", "60000", "ioc", "elicitation", "host", "proposed", "eea", "demo", "live")
+_WORDS: Final = ("sell", "BTC-USDC", "cross", "60000", "ioc", "elicitation", "host", "eea", "demo")
 _KINDS: Final = (
     "approval",
     "ticket in memory",

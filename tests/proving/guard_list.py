@@ -802,7 +802,7 @@ _NOT_FOUND: Final = (
         _RECONCILE,
         "if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):",
         "if order is not None and any_id not in (order.ord_id, order.cl_ord_id):",
-        f"{_GATE}test_a_row_that_is_not_the_orders_own_settles_nothing",
+        f"{_CANCELLING}test_a_row_without_a_state_is_not_taken_for_an_order_that_is_asked_for",
     ),
     _guard(
         "an order of the other side is not the one that was placed",

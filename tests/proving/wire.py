@@ -31,7 +31,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.loopback import Loopback
-from tests.proving.oracle import Finding, Oracle, believed
+from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
 from tests.proving.tls import network
@@ -176,8 +176,9 @@ class _Life:
 
     def judge(self) -> None:
         """Hold what is believed and what was told against the exchange's record."""
-        states = believed(self.journal) if self.journal.exists() else {}
-        self.blame([*self.oracle.findings(self.approved, states), *self._misread()])
+        journal = recorded(self.journal) if self.journal.exists() else {}
+        states = {ticket_id: record.state for ticket_id, record in journal.items()}
+        self.blame([*self.oracle.findings(self.approved, states), *self.oracle.misread(journal)])
 
     def blame(self, findings: Iterable[Finding]) -> None:
         for violation, what in findings:
@@ -290,20 +291,6 @@ class _Life:
 
                 setting = Setting(self.draw, self.clock, self.proxy, self.weather, self.others, _ALL_WITHIN_S, struck)
                 self.proxy.breaks(place, breakage.make(setting))
-
-    # --- the verdict --------------------------------------------------------------------------------------------
-
-    def _misread(self) -> Iterable[Finding]:
-        """Figures of orders that the journal has otherwise than the exchange."""
-        orders = {order.cl_ord_id: order for order in self.oracle.exchange.orders()}
-        for approval in self.approvals:
-            view, order = self.desk.ticket(approval.ticket_id).order, orders.get(approval.ticket_id)
-            if view is None or order is None:
-                continue
-            read = (view.ord_id, view.price, view.size, view.filled_size)
-            true = (str(order.ord_id), order.px, order.sz, order.acc_fill_sz)
-            if read != true:
-                yield "misreported", f"{approval.ticket_id} is recorded as {read}, and is {true} at the exchange"
 
 
 @asynccontextmanager

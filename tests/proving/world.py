@@ -319,7 +319,7 @@ class World:
         if isinstance(seen, Receipt):
             self.heard.append(seen.state)
             self._tell(call, f"{seen.ticket.id} is {seen.state} ({seen.code or seen.reason or ''})")
-            self._told.extend(self.oracle.hears(seen.ticket.id, seen.state))
+            self._told.extend(self.oracle.hears(seen.ticket.id, seen.state, ord_id=seen.ord_id))
         elif seen is not None:
             self._tell(call, f"{seen.ord_id} is {seen.state}")
 
