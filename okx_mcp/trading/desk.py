@@ -209,7 +209,7 @@ class OrderDesk:
         recorded = self._journal.result(approval.ticket_id, self.account)
         if recorded is not None:
             return await self._reconciler.settled(recorded)
-        if await within(_SETTLE_AT_START_WITHIN_S, self._clock, self._settle_at_start) is None:
+        if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
             raise unsettled(self._journal.open_ends(self.account))
         if approval.ticket_id in self._declined:
             raise NotApproved("This ticket was not approved and cannot be used any more.")
