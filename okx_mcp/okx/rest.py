@@ -38,6 +38,7 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
+_TAKES_BACK: Final = (endpoint("POST", "trade/cancel-order"), endpoint("POST", "trade/cancel-batch-orders"))
 _KEPT_ALIVE: Final = 20
 _KEPT_ALIVE_S: Final = 15.0
 """Connections of public requests only. On one that is used again, bytes that were left over from the answer before are
@@ -110,15 +111,21 @@ class Rest:
         await self._public.aclose()
         await self._private.aclose()
 
-    async def read(self, model: type[AnyRow], path: str, params: Mapping[str, object]) -> list[AnyRow]:
-        """GET the rows; asked again where that is harmless and gives hope, until the deadline."""
+    async def read(
+        self, model: type[AnyRow], path: str, params: Mapping[str, object], *, at_least: Sequence[str] = ()
+    ) -> list[AnyRow]:
+        """GET the rows; asked again where that is harmless and gives hope, until the deadline.
+
+        A row that cannot be read is left with its fields `at_least`, where these can be; else it voids the answer.
+        """
         asked = endpoint("GET", path)
         query = {name: str(value) for name, value in params.items() if value is not None}
         deadline_s = self._clock.monotonic_s() + self._read_within_s
         attempt, resynced = 1, False
         while True:
             try:
-                return _rows(model, await self._request(asked, query=query, deadline_s=deadline_s), asked)
+                answer = await self._request(asked, query=query, deadline_s=deadline_s)
+                return _rows(model, answer, asked, at_least)
             except OkxError as error:
                 pause_s = _pause_before_asking_again(error, attempt, resynced=resynced)
                 if pause_s is None or self._clock.monotonic_s() + pause_s > deadline_s:
@@ -162,8 +169,11 @@ class Rest:
         credentials = None if asked.permission is Permission.PUBLIC else self._credentials
         if credentials is None and asked.permission is not Permission.PUBLIC:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
+        began_s = self._clock.monotonic_s()
         if credentials is not None and self.exchange_clock.needs_measuring:
-            await self._measure_clock_before(asked, deadline_s, expires=valid_ms is not None)
+            await self._measure_clock_before(asked, deadline_s)
+        if body is not None:  # a cancel does not lose its turn because the time was long in coming
+            deadline_s += self._clock.monotonic_s() - began_s
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
         request = self._of(asked).build_request(asked.method, self._url(asked, query), content=_json(body))
@@ -192,12 +202,12 @@ class Rest:
     def _of(self, asked: Endpoint) -> httpx2.AsyncClient:
         return self._public if asked.permission is Permission.PUBLIC else self._private
 
-    async def _measure_clock_before(self, asked: Endpoint, deadline_s: float, *, expires: bool) -> None:
-        """An order is not sent without OKX's time; anything else goes with the time we have, for OKX takes 30 s off."""
+    async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
+        """Nothing that adds risk is sent without OKX's time; the rest goes with what we have, which may be 30 s off."""
         try:
             await self._measure_once_for_all(deadline_s)
         except OkxError as error:
-            if expires:
+            if asked.method == "POST" and asked not in _TAKES_BACK:
                 raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
 
     async def _measure_once_for_all(self, deadline_s: float) -> None:
@@ -322,9 +332,18 @@ def _counted(asked: Endpoint, sent: JsonObject | Sequence[JsonObject] | None) ->
     return used
 
 
-def _rows(model: type[AnyRow], answer: Envelope, asked: Endpoint) -> list[AnyRow]:
+def _rows(model: type[AnyRow], answer: Envelope, asked: Endpoint, at_least: Sequence[str] = ()) -> list[AnyRow]:
     try:
-        return [model.model_validate(row) for row in answer.rows]
+        return [_row(model, row, at_least) for row in answer.rows]
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
         raise Unknown(f"{asked}: a row that cannot be read ({fields})", asked, answer.answered) from None
+
+
+def _row(model: type[AnyRow], row: object, at_least: Sequence[str]) -> AnyRow:
+    try:
+        return model.model_validate(row)
+    except ValidationError:
+        if not at_least or not isinstance(row, Mapping) or not all(isinstance(row.get(name), str) for name in at_least):
+            raise
+        return model.model_validate({name: row[name] for name in at_least})

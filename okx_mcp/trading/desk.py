@@ -23,7 +23,7 @@ from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal import Journal, unsettled
 from okx_mcp.trading.orders import (
     Amendment,
     LimitOrder,
@@ -63,11 +63,6 @@ _OTHERS_TICKET: Final = (
     "A ticket is sent only by the server that proposed it, and that was another one or this one before its restart. "
     "Propose the order again."
 )
-_STILL_SETTLING: Final = (
-    "Orders that an earlier run left open are still being asked about. No new order is sent before; system_status names "
-    "them."
-)
-_DIFFERS: Final = "The recorded ticket differs from the one that was shown."
 
 _NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
 """OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
@@ -98,6 +93,7 @@ class OrderDesk:
         self._reconciler = Reconciler(exchange, journal, clock)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
+        self._declined: set[str] = set()
         self._under_way: set[str] = set()
         self._settling = anyio.Lock()
         self._is_settled_at_start = False
@@ -160,6 +156,7 @@ class OrderDesk:
         for each in [each for each in self._own.values() if ticket.created_ms >= each.expires_ms]:
             del self._own[each.id]
             self._begun.discard(each.id)
+            self._declined.discard(each.id)
         self._own[ticket.id] = ticket
 
     async def _open_order(self, intent: Amendment) -> OrderView:
@@ -188,7 +185,8 @@ class OrderDesk:
         return self._now_ms() - ticket.created_ms
 
     async def decline(self, ticket_id: str, why: str) -> Receipt:
-        """Write down that the ticket was not approved; it can never be used."""
+        """Write down that the ticket was not approved; it can never be used, not even where that cannot be written."""
+        self._declined.add(ticket_id)
         return await self._journal.decline(ticket_id, self.account, self._now_ms(), why)
 
     # --- an order -----------------------------------------------------------------------------------------------
@@ -204,20 +202,23 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        if await within(_SETTLE_AT_START_WITHIN_S, self._clock, self._settle_at_start) is None:
-            raise UnsettledOrder(_STILL_SETTLING)
         if approval.ticket_id not in self._own:
             asked = await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))
-            if asked.state is OrderState.PROPOSED:
+            if asked.state is OrderState.PROPOSED and self.ticket(approval.ticket_id).state is OrderState.PROPOSED:
                 raise NotApproved(_OTHERS_TICKET)
         recorded = self._journal.result(approval.ticket_id, self.account)
         if recorded is not None:
             return await self._reconciler.settled(recorded)
-        against = await self._reason_against(self._own[approval.ticket_id])
+        if await within(_SETTLE_AT_START_WITHIN_S, self._clock, self._settle_at_start) is None:
+            raise unsettled(self._journal.open_ends(self.account))
+        if approval.ticket_id in self._declined:
+            raise NotApproved("This ticket was not approved and cannot be used any more.")
+        shown = self._own[approval.ticket_id]
+        against = await self._reason_against(shown)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
-                begun = await self._journal.begin(approval, self.account, self._now_ms(), against=against)
+                begun = await self._journal.begin(approval, self.account, self._now_ms(), shown=shown, against=against)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
             return await self._reconciler.settled(receipt)
         finally:
@@ -240,15 +241,13 @@ class OrderDesk:
         return f"The order is not any more as it was shown: it is {is_now}."
 
     async def _send_once(self, intent: Receipt) -> Receipt:
-        """Send it, unless this process sent it before or knows it otherwise, whatever the journal says."""
+        """Send it, unless this process sent it before, whatever the journal says."""
         ticket = intent.ticket
         if ticket.id in self._begun:
             exp_time_ms = self._now_ms() + _ORDER_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
-        if ticket != self._own.get(ticket.id):
-            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_DIFFERS))
         return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
@@ -287,8 +286,15 @@ class OrderDesk:
             open_ends = [
                 each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
             ]
-            settled = await all_of(*(partial(self._reconciler.settled, receipt) for receipt in open_ends))
+            settled = await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))
         return [receipt for receipt in settled if receipt.state.is_open_end]
+
+    async def _settled_if_possible(self, receipt: Receipt) -> Receipt:
+        """One that cannot be settled stands in no other one's way."""
+        try:
+            return await self._reconciler.settled(receipt)
+        except (Refusal, OkxError):
+            return receipt
 
     async def keep_settling(self) -> NoReturn:
         """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
@@ -297,7 +303,7 @@ class OrderDesk:
             try:
                 await self._settle_at_start()
                 is_settled = not await self.settle_open_ends()
-            except (JournalUnavailable, OkxError):
+            except JournalUnavailable:
                 is_settled = False
             if is_settled:
                 tries = 0

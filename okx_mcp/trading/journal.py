@@ -24,7 +24,7 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledO
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned"]
+__all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned", "unsettled"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -100,10 +100,19 @@ class Journal:
             _note(db, receipt, {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel})
         return receipt
 
-    async def begin(self, approval: Approval, account: Account, now_ms: int, *, against: str | None = None) -> Begun:
+    async def begin(
+        self,
+        approval: Approval,
+        account: Account,
+        now_ms: int,
+        *,
+        shown: Ticket | None = None,
+        against: str | None = None,
+    ) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
 
-        `against` is a reason not to send it that came up since it was shown: then it is used up, and not sent.
+        `shown` is the ticket as its process knows it. `against` is a reason not to send it that came up since it was
+        shown: then it is used up, and not sent.
 
         Raises:
             NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
@@ -115,6 +124,8 @@ class Journal:
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
+                if shown is not None and found.ticket != shown:
+                    raise NotApproved("The recorded ticket differs from the one that was shown.")
                 if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
@@ -314,6 +325,15 @@ def is_abandoned(receipt: Receipt, now_ms: int) -> bool:
     return abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS
 
 
+def unsettled(waiting: Sequence[Receipt]) -> UnsettledOrder:
+    """The refusal of a new order beside these."""
+    ids = ", ".join(receipt.ticket.id for receipt in waiting)
+    return UnsettledOrder(
+        f"The outcome of an earlier order is not known yet ({ids}). Call check_order with that id; until it is "
+        "settled no new order is sent."
+    )
+
+
 def has_open_ends(path: Path) -> bool:
     """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
     marks = ", ".join("?" * len(_OPEN_ENDS))
@@ -363,11 +383,7 @@ def _if_ever_used(receipt: Receipt) -> Receipt:
 def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> None:
     waiting = _unsettled(db, account, now_ms)
     if waiting:
-        ids = ", ".join(receipt.ticket.id for receipt in waiting)
-        raise UnsettledOrder(
-            f"The outcome of an earlier order is not known yet ({ids}). Call check_order with that id; until it is "
-            "settled no new order is sent."
-        )
+        raise unsettled(waiting)
 
 
 def _refuse_beside_amendment(db: sqlite3.Connection, ticket: Ticket) -> None:

@@ -111,9 +111,9 @@ _PROVES_AS_MUCH: Final = {
     OrderState.INTENT: 1,
     OrderState.SENT: 2,
     OrderState.UNKNOWN: 3,
-    **dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT, OrderState.OVERTAKEN), 4),
+    **dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 4),
     OrderState.ACCEPTED: 5,
-    OrderState.LIVE: 6,
+    **dict.fromkeys((OrderState.LIVE, OrderState.OVERTAKEN), 6),
     OrderState.PARTIALLY_FILLED: 7,
     **dict.fromkeys((OrderState.REJECTED, OrderState.FILLED, OrderState.CANCELED, OrderState.AMENDED), 8),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
@@ -18,12 +19,12 @@ from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApprove
 from tests.clocks import VirtualClock
 from tests.trading.floor import CANCEL, READ, a_desk, approved, buy_at_once, locked
 from tests.wire import (
+    Deliver,
     Fault,
     Wire,
     changed,
     cut,
     foreign_row,
-    held,
     interrupted,
     not_found,
     refused,
@@ -237,14 +238,16 @@ async def test_an_order_that_is_cancelled_elsewhere_while_we_look_stays_cancelle
     desk: OrderDesk, client: OkxClient, wire: Wire, journal_path: Path, clock: VirtualClock
 ) -> None:
     receipt = await desk.commit(await approved(desk))
-    other, read = a_desk(client, Journal(journal_path), clock), anyio.Event()
-    wire.breaks(READ, held(read))
+    other = a_desk(client, Journal(journal_path), clock)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.check, receipt.ticket.id)
-        await anyio.wait_all_tasks_blocked()
+    async def cancelled_meanwhile(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
         await other.cancel(receipt.ticket.id)
-        read.set()
+        return response
+
+    wire.breaks(READ, cancelled_meanwhile)
+
+    await desk.check(receipt.ticket.id)
 
     assert desk.ticket(receipt.ticket.id).state is OrderState.CANCELED
 
