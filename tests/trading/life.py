@@ -21,13 +21,13 @@ AT_EXCHANGE: Final = frozenset({"live", "partially_filled", "filled", "canceled"
 OPEN: Final = frozenset({"live", "partially_filled"})
 OPEN_ENDS: Final = frozenset({"intent", "sent", "unknown", "accepted"})
 
-_SETTLED: Final = AT_EXCHANGE | {"amended", "rejected", "no_effect"}
+_SETTLED: Final = AT_EXCHANGE | {"amended", "overtaken", "rejected", "no_effect"}
 _MOVES: Final[Mapping[str, Words]] = {
-    "proposed": frozenset({"declined", "expired", "intent"}),
+    "proposed": frozenset({"declined", "expired", "intent", "not_sent"}),
     "intent": frozenset({"sent", "not_sent"}),
     "sent": _SETTLED | {"accepted", "not_sent", "unknown"},
     "unknown": _SETTLED,
-    "accepted": AT_EXCHANGE | {"amended", "rejected"},
+    "accepted": AT_EXCHANGE | {"amended", "overtaken", "rejected"},
     "live": AT_EXCHANGE,
     "partially_filled": AT_EXCHANGE - {"live"},
 }
@@ -53,6 +53,10 @@ class Terms:
     filled: Decimal
 
     @property
+    def figures(self) -> tuple[Decimal, Decimal]:
+        return self.size, self.price
+
+    @property
     def may_have_been_seen_as(self) -> Words:
         """States that this order has, or had before."""
         if self.state == "live":
@@ -64,12 +68,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A ticket as it was shown: by which desk, until when it may be used, and the body that may be sent."""
+    """A ticket as it was shown: by which desk, until when it may be used, and the body that may be sent.
+
+    `was` is the order that it would change, as it was then.
+    """
 
     id: str
     by: int
     until_ms: int
     body: Mapping[str, str]
+    was: Terms | None = None
 
     @property
     def changes(self) -> str | None:
@@ -78,9 +86,12 @@ class Shown:
 
     def is_shown_by(self, terms: Terms) -> bool:
         """Whether the order has the figures that this change wants, or was filled beyond the new size meanwhile."""
-        size, price = self.body.get("newSz", terms.size), self.body.get("newPx", terms.price)
-        has_size = Decimal(size) == terms.size or (terms.state == "filled" and terms.filled >= Decimal(size))
-        return has_size and Decimal(price) == terms.price
+        size, price = Decimal(self.body["newSz"]), Decimal(self.body["newPx"])
+        return terms.price == price and (terms.size == size or (terms.state == "filled" and terms.filled >= size))
+
+    def is_still_of(self, terms: Terms | None) -> bool:
+        """Whether the order rests as it did when this change of it was shown."""
+        return terms is not None and terms.state in OPEN and self.was is not None and terms.figures == self.was.figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,7 @@ class Call:
     said: str
     is_quiet: bool
     is_right: bool = True
+    is_first: bool = False
 
     @property
     def was(self) -> str:
@@ -168,21 +180,31 @@ class Life:
             return NEVER_SENT | {"proposed", "intent"}
         order = look.order(shown)
         lost = frozenset[str]() if exactly else frozenset({"sent", "unknown"})
-        if shown.id not in look.done:
-            ended = frozenset({"rejected", "no_effect"}) | ({"not_sent"} if shown.id not in look.arrived else set())
-            if shown.changes and order is not None and shown.is_shown_by(order):
-                ended |= {"amended"}  # for another reason, which the order does not tell
-            return ended | lost
         if shown.changes:
-            return lost | {"amended"} | (frozenset() if exactly else {"accepted"})
+            return lost | self._true_of_change(shown, order, look, exactly=exactly)
+        if shown.id not in look.done:
+            return lost | self._true_of_nothing(shown, look)
         if order is None:
             return frozenset({"nothing: the exchange lost its order"})
         return frozenset({order.state}) if exactly else lost | {"accepted"} | order.may_have_been_seen_as
 
+    def _true_of_nothing(self, shown: Shown, look: Look) -> Words:
+        return frozenset({"rejected", "no_effect"}) | ({"not_sent"} if shown.id not in look.arrived else set())
+
+    def _true_of_change(self, shown: Shown, order: Terms | None, look: Look, *, exactly: bool) -> Words:
+        """A change is what the order shows; where it shows neither this change nor what was, something overtook it."""
+        shows = order is not None and shown.is_shown_by(order)
+        is_as_it_was = order is not None and shown.was is not None and order.figures == shown.was.figures
+        overtaken = frozenset[str]() if shows or is_as_it_was else frozenset({"overtaken"})
+        if shown.id not in look.done:
+            return self._true_of_nothing(shown, look) | overtaken | ({"amended"} if shows else set())
+        return overtaken | {"amended"} | (frozenset() if exactly else {"accepted"})
+
     def _commit(self, call: Call) -> Words:
         """Refused, sent, or what is recorded of it already."""
         shown = call.shown
-        failed = frozenset[str]() if call.is_quiet or call.desk == shown.by else frozenset({"OkxError"})
+        is_read_before = shown.changes or call.desk != shown.by
+        failed = frozenset({"OkxError"}) if is_read_before and not call.is_quiet else frozenset[str]()
         is_asked = call.posts > 0 or call.was in ("sent", "unknown", "accepted")
         true = self.true_of(shown, call.after, exactly=call.is_quiet and is_asked)
         if call.was in ("declined", "expired"):
@@ -193,7 +215,7 @@ class Life:
         maybe = frozenset({"UnsettledOrder"}) if blocking is not False else frozenset[str]()
         if not call.is_right or shown.by != call.desk:
             return maybe | failed | {"NotApproved"}
-        allowed = set(maybe)
+        allowed = set(maybe | failed)
         if call.after.now_ms + self.slack_ms >= shown.until_ms:
             allowed.add("NotApproved")
         if call.before.now_ms - self.slack_ms < shown.until_ms and blocking is not True:
@@ -209,6 +231,8 @@ class Life:
             return {0}
         if call.before.now_ms - self.slack_ms >= shown.until_ms:
             return {0}
+        if call.is_quiet and shown.changes and not shown.is_still_of(call.before.order(shown)):
+            return {0}
         is_certain = call.is_quiet and self._blocks(call) is False
         return {1} if is_certain and call.after.now_ms + self.slack_ms < shown.until_ms else {0, 1}
 
@@ -223,6 +247,8 @@ class Life:
                 found |= {each for each in same if others[each] in of_change}
             return found
 
+        if call.is_first and call.before.open_ends:
+            return None
         surely = stands(call.before, frozenset({"unknown"}), OPEN_ENDS)
         if surely & stands(call.after, frozenset({"unknown"}), OPEN_ENDS):
             return True
@@ -246,8 +272,6 @@ class Life:
         """Of a ticket that waits: it is declined. Of a change: refused. Of an order: the exchange is asked."""
         shown = call.shown
         failed = frozenset[str]() if call.is_quiet or call.desk == shown.by else frozenset({"OkxError"})
-        if shown.changes and call.desk != shown.by:
-            failed |= {"NoSuchOrder"}  # see test_found_by_a_hostile_reader: it is declined, and not told so
         if call.was == "proposed":
             return failed | {"declined"}
         if call.was in ("declined", "expired"):
@@ -258,8 +282,8 @@ class Life:
         order = call.after.order(shown)
         if call.was in ("intent", "sent", "unknown"):
             allowed.add("UnsettledOrder")
-        elif order is None or order.state not in OPEN or not call.is_quiet:
-            allowed.add("NoSuchOrder")  # of an open one too, on one denial: see test_found_by_a_hostile_reader
+        elif order is None or order.state not in OPEN:
+            allowed.add("NoSuchOrder")
         if order is not None and shown.id in call.after.done:
             if call.is_quiet:
                 return frozenset({order.state} - OPEN)

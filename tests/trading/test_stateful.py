@@ -56,9 +56,16 @@ BY_NAME: Final = {each.name: each for each in CATALOGUE}
 
 
 def befalls(place: str) -> list[str]:
-    """The faults of this place. Where the lists lie too, nothing is left that tells the truth."""
-    faults = [each for each in CATALOGUE if each.scope.applies(place) and not (each.lies and place in LISTS)]
-    return [each.name for each in faults]
+    """The faults of this place, without lies that leave nothing to tell the truth.
+
+    Those are lists that deny an order, and a cancel that is refused as if there were no order.
+    """
+    faults = [each for each in CATALOGUE if each.scope.applies(place)]
+    return [
+        each.name
+        for each in faults
+        if not (each.lies and place in LISTS) and not (place == CANCEL and each.number in (18, 19))
+    ]
 
 
 PLACES: Final = (PLACE, PLACE, PLACE, AMEND, AMEND, CANCEL, READ, READ, TIME, *LISTS)
@@ -122,6 +129,7 @@ class Trading(RuleBasedStateMachine):
         self._opened = 0
         self._told = 0
         self._dead: set[int] = set()
+        self._has_settled: set[int] = set()
         self._is_wrong = False
         self._grave = ExitStack()
         self._loop = asyncio.new_event_loop()
@@ -182,21 +190,27 @@ class Trading(RuleBasedStateMachine):
             return multiple()
         side = Side(self._life.shown[ticket].body["side"])
         price = None if part is None else self._price(side, part)
+        was = order or Terms("none", Decimal(0), Decimal(0), Decimal(0))
         body = {"instId": INST_ID, "ordId": ord_id or ""}
-        body |= {} if size is None else {"newSz": written(size)}
-        body |= {} if price is None else {"newPx": written(price)}
+        body |= {"newSz": written(size or was.size), "newPx": written(price or was.price)}
         intent = Amendment(INST_ID, ord_id if by_ord_id and ord_id else ticket, size, price)
-        return self._propose(desk, intent, body, "reqId", self._life.of_change(order, size, price))
+        return self._propose(desk, intent, body, "reqId", self._life.of_change(order, size, price), was)
 
     def _propose(
-        self, desk: int, intent: LimitOrder | Amendment, body: dict[str, str], named: str, allowed: set[str]
+        self,
+        desk: int,
+        intent: LimitOrder | Amendment,
+        body: dict[str, str],
+        named: str,
+        allowed: set[str],
+        was: Terms | None = None,
     ) -> Any:
         before, is_quiet = self._look(), self._is_quiet
         said, found = self._call(desk, self._desks[desk].propose(intent, Channel.HOST))
         after = self._look()
         if isinstance(found, Ticket):
             body |= {named: found.id}
-            self._life.shown[found.id] = Shown(found.id, self._serial[desk], after.now_ms + TICKET_VALID_MS, body)
+            self._life.shown[found.id] = Shown(found.id, self._serial[desk], after.now_ms + TICKET_VALID_MS, body, was)
             self._demand(found.body == body or f"{found.body} is shown, {body} was asked for")
             figures = [body[name] for name in ("sz", "px", "newSz", "newPx") if name in body]
             self._demand(all(each in found.line for each in figures) or f"{figures} are not in {found.line}")
@@ -269,7 +283,19 @@ class Trading(RuleBasedStateMachine):
             self._life.approved.add(ticket)
         said, _ = self._call(desk, self._of(what, ticket, desk, how))
         after = self._look()
-        call = Call(what, shown, self._called_serial, before, after, said, is_quiet, is_right=how == "right")
+        call = Call(
+            what,
+            shown,
+            serial := self._called_serial,
+            before,
+            after,
+            said,
+            is_quiet,
+            is_right=how == "right",
+            is_first=serial not in self._has_settled,
+        )
+        if what == "commit" and said not in ("UnsettledOrder", "killed"):
+            self._has_settled.add(serial)
         self._demand_none(self._life.complaints(call))
         self._settles(before, after, {ticket} | (before.open_ends if what == "commit" else set()))
 
