@@ -43,9 +43,9 @@ _INSTRUCTIONS: Final = {
 }
 _HOW: Final = (
     "Read with get_ticker, get_balance, find_instruments. Order with place_limit_order: the user approves each order, "
-    "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading stops everything. If "
-    "order_sent is unknown, never place the order again: call check_order. When something fails, system_status says "
-    "why."
+    "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading "
+    "stops everything. If order_sent is unknown, never place the order again: call check_order. When something fails, "
+    "system_status says why."
 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OkxClient"]
 
+_OfInstrument = TypeVar("_OfInstrument", models.PriceLimit, models.Ticker)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck)
 
 
@@ -105,7 +106,7 @@ class OkxClient:
 
     async def price_limit(self, inst_id: str) -> models.PriceLimit:
         """The highest buy and the lowest sell price accepted now. GET /public/price-limit."""
-        return await self._one(models.PriceLimit, "public/price-limit", instId=inst_id)
+        return await self._of(inst_id, models.PriceLimit, "public/price-limit")
 
     async def mark_price(self, inst_type: str, inst_id: str) -> models.MarkPrice:
         """GET /public/mark-price; spot pairs are asked for as MARGIN."""
@@ -113,7 +114,7 @@ class OkxClient:
 
     async def ticker(self, inst_id: str) -> models.Ticker:
         """Last price, best bid and ask, 24 hours. GET /market/ticker."""
-        return await self._one(models.Ticker, "market/ticker", instId=inst_id)
+        return await self._of(inst_id, models.Ticker, "market/ticker")
 
     async def tickers(self, inst_type: str) -> list[models.Ticker]:
         """Every instrument of a kind. GET /market/tickers."""
@@ -214,7 +215,7 @@ class OkxClient:
 
     async def open_orders(self, inst_id: str | None = None, *, after: str | None = None) -> list[models.Order]:
         """Orders that rest, newest first, a hundred at most; `after` is an ordId. GET /trade/orders-pending."""
-        return await self._all(models.Order, "trade/orders-pending", instId=inst_id, after=after)
+        return await self._listed(models.Order, "trade/orders-pending", instId=inst_id, after=after)
 
     async def order_history(
         self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
@@ -223,7 +224,7 @@ class OkxClient:
 
         With `begin`, in Unix ms, the hundred that were made next after it. GET /trade/orders-history.
         """
-        return await self._all(
+        return await self._listed(
             models.Order, "trade/orders-history", instType=inst_type, instId=inst_id, begin=begin, after=after
         )
 
@@ -231,7 +232,7 @@ class OkxClient:
         self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
     ) -> list[models.Order]:
         """Like `order_history`, three months, without those cancelled unfilled. GET /trade/orders-history-archive."""
-        return await self._all(
+        return await self._listed(
             models.Order, "trade/orders-history-archive", instType=inst_type, instId=inst_id, begin=begin, after=after
         )
 
@@ -239,13 +240,13 @@ class OkxClient:
         self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
     ) -> list[models.Fill]:
         """Executions of the last three days, a hundred at most; `after` is a billId. GET /trade/fills."""
-        return await self._all(models.Fill, "trade/fills", instId=inst_id, ordId=ord_id, after=after)
+        return await self._listed(models.Fill, "trade/fills", instId=inst_id, ordId=ord_id, after=after)
 
     async def fills_history(
         self, inst_type: str, *, inst_id: str | None = None, ord_id: str | None = None
     ) -> list[models.Fill]:
         """Executions of three months. GET /trade/fills-history."""
-        return await self._all(models.Fill, "trade/fills-history", instType=inst_type, instId=inst_id, ordId=ord_id)
+        return await self._listed(models.Fill, "trade/fills-history", instType=inst_type, instId=inst_id, ordId=ord_id)
 
     # --- orders, written: sent once, and only the desk calls these ----------------------------------------------
 
@@ -311,6 +312,17 @@ class OkxClient:
 
     async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
         return only(await self._rest.read(model, path, params), endpoint("GET", path))
+
+    async def _of(self, inst_id: str, model: type[_OfInstrument], path: str) -> _OfInstrument:
+        """The row about this instrument; one about another is no answer."""
+        row = await self._one(model, path, instId=inst_id)
+        if row.inst_id != inst_id:
+            raise Unknown(f"{endpoint('GET', path)}: the answer is about another instrument", endpoint("GET", path))
+        return row
+
+    async def _listed(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
+        """Orders or fills of a list; a strange one of somebody else is no reason not to find ours."""
+        return await self._rest.read(model, path, params, at_least=("instId", "ordId", "clOrdId"))
 
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)

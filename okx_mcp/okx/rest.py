@@ -38,6 +38,11 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
+_TAKES_BACK: Final = (endpoint("POST", "trade/cancel-order"), endpoint("POST", "trade/cancel-batch-orders"))
+_KEPT_ALIVE: Final = 20
+_KEPT_ALIVE_S: Final = 15.0
+"""Connections of public requests only. On one that is used again, bytes that were left over from the answer before are
+taken for the next one's, and a request may meet it just as the other side closes it: nothing for an order."""
 
 
 class Rest:
@@ -62,7 +67,7 @@ class Rest:
         self._credentials = credentials
         self._clock = clock or SystemClock()
         self.exchange_clock = ExchangeClock(self._clock)
-        self._measuring = anyio.Lock()
+        self._measuring: _Measuring | None = None
         self._rate_limits = RateLimits(self._clock)
         self._read_within_s = read_within_s
         self._write_within_s = write_within_s
@@ -75,17 +80,26 @@ class Rest:
         }
         if demo:
             headers["x-simulated-trading"] = "1"
-        # No limit on connections: a request waits for its turn before it is signed, never after.
-        self._http = httpx2.AsyncClient(
-            base_url=self.base_url,
-            headers=headers,
-            transport=transport,
-            proxy=proxy,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0),
-        )
+        certificates = httpx2.create_ssl_context(trust_env=False) if transport is None else True
+
+        def pool(kept_alive: int, of_its_own: Mapping[str, str]) -> httpx2.AsyncClient:
+            # No limit on connections: a request waits for its turn before it is signed, never after.
+            limits = httpx2.Limits(
+                max_connections=None, max_keepalive_connections=kept_alive, keepalive_expiry=_KEPT_ALIVE_S
+            )
+            return httpx2.AsyncClient(
+                headers={**headers, **of_its_own},
+                transport=transport,
+                verify=certificates,
+                proxy=proxy,
+                trust_env=False,
+                follow_redirects=False,
+                timeout=httpx2.Timeout(answer_within_s, connect=connect_within_s),
+                limits=limits,
+            )
+
+        self._public = pool(_KEPT_ALIVE, {})
+        self._private = pool(0, {"Connection": "close"})
 
     @property
     def key_fingerprint(self) -> str:
@@ -94,17 +108,24 @@ class Rest:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self._public.aclose()
+        await self._private.aclose()
 
-    async def read(self, model: type[AnyRow], path: str, params: Mapping[str, object]) -> list[AnyRow]:
-        """GET the rows; asked again where that is harmless and gives hope, until the deadline."""
+    async def read(
+        self, model: type[AnyRow], path: str, params: Mapping[str, object], *, at_least: Sequence[str] = ()
+    ) -> list[AnyRow]:
+        """GET the rows; asked again where that is harmless and gives hope, until the deadline.
+
+        A row that cannot be read is left with its fields `at_least`, where these can be; else it voids the answer.
+        """
         asked = endpoint("GET", path)
         query = {name: str(value) for name, value in params.items() if value is not None}
         deadline_s = self._clock.monotonic_s() + self._read_within_s
         attempt, resynced = 1, False
         while True:
             try:
-                return _rows(model, await self._request(asked, query=query, deadline_s=deadline_s), asked)
+                answer = await self._request(asked, query=query, deadline_s=deadline_s)
+                return _rows(model, answer, asked, at_least)
             except OkxError as error:
                 pause_s = _pause_before_asking_again(error, attempt, resynced=resynced)
                 if pause_s is None or self._clock.monotonic_s() + pause_s > deadline_s:
@@ -148,11 +169,14 @@ class Rest:
         credentials = None if asked.permission is Permission.PUBLIC else self._credentials
         if credentials is None and asked.permission is not Permission.PUBLIC:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
+        began_s = self._clock.monotonic_s()
         if credentials is not None and self.exchange_clock.needs_measuring:
             await self._measure_clock_before(asked, deadline_s)
+        if body is not None:  # a cancel does not lose its turn because the time was long in coming
+            deadline_s += self._clock.monotonic_s() - began_s
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
-        request = self._http.build_request(asked.method, asked.path, params=query or None, content=_json(body))
+        request = self._of(asked).build_request(asked.method, self._url(asked, query), content=_json(body))
         now_ms = self.exchange_clock.now_ms()
         if body is not None:
             request.headers["Content-Type"] = "application/json"
@@ -171,17 +195,36 @@ class Rest:
             self.exchange_clock.forget()
         raise error
 
+    def _url(self, asked: Endpoint, query: Mapping[str, str] | None = None) -> httpx2.URL:
+        """The whole URL, read once; merging path and query into a base one after the other reads it three times."""
+        return httpx2.URL(self.base_url + asked.path, params=query or None)
+
+    def _of(self, asked: Endpoint) -> httpx2.AsyncClient:
+        return self._public if asked.permission is Permission.PUBLIC else self._private
+
     async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
-        """Measure once for all requests that wait for it; a write that cannot have it is known not to be sent."""
-        async with self._measuring:
-            if not self.exchange_clock.needs_measuring:
-                return
+        """Nothing that adds risk is sent without OKX's time; the rest goes with what we have, which may be 30 s off."""
+        try:
+            await self._measure_once_for_all(deadline_s)
+        except OkxError as error:
+            if asked.method == "POST" and asked not in _TAKES_BACK:
+                raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
+
+    async def _measure_once_for_all(self, deadline_s: float) -> None:
+        """Who comes while somebody measures waits for that measurement, and fails with it; nobody waits for two."""
+        while self.exchange_clock.needs_measuring:
+            if self._measuring is not None:
+                await self._measuring.outcome()
+                continue
+            self._measuring = measuring = _Measuring()
             try:
                 await self.measure_clock(deadline_s)
             except OkxError as error:
-                if asked.method == "GET" or isinstance(error, NotSent):
-                    raise
-                raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
+                measuring.error = error
+                raise
+            finally:
+                self._measuring = None
+                measuring.is_over.set()
 
     async def measure_clock(self, deadline_s: float | None = None) -> None:
         """Take OKX's time from the middle of a round trip."""
@@ -189,7 +232,7 @@ class Rest:
         if deadline_s is None:
             deadline_s = self._clock.monotonic_s() + self._write_within_s
         await self._wait_for_turn(asked, None, deadline_s)
-        request = self._http.build_request(asked.method, asked.path)
+        request = self._of(asked).build_request(asked.method, self._url(asked))
         sent_s = self._clock.monotonic_s()
         answer = await self._send(asked, request)
         received_s = self._clock.monotonic_s()
@@ -216,7 +259,7 @@ class Rest:
         try:
             # The library's own limits start anew with every byte; an answer in drops would never end.
             with anyio.fail_after(self._all_within_s):
-                response = await self._http.send(request, stream=True)
+                response = await self._of(asked).send(request, stream=True)
                 try:
                     body = await read_body(response)
                 finally:
@@ -229,6 +272,24 @@ class Rest:
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
         return envelope
+
+
+class _Measuring:
+    """A measurement of OKX's clock that is under way."""
+
+    def __init__(self) -> None:
+        self.is_over = anyio.Event()
+        self.error: OkxError | None = None
+
+    async def outcome(self) -> None:
+        """Wait until it is over.
+
+        Raises:
+            OkxError: it failed.
+        """
+        await self.is_over.wait()
+        if self.error is not None:
+            raise self.error
 
 
 def only(rows: Sequence[AnyRow], asked: Endpoint, answered: Answered | None = None) -> AnyRow:
@@ -271,9 +332,18 @@ def _counted(asked: Endpoint, sent: JsonObject | Sequence[JsonObject] | None) ->
     return used
 
 
-def _rows(model: type[AnyRow], answer: Envelope, asked: Endpoint) -> list[AnyRow]:
+def _rows(model: type[AnyRow], answer: Envelope, asked: Endpoint, at_least: Sequence[str] = ()) -> list[AnyRow]:
     try:
-        return [model.model_validate(row) for row in answer.rows]
+        return [_row(model, row, at_least) for row in answer.rows]
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, each["loc"])) for each in error.errors()}))
         raise Unknown(f"{asked}: a row that cannot be read ({fields})", asked, answer.answered) from None
+
+
+def _row(model: type[AnyRow], row: object, at_least: Sequence[str]) -> AnyRow:
+    try:
+        return model.model_validate(row)
+    except ValidationError:
+        if not at_least or not isinstance(row, Mapping) or not all(isinstance(row.get(name), str) for name in at_least):
+            raise
+        return model.model_validate({name: row[name] for name in at_least})

@@ -125,4 +125,6 @@ _WORDS: Final = {
     OrderState.FILLED: "The order is filled.",
     OrderState.CANCELED: "The order is cancelled.",
     OrderState.AMENDED: "The order was changed as approved.",
+    OrderState.OVERTAKEN: "The order was changed otherwise, or ended, before anybody could see whether this change was "
+    "made; it is not in effect. Call check_order with the order's own id.",
 }

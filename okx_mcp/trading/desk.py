@@ -7,19 +7,21 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 import json
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final, NoReturn
 
 import anyio
 
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
+from okx_mcp.okx.models import Order
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
-from okx_mcp.trading.journal import Begun, Journal, Used
+from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.orders import (
     Amendment,
@@ -43,6 +45,7 @@ from okx_mcp.trading.refusals import (
 )
 from okx_mcp.trading.risk import Look, Risk
 from okx_mcp.trading.tickets import TicketMaker
+from okx_mcp.trading.together import all_of, within
 
 __all__ = ["OrderDesk"]
 
@@ -52,6 +55,8 @@ _CANCELLED_AT_ONCE: Final = 20
 """So many orders a request at most (POST /trade/cancel-batch-orders)."""
 _CANCEL_ALL_WITHIN_S: Final = 20.0
 _CANCEL_AGAIN_AFTER_S: Final = 0.5
+_CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
+_SETTLE_AT_START_WITHIN_S: Final = 10.0
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
@@ -59,9 +64,9 @@ _OTHERS_TICKET: Final = (
     "A ticket is sent only by the server that proposed it, and that was another one or this one before its restart. "
     "Propose the order again."
 )
-_USED: Final = "This ticket was used before."
-_DIFFERS: Final = "The recorded ticket differs from the one that was shown."
 
+_NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
+"""OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
 _NEVER_USED: Final = (OrderState.DECLINED, OrderState.EXPIRED)
 _AFTER: Final = {
     Outcome.NOT_SENT: OrderState.NOT_SENT,
@@ -95,6 +100,7 @@ class OrderDesk:
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
+        self._declined: set[str] = set()
         self._under_way: set[str] = set()
         self._settling = anyio.Lock()
         self._is_settled_at_start = False
@@ -124,6 +130,7 @@ class OrderDesk:
         for each in [each for each in self._own.values() if ticket.created_ms >= each.expires_ms]:
             del self._own[each.id]
             self._begun.discard(each.id)
+            self._declined.discard(each.id)
         self._own[ticket.id] = ticket
 
     def ticket(self, ticket_id: str) -> Receipt:
@@ -142,7 +149,8 @@ class OrderDesk:
         return self._now_ms() - ticket.created_ms
 
     async def decline(self, ticket_id: str, why: str) -> Receipt:
-        """Write down that the ticket was not approved; it can never be used."""
+        """Write down that the ticket was not approved; it can never be used, not even where that cannot be written."""
+        self._declined.add(ticket_id)
         return await self._journal.decline(ticket_id, self.account, self._now_ms(), why)
 
     # --- an order -----------------------------------------------------------------------------------------------
@@ -158,12 +166,22 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        await self._settle_at_start()
-        look = await self._look_before(approval.ticket_id)
+        shown = self._own.get(approval.ticket_id)
+        if shown is None:
+            return await self._of_another_process(approval.ticket_id)
+        recorded = self._journal.result(approval.ticket_id, self.account)
+        if recorded is not None:
+            return await self._reconciler.settled(recorded)
+        if approval.ticket_id in self._declined:
+            raise NotApproved("This ticket was not approved and cannot be used any more.")
+        if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
+            raise unsettled(self._journal.open_ends(self.account))
+        against = await self._reason_against(shown)
+        look = await self._risk.look(await self.instruments.get(shown.intent.inst_id))
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
-                begun, broken = await self._begin(approval, look)
+                begun, broken = await self._begin(approval, shown, look, against)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
             await self._risk.stop_if_called_for(broken)
             return await self._reconciler.settled(receipt)
@@ -171,48 +189,64 @@ class OrderDesk:
             self._under_way.discard(approval.ticket_id)
             self._left_open.set()
 
-    async def _look_before(self, ticket_id: str) -> Look | None:
-        """Today's prices and exposure for a ticket that would be sent; None for one that was used before."""
-        receipt = self.ticket(ticket_id)
-        own = self._own.get(ticket_id)
-        if own is None:
-            receipt = await self._asked_beyond_the_journal(receipt)
-        if receipt.state is not OrderState.PROPOSED:
-            return None
-        if own is None:
-            raise NotApproved(_OTHERS_TICKET)
-        return await self._risk.look(await self.instruments.get(own.intent.inst_id))
-
-    async def _begin(self, approval: Approval, look: Look | None) -> tuple[Begun, list[Breach]]:
-        """Consume the approval, and write INTENT if nothing speaks against it."""
-        own, broken = self._own.get(approval.ticket_id), list[Breach]()
-        if look is None or own is None:
-            return await self._journal.begin(approval, self.account, self._now_ms(), allows=lambda _: [_USED]), broken
+    async def _begin(
+        self, approval: Approval, shown: Ticket, look: Look, against: str | None
+    ) -> tuple[Begun, list[Breach]]:
+        """Consume the approval, and write INTENT if nothing speaks against it: no reason we know, no limit, no halt."""
+        broken: list[Breach] = []
 
         def allows(used: Used) -> list[str]:
-            broken.extend(self._risk.against(own, look, used))
-            return [each.words for each in broken]
+            broken.extend(self._risk.against(shown, look, used))
+            return [*([against] if against else []), *(each.words for each in broken)]
 
         begun = await self._journal.begin(
             approval,
             self.account,
             self._now_ms(),
-            added_usd=self._risk.added_usd(own, look),
+            shown=shown,
+            added_usd=self._risk.added_usd(shown, look),
             burst_minutes=self._risk.limits.burst_minutes,
             allows=allows,
         )
         return begun, broken
 
+    async def _of_another_process(self, ticket_id: str) -> Receipt:
+        """What became of a ticket that is not sent from here.
+
+        The exchange is asked before the journal is believed that it was not sent; and the journal again after that, for
+        its own process may have sent it meanwhile.
+        """
+        receipt = await self._asked_beyond_the_journal(self.ticket(ticket_id))
+        if receipt.state.order_sent != "no":
+            return await self._reconciler.settled(receipt)
+        recorded = self._journal.result(ticket_id, self.account)
+        if recorded is None:
+            raise NotApproved(_OTHERS_TICKET)
+        return await self._reconciler.settled(recorded)
+
+    async def _reason_against(self, ticket: Ticket) -> str | None:
+        """Why the approved ticket is not to be sent after all, as things are by now.
+
+        A change of an order that is not any more as it was shown would be another change; and one that shows already
+        what it would become could not be told from one that was made.
+        """
+        if ticket.order is None:
+            return None
+        order = await self._reconciler.order(ticket.intent.inst_id, ticket.order.ord_id)
+        view = None if order is None else OrderView.from_order(order)
+        if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):
+            return None
+        is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
+        return f"The order is not any more as it was shown: it is {is_now}."
+
     async def _send_once(self, intent: Receipt) -> Receipt:
-        """Send it, unless this process sent it before or knows it otherwise, whatever the journal says."""
+        """Send it, unless this process sent it before, whatever the journal says."""
         ticket = intent.ticket
         if ticket.id in self._begun:
             exp_time_ms = self._now_ms() + _ORDER_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
-        if ticket != self._own.get(ticket.id):
-            return await self._reconciler.record(replace(intent, state=OrderState.NOT_SENT, reason=_DIFFERS))
         return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
@@ -252,8 +286,15 @@ class OrderDesk:
             open_ends = [
                 each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
             ]
-            settled = [await self._reconciler.settled(receipt) for receipt in open_ends]
+            settled = await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))
         return [receipt for receipt in settled if receipt.state.is_open_end]
+
+    async def _settled_if_possible(self, receipt: Receipt) -> Receipt:
+        """One that cannot be settled stands in no other one's way."""
+        try:
+            return await self._reconciler.settled(receipt)
+        except (Refusal, OkxError):
+            return receipt
 
     async def keep_settling(self) -> NoReturn:
         """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
@@ -262,7 +303,7 @@ class OrderDesk:
             try:
                 await self._settle_at_start()
                 is_settled = not await self.settle_open_ends()
-            except (JournalUnavailable, OkxError):
+            except JournalUnavailable:
                 is_settled = False
             if is_settled:
                 tries = 0
@@ -272,11 +313,12 @@ class OrderDesk:
                 await self._clock.sleep(_ASK_AGAIN_AFTER_S[min(tries, len(_ASK_AGAIN_AFTER_S) - 1)])
                 tries += 1
 
-    async def _settle_at_start(self) -> None:
-        """What an earlier process left open is asked for before the first order of this one."""
+    async def _settle_at_start(self) -> bool:
+        """What an earlier process left open is asked for before the first order of this one. True once it was."""
         if not self._is_settled_at_start:
             await self.settle_open_ends()
             self._is_settled_at_start = True
+        return True
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -324,7 +366,7 @@ class OrderDesk:
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state in _NEVER_USED and self._is_unused(receipt):
+        if receipt is not None and receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):
             return receipt
         if receipt is not None and receipt.ticket.order is not None:
             ord_id = receipt.ticket.order.ord_id
@@ -337,16 +379,16 @@ class OrderDesk:
             except OkxError as error:
                 failure = error
         try:
-            order = await self._reconciler.order(inst_id, any_id)
+            order = await self._after_cancel(inst_id, any_id, is_accepted=failure is None)
         except OkxError as unread:
             raise failure or _cancelled_unseen(any_id) from unread
         if order is None and receipt is not None and receipt.state in _NEVER_USED:
             return receipt
         if order is None:
-            raise _nothing_to_cancel(any_id, inst_id, receipt) if failure else _cancelled_unseen(any_id)
+            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
         seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)
-        if failure is not None and not state_at_exchange(order).is_final:
-            raise failure
+        if not state_at_exchange(order).is_final:
+            raise failure or _cancelled_unseen(any_id)
         return seen
 
     async def halt(self, why: str) -> None:
@@ -389,6 +431,16 @@ class OrderDesk:
                     await self._exchange.cancel_orders(named)
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
 
+    async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> Order | None:
+        """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
+        order = await self._reconciler.order(inst_id, any_id)
+        for pause_s in _CANCEL_SHOWS_AFTER_S:
+            if not is_accepted or order is None or state_at_exchange(order).is_final:
+                break
+            await self._clock.sleep(pause_s)
+            order = await self._reconciler.order(inst_id, any_id)
+        return order
+
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.
 
@@ -396,7 +448,7 @@ class OrderDesk:
             NoSuchOrder: it is not one of ours.
             JournalUnavailable: it cannot be read, and `inst_id` does not say it.
         """
-        return inst_id or _known_inst_id(self._journal_receipt(any_id, inst_id), None)
+        return _known_inst_id(self._journal_receipt(any_id, inst_id), inst_id)
 
     async def others(self) -> list[OrderView]:
         """Open orders of the account that this journal did not send. They are told of and never taken for ours.
@@ -437,11 +489,12 @@ class OrderDesk:
 
 
 def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
-    if inst_id is not None:
-        return inst_id
-    if receipt is None:
+    """What the journal knows goes before what was said."""
+    if receipt is not None:
+        return receipt.ticket.intent.inst_id
+    if inst_id is None:
         raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
-    return receipt.ticket.intent.inst_id
+    return inst_id
 
 
 def _names(any_id: str) -> dict[str, str]:
@@ -463,11 +516,14 @@ def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
 
 def _cancelled_unseen(any_id: str) -> Unknown:
     return Unknown(
-        f"OKX accepted the cancel of {any_id}, and how the order ended could not be read: call check_order", READ_ORDER
+        f"OKX accepted the cancel of {any_id}, and does not show yet how the order ended: call check_order", READ_ORDER
     )
 
 
-def _nothing_to_cancel(any_id: str, inst_id: str, receipt: Receipt | None) -> Refusal:
+def _not_cancelled(any_id: str, inst_id: str, receipt: Receipt | None, failure: OkxError) -> Exception:
+    """Why an order that OKX denies was not cancelled; one denial beside a cancel that failed otherwise is no reason."""
+    if failure.code not in _NOTHING_TO_CANCEL:
+        return failure
     if receipt is not None and receipt.state.order_sent == "unknown":
         return UnsettledOrder(
             f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "

@@ -1,14 +1,14 @@
 """What the exchange says of the market and of what is at risk, read whenever an order is held against its limits."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.limits import Limits, Prices, SoFar
 from okx_mcp.trading.orders import OrderView
+from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Balance, Ticker
@@ -59,17 +59,12 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         balances.append(await exchange.balance())
 
     in_dollars = f"{instrument.quote_ccy}-USDT"
-    reads = [lambda: read_ticker(instrument.inst_id), read_orders]
+    reads: list[Callable[[], Awaitable[None]]] = [lambda: read_ticker(instrument.inst_id), read_orders]
     if instrument.quote_ccy not in _DOLLARS:
         reads.append(lambda: read_ticker(in_dollars))
     if limits.position_usd is not None or limits.day_loss_usd is not None:
         reads.append(read_balance)
-    try:
-        async with anyio.create_task_group() as together:
-            for read in reads:
-                together.start_soon(read)
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+    await all_of(*reads)
     ticker = tickers[instrument.inst_id]
     usd_per_quote = Decimal(1) if instrument.quote_ccy in _DOLLARS else tickers[in_dollars].last
     age_ms = None if ticker.ts is None else exchange.exchange_clock.now_ms() - ticker.ts
@@ -122,11 +117,3 @@ def _position(ticket: "Ticket", seen: Exposure, unlisted: list["Ticket"]) -> Dec
 
 def _held(balance: "Balance", ccy: str) -> Decimal:
     return next((each.eq or _ZERO for each in balance.details if each.ccy == ccy), _ZERO)
-
-
-def _first(group: BaseExceptionGroup) -> BaseException:
-    """One reason is enough: the reads of one look fail for the same one."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

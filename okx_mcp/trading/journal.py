@@ -25,7 +25,7 @@ from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["Begun", "Journal", "Used", "has_open_ends", "is_abandoned"]
+__all__ = ["Begun", "Journal", "Used", "has_open_ends", "is_abandoned", "unsettled"]
 
 _ABANDONED_AFTER_MS: Final = 20_000
 """A send older than this has no process waiting for its answer any more; nor has one from the future, which tells
@@ -111,14 +111,16 @@ class Journal:
         account: Account,
         now_ms: int,
         *,
+        shown: Ticket | None = None,
         added_usd: Decimal = Decimal(0),
         burst_minutes: int = 60,
         allows: Allows = lambda _: (),
     ) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
 
-        `allows` is asked with what all processes have used up by now; where it names a reason against, the approval is
-        consumed and nothing is sent. `added_usd` is what the order adds to the day.
+        `shown` is the ticket as its process knows it, `added_usd` what the order adds to the day. `allows` is asked
+        with what all processes have used up by now; where it names a reason against, the approval is consumed and
+        nothing is sent.
 
         Raises:
             NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
@@ -130,6 +132,8 @@ class Journal:
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
                 if found.ticket.channel is not approval.channel:
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
+                if shown is not None and found.ticket != shown:
+                    raise NotApproved("The recorded ticket differs from the one that was shown.")
                 if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, account, now_ms)
@@ -217,6 +221,16 @@ class Journal:
             ).fetchone()
             return None if row is None else _from_json(row[0])
 
+    def result(self, ticket_id: str, account: Account) -> Receipt | None:
+        """What is recorded of a ticket that was used; None of one that was not.
+
+        Raises:
+            NotApproved: there is no such ticket on this account, or it can never be used.
+        """
+        with self._file.usable() as db:
+            found = _find(db, ticket_id, account)
+        return None if found.state is OrderState.PROPOSED else _if_ever_used(found)
+
     def unsettled(self, account: Account, now_ms: int) -> list[Receipt]:
         """Orders of this account whose outcome nobody knows and nobody is waiting for."""
         with self._file.usable() as db:
@@ -273,6 +287,15 @@ def is_abandoned(receipt: Receipt, now_ms: int) -> bool:
     return abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS
 
 
+def unsettled(waiting: Sequence[Receipt]) -> UnsettledOrder:
+    """The refusal of a new order beside these."""
+    ids = ", ".join(receipt.ticket.id for receipt in waiting)
+    return UnsettledOrder(
+        f"The outcome of an earlier order is not known yet ({ids}). Call check_order with that id; until it is "
+        "settled no new order is sent."
+    )
+
+
 def has_open_ends(path: Path) -> bool:
     """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
     marks = ", ".join("?" * len(_OPEN_ENDS))
@@ -305,11 +328,7 @@ def _if_ever_used(receipt: Receipt) -> Receipt:
 def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> None:
     waiting = _unsettled(db, account, now_ms)
     if waiting:
-        ids = ", ".join(receipt.ticket.id for receipt in waiting)
-        raise UnsettledOrder(
-            f"The outcome of an earlier order is not known yet ({ids}). Call check_order with that id; until it is "
-            "settled no new order is sent."
-        )
+        raise unsettled(waiting)
 
 
 def _refuse_beside_amendment(db: sqlite3.Connection, ticket: Ticket) -> None:

@@ -64,6 +64,8 @@ class JournalFile:
         self._clock = clock
         self._lock_wait_s = lock_wait_s
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._may_have_lost = False
 
     def close(self) -> None:
         """Release the file."""
@@ -88,9 +90,11 @@ class JournalFile:
             try:
                 yield db
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    self._may_have_lost = True
                 raise
 
     @contextmanager
@@ -110,8 +114,11 @@ class JournalFile:
 
     def _has_begun(self, *, synced: bool, or_fail: bool) -> bool:
         """Whether the lock was to be had; where another process has it and `or_fail`, SQLite's error."""
+        self._check_is_the_same()
         try:
             db = self._open()
+            if self._may_have_lost:
+                self._write_anew(db)
             db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -119,6 +126,33 @@ class JournalFile:
                 raise
             return False
         return True
+
+    def _check_is_the_same(self) -> None:
+        """Nobody finds again what is written into a file that was deleted or replaced.
+
+        Raises:
+            OSError: it is gone, or another one stands in its place. That one is opened next time.
+        """
+        if self._connection is None:
+            return
+        try:
+            is_same = _identity(self._path) == self._opened
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            self.close()
+            raise FileNotFoundError("it was deleted or replaced while it was in use")
+
+    def _write_anew(self, db: sqlite3.Connection) -> None:
+        """What was written before a failed sync may be gone, and a later sync that goes well does not tell.
+
+        So all of it is copied from the log into the file itself, durably, and the log begins anew.
+        """
+        db.execute("PRAGMA synchronous = FULL")
+        is_busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise sqlite3.OperationalError("another process uses it, and what a failed write left has to be rewritten")
+        self._may_have_lost = False
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -129,7 +163,7 @@ class JournalFile:
             except sqlite3.Error:
                 db.close()
                 raise
-            self._connection = db
+            self._connection, self._opened = db, _identity(self._path)
         return self._connection
 
 
@@ -157,6 +191,12 @@ def _create(db: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Tells a file from another one at the same path."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _make_private(path: Path) -> None:

@@ -5,7 +5,8 @@ SENT --row sCode 0--> ACCEPTED --read back--> LIVE | PARTIALLY_FILLED | FILLED |
 SENT --a definite refusal--> REJECTED          INTENT --nothing left--> NOT_SENT
 SENT --anything else--> UNKNOWN --asked by clOrdId--> one of the above, or NO_EFFECT
 
-A change of an order that rests goes the same way, and ends as AMENDED where the order shows what was approved.
+A change of an order that rests goes the same way, and ends as AMENDED where the order shows what was approved, or
+as OVERTAKEN where another change came after it before anybody could see.
 """
 
 import hashlib
@@ -64,6 +65,7 @@ class OrderState(StrEnum):
     FILLED = "filled"
     CANCELED = "canceled"
     AMENDED = "amended"
+    OVERTAKEN = "overtaken"
 
     @property
     def order_sent(self) -> OrderSent:
@@ -100,6 +102,7 @@ _FINAL: Final = frozenset(
         OrderState.FILLED,
         OrderState.CANCELED,
         OrderState.AMENDED,
+        OrderState.OVERTAKEN,
     }
 )
 
@@ -110,7 +113,7 @@ _PROVES_AS_MUCH: Final = {
     OrderState.UNKNOWN: 3,
     **dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 4),
     OrderState.ACCEPTED: 5,
-    OrderState.LIVE: 6,
+    **dict.fromkeys((OrderState.LIVE, OrderState.OVERTAKEN), 6),
     OrderState.PARTIALLY_FILLED: 7,
     **dict.fromkeys((OrderState.REJECTED, OrderState.FILLED, OrderState.CANCELED, OrderState.AMENDED), 8),
 }
@@ -168,10 +171,11 @@ class Amendment:
     price: Decimal | None = None
 
     def body(self, req_id: str, order: "OrderView", quantity: Quantity, price: Decimal) -> dict[str, str]:
-        """The body of POST /trade/amend-order. Without cxlOnFail: a change that fails changes nothing."""
-        changes = {"newSz": plain(quantity.base)} if self.size is not None else {}
-        if self.price is not None:
-            changes["newPx"] = plain(price)
+        """The body of POST /trade/amend-order. Without cxlOnFail: a change that fails changes nothing.
+
+        Size and price both, also the one that stays: so the order becomes what was shown, whatever it was meanwhile.
+        """
+        changes = {"newSz": plain(quantity.base), "newPx": plain(price)}
         return {"instId": self.inst_id, "ordId": order.ord_id, **changes, "reqId": req_id}
 
 
@@ -192,6 +196,11 @@ class OrderView:
     fee_ccy: str | None
     state: OrderState
     cancel_source: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it rests, so that it can be changed."""
+        return self.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 
     @property
     def terms(self) -> str:
@@ -242,6 +251,10 @@ class Ticket:
     created_ms: int
     expires_ms: int
     order: OrderView | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.intent, Amendment) and self.order is None:
+            raise ValueError("a ticket for a change without the order that would change")
 
     @property
     def side(self) -> str:

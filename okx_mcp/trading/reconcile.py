@@ -5,18 +5,20 @@ the clock's uncertainty are past, and since then a margin that no clock of the e
 OKX has denied it in two whole rounds: the question for it, every list, and the fills.
 """
 
-from dataclasses import replace
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Unknown
-from okx_mcp.okx.models import Order
+from okx_mcp.okx.models import Fill, Order
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.journal import Journal, is_abandoned
-from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Receipt, Ticket, is_ord_id
-from okx_mcp.trading.refusals import JournalUnavailable
+from okx_mcp.trading.orders import OrderState, OrderView, Receipt, Ticket, is_ord_id
+from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
+from okx_mcp.trading.together import all_of, within
 
 __all__ = ["READ_ORDER", "Reconciler"]
 
@@ -27,6 +29,8 @@ _MARGIN_S: Final = 10.0
 _DENIALS: Final = 2
 _ASK_EVERY_S: Final = 1.0
 _SETTLE_WITHIN_S: Final = 25.0
+_LONGEST_VALID_MS: Final = 60_000
+"""Of an order whose expTime is not known any more."""
 _OKX_FORGETS_AFTER_MS: Final = 2 * 60 * 60 * 1000
 _ASKED_LATE: Final = (
     "It was asked for late: OKX forgets an order that was cancelled without a fill after two hours, so it may have "
@@ -36,6 +40,18 @@ _ASKED_LATE: Final = (
 _FORGOTTEN: Final = "It was there once, and OKX forgets an order that was cancelled unfilled after two hours."
 _NOT_CARRIED_OUT: Final = "OKX accepted the change and did not carry it out; the order is as it was."
 _GONE: Final = "The order is gone; OKX forgets one that was cancelled unfilled after two hours."
+_CHANGED_SINCE: Final = "The order has other figures by now than before the change and after it."
+
+_Row = TypeVar("_Row", Order, Fill)
+
+
+@dataclass(slots=True)
+class _Silence:
+    """How long an order could not arrive any more, by our monotonic clock, and how often it was denied since."""
+
+    since_s: float | None = None
+    denied: int = 0
+    denied_at_s: float = float("-inf")
 
 
 class Reconciler:
@@ -45,7 +61,7 @@ class Reconciler:
         self._exchange = exchange
         self._journal = journal
         self._clock = clock
-        self._past_since_s: dict[str, float] = {}
+        self._silences: dict[str, _Silence] = {}
 
     async def settled(self, receipt: Receipt, *, fresh: bool = False) -> Receipt:
         """The receipt with its outcome, if that can be found out within the time for asking.
@@ -100,9 +116,11 @@ class Reconciler:
     async def record(self, receipt: Receipt) -> Receipt:
         """Write it down if that can be done; what happened at the exchange is true either way."""
         receipt = replace(receipt, at_ms=self.now_ms())
+        if not receipt.state.is_open_end:
+            self._silences.pop(receipt.ticket.id, None)
         try:
             return await self._journal.record(receipt)
-        except JournalUnavailable:
+        except (JournalUnavailable, NotApproved):  # it fails, or was deleted and is a new one without this ticket
             return receipt
 
     def now_ms(self) -> int:
@@ -131,6 +149,13 @@ class Reconciler:
 
     async def _seen_again(self, receipt: Receipt) -> Receipt:
         """What was live may not be live any more, so an old word for it is no answer."""
+        seen = await within(_SETTLE_WITHIN_S, lambda: self._seen_now(receipt))
+        if seen is None:
+            what = f"order {receipt.ticket.id}, last seen {receipt.state}, could not be read in time"
+            raise Unknown(f"{READ_ORDER}: {what}", READ_ORDER)
+        return seen
+
+    async def _seen_now(self, receipt: Receipt) -> Receipt:
         if receipt.state is OrderState.AMENDED:
             return await self.found(receipt) or receipt
         order = await self._order_of(receipt) or await self._listed(receipt)
@@ -141,29 +166,32 @@ class Reconciler:
         raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen {receipt.state}, is not found", READ_ORDER)
 
     async def _settle(self, receipt: Receipt) -> Receipt:
-        """Ask until it is known or the time for asking is over. A failed question makes every denial before it void."""
+        """Ask until it is known or the time for asking is over."""
+        known = await within(_SETTLE_WITHIN_S, lambda: self._asked_until_known(receipt))
+        if known is None and receipt.state is OrderState.SENT:
+            return await self.record(replace(receipt, state=OrderState.UNKNOWN))
+        return known or receipt
+
+    async def _asked_until_known(self, receipt: Receipt) -> Receipt | None:
+        """A failed question makes every denial before it void; denials of an earlier call count."""
+        silence = self._silences.setdefault(receipt.ticket.id, _Silence())
         give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
-        denied = 0
         while True:
             try:
-                order, is_denied = await self._asked(receipt)
+                order, is_denied = await self._asked(receipt, silence)
                 if order is not None and _shows(order, receipt.ticket):
                     return await self.read_back(receipt, order)
-                denied = denied + 1 if is_denied else 0
-                if denied == _DENIALS:
+                if self._is_denied_for_good(silence, is_denied=is_denied):
                     return await self.record(self._without_effect(receipt, order))
             except OkxError:
-                denied = 0
+                silence.denied = 0
             if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
-                break
+                return None
             await self._clock.sleep(_ASK_EVERY_S)
-        if receipt.state is OrderState.SENT:
-            return await self.record(replace(receipt, state=OrderState.UNKNOWN))
-        return receipt
 
-    async def _asked(self, receipt: Receipt) -> tuple[Order | None, bool]:
+    async def _asked(self, receipt: Receipt, silence: _Silence) -> tuple[Order | None, bool]:
         """One round: the order as the exchange has it, and whether all that could show it denies it for good."""
-        is_over = self._cannot_arrive_any_more(receipt)
+        is_over = self._cannot_arrive_any_more(receipt, silence)
         order = await self._order_of(receipt)
         if order is None and is_over:
             order = await self._listed(receipt)
@@ -171,29 +199,39 @@ class Reconciler:
             return order, False
         return order, not await self._was_filled(receipt)
 
-    def _cannot_arrive_any_more(self, receipt: Receipt) -> bool:
+    def _is_denied_for_good(self, silence: _Silence, *, is_denied: bool) -> bool:
+        """Count a denial; two calls that ask at the same moment have heard one."""
+        now_s = self._clock.monotonic_s()
+        if not is_denied:
+            silence.denied = 0
+        elif now_s - silence.denied_at_s >= _ASK_EVERY_S:
+            silence.denied, silence.denied_at_s = silence.denied + 1, now_s
+        return silence.denied >= _DENIALS
+
+    def _cannot_arrive_any_more(self, receipt: Receipt, silence: _Silence) -> bool:
         """Whether what was sent is over. The exchange's clock may be set; so the margin is counted on ours."""
-        ticket_id, exp_time_ms = receipt.ticket.id, receipt.exp_time_ms
+        exp_time_ms = receipt.at_ms + _LONGEST_VALID_MS if receipt.exp_time_ms is None else receipt.exp_time_ms
         uncertainty_ms = self._exchange.exchange_clock.uncertainty_ms
-        if exp_time_ms is None or uncertainty_ms is None or self.now_ms() <= exp_time_ms + uncertainty_ms:
-            self._past_since_s.pop(ticket_id, None)
+        if uncertainty_ms is None or self.now_ms() <= exp_time_ms + uncertainty_ms:
+            silence.since_s = None
             return False
         now_s = self._clock.monotonic_s()
-        return now_s - self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S
+        if silence.since_s is None:
+            silence.since_s = now_s
+        return now_s - silence.since_s > _MARGIN_S
 
     async def _listed(self, receipt: Receipt) -> Order | None:
         """The order in OKX's lists, some of which remember longer than the question for a single order.
 
         The histories are read from the ticket's time on, for on a busy account the newest page may not reach it.
         """
-        inst_id = receipt.ticket.intent.inst_id
-        begin = receipt.ticket.created_ms - round(_MARGIN_S * 1000)
-        listed = [
-            *await self._exchange.open_orders(inst_id),
-            *await self._exchange.order_history(InstType.SPOT, inst_id, begin=begin),
-            *await self._exchange.order_archive(InstType.SPOT, inst_id, begin=begin),
-        ]
-        ticket = receipt.ticket
+        inst_id, ticket = receipt.ticket.intent.inst_id, receipt.ticket
+        begin = ticket.created_ms - round(_MARGIN_S * 1000)
+        listed = await _rows_of(
+            lambda: self._exchange.open_orders(inst_id),
+            lambda: self._exchange.order_history(InstType.SPOT, inst_id, begin=begin),
+            lambda: self._exchange.order_archive(InstType.SPOT, inst_id, begin=begin),
+        )
         if ticket.order is not None:
             return next((order for order in listed if order.ord_id == ticket.order.ord_id), None)
         return next((order for order in listed if order.cl_ord_id == ticket.id), None)
@@ -203,19 +241,22 @@ class Reconciler:
         if receipt.ticket.order is not None:
             return False
         inst_id = receipt.ticket.intent.inst_id
-        fills = [
-            *await self._exchange.fills(inst_id=inst_id),
-            *await self._exchange.fills_history(InstType.SPOT, inst_id=inst_id),
-        ]
+        fills = await _rows_of(
+            lambda: self._exchange.fills(inst_id=inst_id),
+            lambda: self._exchange.fills_history(InstType.SPOT, inst_id=inst_id),
+        )
         return any(fill.cl_ord_id == receipt.ticket.id for fill in fills)
 
     def _without_effect(self, receipt: Receipt, order: Order | None) -> Receipt:
         """The end of what did not happen, with what OKX answered to it if it did."""
-        if receipt.state is OrderState.ACCEPTED:
-            return replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT)
-        if receipt.ticket.order is not None and order is None:
-            return replace(receipt, state=OrderState.NO_EFFECT, reason=_GONE)
-        if receipt.ticket.order is None and self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:
+        was = receipt.ticket.order
+        if was is not None:
+            if order is None or (order.sz, order.px) != (was.size, was.price):
+                reason = _GONE if order is None else _CHANGED_SINCE
+                return replace(receipt, state=OrderState.OVERTAKEN, reason=reason)
+            if receipt.state is OrderState.ACCEPTED:
+                return replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT)
+        elif self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:
             return replace(receipt, state=OrderState.NO_EFFECT, code=None, reason=_ASKED_LATE)
         return replace(receipt, state=OrderState.NO_EFFECT)
 
@@ -228,13 +269,16 @@ class Reconciler:
         return order
 
 
+async def _rows_of(*reads: Callable[[], Awaitable[list[_Row]]]) -> Iterable[_Row]:
+    """The rows of several lists, all asked at once."""
+    return [row for rows in await all_of(*reads) for row in rows]
+
+
 def _shows(order: Order, ticket: Ticket) -> bool:
     """Whether the order is there and, where it was to change, shows the change."""
-    if not isinstance(ticket.intent, Amendment):
+    if ticket.order is None:
         return True
-    has_price = ticket.intent.price is None or order.px == ticket.price
-    has_size = ticket.intent.size is None or order.sz == ticket.quantity.base or _was_cut_short(order, ticket)
-    return has_price and has_size
+    return order.px == ticket.price and (order.sz == ticket.quantity.base or _was_cut_short(order, ticket))
 
 
 def _was_cut_short(order: Order, ticket: Ticket) -> bool:

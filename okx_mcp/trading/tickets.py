@@ -9,7 +9,6 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.orders import (
     Amendment,
     LimitOrder,
-    OrderState,
     OrderView,
     Ticket,
     body_digest,
@@ -100,7 +99,7 @@ class TicketMaker:
         """The order that would change, as it is now."""
         order = await self._reconciler.order(intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):
+        if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")

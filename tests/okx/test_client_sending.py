@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.errors import Unknown
+from okx_mcp.okx.errors import NoConnection, Unknown
 from okx_mcp.okx.signing import Credentials
 from tests.clocks import VirtualClock
 from tests.okx.wire import CREDENTIALS, Okx, answer, connect, order_row
@@ -173,6 +173,15 @@ async def test_a_redirect_is_an_error_and_nobody_goes_there(status: bytes) -> No
 
     assert elsewhere.requests == []
     assert {each.split(b" ")[1] for each in socket.requests} == {b"/api/v5/public/time"}
+
+
+async def test_a_connection_that_is_refused_is_not_tried_again() -> None:
+    async with Socket().listening() as url:
+        pass
+
+    async with OkxClient(url, clock=VirtualClock()) as client:
+        with anyio.fail_after(1), pytest.raises(NoConnection):  # the HTTP library's pauses alone would take longer
+            await client.measure_clock()
 
 
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Commits of the real server over stdio that are broken off: cancelled, hung up on, signalled, at any instant.
 
 The instants are spread over the whole commit, as long as it takes on this machine, and there are those that matter:
-when the order arrives at the exchange, when it was taken and the answer has not left, when it is read back. Afterwards
-the same state folder is served or settled again: nothing may be sent twice, and no acknowledgement be lost.
+when the order arrives at the exchange, when it was taken and the answer has not left, when it is read back. An
+acknowledgement that was given is in the journal when the process has gone, which is soon. Afterwards the same state
+folder is served or settled again: nothing may be sent twice, and what was told stays true.
 """
 
 import asyncio
@@ -19,16 +20,20 @@ from pathlib import Path
 from typing import Final
 
 from tests.proving.commits import CLIENTS, Commit, ends, is_gone, proposed, served
+from tests.proving.oracle import believed
 from tests.proving.session import Era, PipedSession, Way
 from tests.proving.stand import RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
-from tests.proving.tcp_proxy import Passage, Proxy
+from tests.proving.wire_proxy import Passage, Proxy
 from tests.proving.zygote import Zygote
 
 __all__ = ["run"]
 
 _SIDE_BY_SIDE: Final = 6
-_ENDINGS: Final = ("cancelled", "timed out", "end of input", "client gone", "SIGTERM", "SIGINT", "SIGTERM twice")
+_AT_ONCE: Final = "SIGTERM twice"
+"""Who says it twice does not wait for what is under way."""
+_ENDINGS: Final = ("cancelled", "timed out", "end of input", "client gone", "SIGTERM", "SIGINT", _AT_ONCE)
+_NOT_ACKNOWLEDGED: Final = frozenset({"proposed", "intent", "sent", "unknown"})
 _INSTANTS: Final = (
     "the order arrives",
     "the order was taken",
@@ -180,13 +185,13 @@ class _Case:
         pid = session.pipes.pid
         if ending in ("cancelled", "timed out"):
             await session.notify("notifications/cancelled", {"requestId": commit.number, "reason": ending})
-        if ending == "cancelled":
-            await session.call("get_ticker", {"inst_id": "BTC-USDT"})
+        if ending == "cancelled" and await session.call("get_ticker", {"inst_id": "BTC-USDT"}) is None:
+            self.stand.blame([("unresolved", "after a cancelled call the server answers no other")])
         left_s = time.monotonic()
         match ending:
             case "SIGTERM" | "SIGINT":
                 _signals(pid, signal.Signals[ending])
-            case "SIGTERM twice":
+            case _ if ending == _AT_ONCE:
                 _signals(pid, signal.SIGTERM)
                 await asyncio.sleep(0.02)
                 _signals(pid, signal.SIGTERM)
@@ -197,11 +202,17 @@ class _Case:
                 session.ends_input()
 
         def within_s() -> float:
+            if ending == _AT_ONCE:
+                return _ENDS_WITHIN_S
             if self.is_unanswered:
                 return _ENDS_UNANSWERED_WITHIN_S
             return _ENDS_WITHIN_S + max(self.answered_s - left_s, 0.0)
 
         await is_gone(session, self.stand, left_s, within_s)
+        state = believed(self.stand.journal)[commit.ticket_id]
+        self.stand.story.tell(f"the journal that is left says {state}")
+        if self.answered_s and ending != _AT_ONCE and state in _NOT_ACKNOWLEDGED:
+            self.stand.blame([("lost", f"the order was acknowledged, and the journal that is left says {state}")])
 
     async def _served_again(self, era: Era, way: Way, commit: Commit) -> None:
         """The next server is asked for the same commit and what became of it."""

@@ -1,8 +1,7 @@
 """Something changes between the ticket that a person saw and the bytes that would be sent: arguments of the approval,
-the stored row, the row again while the order waits for its turn, the ticket in memory, or the code that builds the
-request. What arrives at the exchange is what was shown, to the letter, or nothing arrives.
-
-Fifty cases share a world; `run` plays those before a case in its world too, so that it is replayed as it was.
+any field of the stored row, the row again while the order waits for its turn, the ticket in memory, or the code that
+builds the request; in time, at the last moment or too late. What arrives at the exchange is what was shown, to the
+letter and in its time, or nothing arrives.
 """
 
 import hashlib
@@ -13,138 +12,212 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
-
 from okx_mcp.okx import rest
-from okx_mcp.okx.errors import OkxError
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.hosts import Site
+from okx_mcp.okx.names import OrdType
 from okx_mcp.trading.approval import Approval, Channel
-from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import LimitOrder
-from okx_mcp.trading.refusals import Refusal
-from tests.proving.tally import Story, Tally
-from tests.proving.world import World, a_world
+from okx_mcp.trading.orders import Ticket
+from tests.proving.tally import Tally
+from tests.proving.world import World, approval_of, play
+from tests.trading.floor import buy
 
 __all__ = ["run"]
 
-_CASES_OF_A_WORLD: Final = 50
 _LINE: Final = re.compile(
     r"PAPER: (?P<side>buy|sell) (?P<sz>[0-9.]+) (?P<base>[A-Z]+) at (?P<px>[0-9.]+) (?P<quote>[A-Z]+) = [0-9.]+ [A-Z]+ "
     r"\((?P<instId>[A-Z-]+) limit order(?:, (?P<ordType>\w+))?\)"
 )
 _SPELLINGS: Final = ("0.0010", "1e-3", "0.001 ", "\uff10.001", "0.1", "1", "", "-0.001", "0.001000000000000001")
+_WORDS: Final = ("sell", "BTC-USDC", "cross", "60000", "ioc", "elicitation", "host", "eea", "demo")
+_KINDS: Final = (
+    "approval",
+    "ticket in memory",
+    "stored row",
+    "stored row",
+    "stored time",
+    "stored channel",
+    "stored account",
+    "row while it waits",
+    "builder",
+    "nothing",
+)
+_PASS_S: Final = (0.0, 0.0, 0.0, 290.0, 299.9, 300.0, 301.0, 1000.0)
+_VALID_S: Final = 300.0
+"""A ticket's time, as it is documented."""
 
 Json = dict[str, Any]
+Change = Callable[[Json], str]
+"""Changes a record; says what it changed."""
 Builder = Callable[[Any], bytes | None]
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
-    """These cases, world by world."""
-    tally = Tally()
-    wanted: dict[int, list[int]] = {}
-    for number in numbers:
-        wanted.setdefault(number // _CASES_OF_A_WORLD, []).append(number)
-    for world, cases in wanted.items():
-        anyio.run(_run_world, world, cases, seed, folder, tally)
-    return tally
+    """These cases."""
+    return play(_a_case, numbers, seed, folder)
 
 
-async def _run_world(number: int, cases: list[int], seed: int, folder: Path, tally: Tally) -> None:
-    draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
-    found = Tally(n=len(cases))
-    first = number * _CASES_OF_A_WORLD
-    async with a_world(folder, str(number)) as world:
-        for case in range(first, max(cases) + 1):
-            await _one(world, draw, Story(case), found)
-    tally.add(found)
-
-
-async def _one(world: World, draw: random.Random, story: Story, tally: Tally) -> None:
-    size, price = draw.choice(["0.001", "0.0025"]), draw.choice(["30000", "31234.5"])
-    ord_type = draw.choice([OrdType.LIMIT, OrdType.POST_ONLY])
-    order = LimitOrder("BTC-USDT", Side.BUY, Decimal(size), SizeUnit.BASE, Decimal(price), ord_type)
-    ticket = await world.desk.propose(order, Channel.HOST)
-    shown, line = dict(ticket.body), ticket.line
-    story.tell(f"shown: {line}")
-    before = len(world.oracle.arrivals)
-    approval = Approval(ticket.id, ticket.digest, Channel.HOST)
-    kind = draw.choice(_KINDS)
-    tally.faults[kind] += 1
-    try:
-        match kind:
-            case "approval":
-                approval = _other_approval(draw, approval, story)
-                await world.desk.commit(approval)
-            case "ticket in memory":
-                ticket.body[draw.choice(list(ticket.body))] = draw.choice(_SPELLINGS)
-                await world.desk.commit(approval)
-            case "stored row":
-                _change_row(world.journal, draw, story)
-                await world.desk.commit(approval)
-            case "row while it waits":
-                with _built_by(lambda body: _after(lambda: _change_row(world.journal, draw, story), body)):
-                    await world.desk.commit(approval)
-            case "builder":
-                with _built_by(lambda body: _builds_other(draw, body, story)):
-                    await world.desk.commit(approval)
-            case _:
-                await world.desk.commit(approval)
-        story.tell("committed")
-    except (OkxError, Refusal) as error:
-        story.tell(f"{type(error).__name__}: {error}")
-    _judge(world, before, shown, line, story, tally)
-    if kind == "nothing" and len(world.oracle.arrivals) != before + 1:
-        tally.blame(story.fails("lost", "an order that nobody changed was not sent"))
-    _forget(world.journal)
-
-
-_KINDS: Final = ("approval", "ticket in memory", "stored row", "stored row", "row while it waits", "builder", "nothing")
-
-
-def _judge(world: World, before: int, shown: Json, line: str, story: Story, tally: Tally) -> None:
-    arrived = world.oracle.arrivals[before:]
-    if len(arrived) > 1:
-        tally.blame(story.fails("doubled", f"{len(arrived)} POSTs for one approval"))
+async def _a_case(world: World, draw: random.Random) -> None:
+    ord_type = draw.choice((OrdType.LIMIT, OrdType.POST_ONLY))
+    order = buy(draw.choice(("0.001", "0.0025")), at=draw.choice(("30000", "31234.5")), ord_type=ord_type)
+    ticket = await world.propose(order)
+    assert ticket is not None
+    line = ticket.line
+    kind, passed_s = draw.choice(_KINDS), draw.choice(_PASS_S)
+    world.tally.faults[kind] += 1
+    world.story.tell(kind)
+    world.waits(passed_s)
+    await _committed(world, draw, kind, ticket)
+    arrived = world.oracle.arrived(ticket.id)
     for arrival in arrived:
         read = _LINE.fullmatch(line)
         assert read is not None
         as_read = {name: read[name] or "limit" for name in ("side", "sz", "px", "instId", "ordType")}
-        if arrival.body != shown or {name: arrival.body.get(name) for name in as_read} != as_read:
-            tally.blame(story.fails("misreported", f"arrived {dict(arrival.body)}, shown {line}"))
+        if {name: arrival.body.get(name) for name in as_read} != as_read:
+            world.blames("misreported", f"arrived {dict(arrival.body)}, read {line}")
+        if passed_s >= _VALID_S:
+            world.blames("doubled", f"{ticket.id} was sent {passed_s:g} s after it was shown")
+    if kind == "nothing" and passed_s < _VALID_S and len(arrived) != 1:
+        world.blames("lost", "an order that nobody changed was not sent")
 
 
-def _other_approval(draw: random.Random, approval: Approval, story: Story) -> Approval:
-    other = draw.choice(
-        [
+async def _committed(world: World, draw: random.Random, kind: str, ticket: Ticket) -> None:
+    true = approval_of(ticket)
+    match kind:
+        case "approval":
+            await world.delivers(_other_approval(draw, true))
+        case "ticket in memory":
+            ticket.body[draw.choice(list(ticket.body))] = draw.choice(_SPELLINGS)
+            await world.commit(ticket)
+            ticket.body.clear()
+        case "stored row":
+            with _changed(world, ticket, _any_leaves(draw)):
+                await world.commit(ticket)
+        case "stored time":
+            with _changed(world, ticket, _moved_in_time(draw)):
+                await world.commit(ticket)
+        case "stored channel":
+            with _changed(world, ticket, _other_channel):
+                await world.delivers(replace(true, channel=Channel.ELICITATION))
+        case "stored account":
+            with _changed(world, ticket, _other_site, draw.choice((None, "paper/eea/"))):
+                await world.delivers(true, draw.choice((world.desk, world.another_desk(Site.EEA))))
+        case "row while it waits":
+            with _changes_as_it_is_built(world, ticket, _any_leaves(draw)):
+                await world.commit(ticket)
+        case "builder":
+            with _built_by(lambda body: _builds_other(world, draw, body)):
+                await world.commit(ticket)
+        case _:
+            await world.commit(ticket)
+
+
+def _other_approval(draw: random.Random, approval: Approval) -> Approval:
+    return draw.choice(
+        (
             replace(approval, digest=approval.digest[::-1]),
             replace(approval, digest=""),
             replace(approval, digest=approval.digest.upper()),
             replace(approval, ticket_id=approval.ticket_id.upper()),
             replace(approval, ticket_id=approval.ticket_id + "\0"),
             replace(approval, channel=Channel.ELICITATION),
-        ]
+        )
     )
-    story.tell(f"approval changed to {other}")
-    return other
 
 
-def _change_row(journal: Path, draw: random.Random, story: Story) -> None:
-    """Change one or two leaves of the ticket's record, by hand, as somebody with the file could."""
+# --- the stored row -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _changed(world: World, ticket: Ticket, change: Change, account: str | None = None) -> Iterator[None]:
+    """The row changed by hand, as somebody with the file could; what nobody went on from is put back in the end."""
+    was = _row(world.journal, ticket)
+    record = json.loads(was)
+    world.story.tell(f"stored {change(record)}")
+    changed = json.dumps(record)
+    with _by_hand(world.journal) as db:
+        db.execute("UPDATE tickets SET receipt = ? WHERE id = ?", (changed, ticket.id))
+        (owner,) = db.execute("SELECT account FROM tickets WHERE id = ?", (ticket.id,)).fetchone()
+        if account is not None:
+            other = account + owner.rpartition("/")[2]
+            db.execute("UPDATE tickets SET account = ? WHERE id = ?", (other, ticket.id))
+    try:
+        yield
+    finally:
+        with _by_hand(world.journal) as db:
+            db.execute("UPDATE tickets SET account = ? WHERE id = ?", (owner, ticket.id))
+            db.execute("UPDATE tickets SET receipt = ? WHERE id = ? AND receipt = ?", (was, ticket.id, changed))
+
+
+@contextmanager
+def _changes_as_it_is_built(world: World, ticket: Ticket, change: Change) -> Iterator[None]:
+    """The row changes when INTENT is written and the order waits for its turn."""
+    changing = _changed(world, ticket, change)
+    has_begun = False
+
+    def build(body: Any) -> bytes | None:
+        nonlocal has_begun
+        if isinstance(body, dict) and not has_begun:
+            has_begun = True
+            changing.__enter__()
+        return _REAL(body)
+
+    with _built_by(build):
+        try:
+            yield
+        finally:
+            if has_begun:
+                changing.__exit__(None, None, None)
+
+
+@contextmanager
+def _by_hand(journal: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(journal, isolation_level=None, timeout=1)) as db:
-        ticket_id, stored = db.execute("SELECT id, receipt FROM tickets").fetchone()
-        receipt = json.loads(stored)
+        yield db
+
+
+def _row(journal: Path, ticket: Ticket) -> str:
+    with _by_hand(journal) as db:
+        (receipt,) = db.execute("SELECT receipt FROM tickets WHERE id = ?", (ticket.id,)).fetchone()
+        return str(receipt)
+
+
+def _any_leaves(draw: random.Random) -> Change:
+    def change(record: Json) -> str:
+        changed = []
         for _ in range(draw.randint(1, 2)):
-            path, holder, name = draw.choice(list(_leaves(receipt)))
+            path, holder, name = draw.choice(list(_leaves(record)))
             holder[name] = _other(draw, holder[name])
-            story.tell(f"stored {path} changed to {holder[name]!r}")
+            changed.append(f"{path} changed to {holder[name]!r}")
         if draw.random() < 0.3:
-            receipt["ticket"]["digest"] = _digest_of(receipt["ticket"]["body"])
-            story.tell("and the stored digest made to match")
-        db.execute("UPDATE tickets SET receipt = ? WHERE id = ?", (json.dumps(receipt), ticket_id))
+            record["ticket"]["digest"] = _digest_of(record["ticket"]["body"])
+            changed.append("the digest made to match")
+        return ", ".join(changed)
+
+    return change
+
+
+def _moved_in_time(draw: random.Random) -> Change:
+    def change(record: Json) -> str:
+        moved = draw.choice((("expires_ms",), ("created_ms",), ("created_ms", "expires_ms")))
+        by_ms = draw.choice((-1_000_000, -1, 1, 60_000, 3_600_000))
+        for name in moved:
+            record["ticket"][name] += by_ms
+        return f"{' and '.join(moved)} moved by {by_ms} ms"
+
+    return change
+
+
+def _other_channel(record: Json) -> str:
+    record["ticket"]["channel"] = Channel.ELICITATION.value
+    return "channel changed to elicitation"
+
+
+def _other_site(record: Json) -> str:
+    record["ticket"]["account"]["site"] = Site.EEA.value
+    return "account changed to one at another site"
 
 
 def _digest_of(body: Any) -> str:
@@ -161,36 +234,32 @@ def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Json, str]]:
 
 def _other(draw: random.Random, value: Any) -> Any:
     if isinstance(value, int):
-        return value + draw.choice([-1_000_000, -1, 1, 1_000_000])
+        return value + draw.choice((-1_000_000, -1, 1, 1_000_000))
     if value is None:
-        return draw.choice(["1", 0])
-    others = [*_SPELLINGS, f"{value}0", f"0{value}", str(value)[::-1], "sell", "BTC-USDC", "cross", "60000", "ioc"]
-    return draw.choice(others)
+        return draw.choice(("1", 0))
+    return draw.choice((*_SPELLINGS, f"{value}0", f"0{value}", str(value)[::-1], *_WORDS))
 
 
-def _builds_other(draw: random.Random, body: Any, story: Story) -> bytes | None:
+# --- the builder --------------------------------------------------------------------------------------------------
+
+
+def _builds_other(world: World, draw: random.Random, body: Any) -> bytes | None:
     """Another request than was asked for: a field changed, added or gone."""
     if not isinstance(body, dict):
         return _REAL(body)
     other = dict(body)
     name = draw.choice(list(other))
-    match draw.choice(["change", "add", "drop", "rename"]):
+    match draw.choice(("change", "add", "drop", "rename")):
         case "change":
             other[name] = _other(draw, other[name])
         case "add":
-            other[draw.choice(["tgtCcy", "reduceOnly", "ccy", "tag", "px "])] = "1"
+            other[draw.choice(("tgtCcy", "reduceOnly", "ccy", "tag", "px "))] = "1"
         case "drop":
             del other[name]
         case _:
             other[name.upper()] = other.pop(name)
-    story.tell(f"built {other}")
+    world.story.tell(f"built {other}")
     return _REAL(other)
-
-
-def _after(act: Callable[[], None], body: Any) -> bytes | None:
-    if isinstance(body, dict):
-        act()
-    return _REAL(body)
 
 
 _REAL: Final[Builder] = rest._json  # noqa: SLF001  # the very place where a body becomes bytes
@@ -203,9 +272,3 @@ def _built_by(builder: Builder) -> Iterator[None]:
         yield
     finally:
         rest._json = _REAL  # type: ignore[assignment]  # noqa: SLF001
-
-
-def _forget(journal: Path) -> None:
-    """The next case begins with a clean record, whatever this one did to it."""
-    with closing(sqlite3.connect(journal, isolation_level=None, timeout=1)) as db:
-        db.execute("DELETE FROM tickets")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from okx_mcp.okx.clock import Clock
+from okx_mcp.trading.orders import Ticket
 from tests.proving.oracle import Oracle
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Told:
 
     what: str
     values: tuple[str, ...] = ()
-    body: Mapping[str, str] | None = None
+    ticket: Ticket | None = None
 
 
 class ExchangeTime:

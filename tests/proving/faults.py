@@ -83,6 +83,9 @@ class Scene(Protocol):
     def other_fills(self, order: dict[str, str]) -> None:
         """Another client of the account moves the order's price so that it is filled."""
 
+    def market_fills_most(self, order: dict[str, str]) -> None:
+        """Most of the order that this body names is filled."""
+
     def answer_before(self, place: str) -> bytes:
         """The exchange's last answer at any other place."""
 
@@ -293,6 +296,7 @@ CATALOGUE: Final = (
         26, "this machine's clock 40 s back", ANYWHERE, lambda scene, _: preceded(lambda _: _set_wall(scene, -_SKEW_MS))
     ),
     Catalogued(27, "filled just before", _CHANGES, lambda scene, _: _race(scene.other_fills)),
+    Catalogued(27, "filled for the most part just before", _CHANGES, lambda scene, _: _race(scene.market_fills_most)),
     Catalogued(27, "cancelled by another just before", _CHANGES, lambda scene, _: _race(scene.other_cancels)),
     *(
         Catalogued(

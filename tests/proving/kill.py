@@ -26,16 +26,16 @@ import anyio
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
+from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
-from tests.proving.claims import Claims
 from tests.proving.exchange_apart import Asked, ExchangeTime, Line, Told, answered
-from tests.proving.oracle import Oracle, believed
+from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.tally import Story, Tally
+from tests.proving.world import approval_of, takes_for_its_own
 from tests.trading.floor import a_desk, buy, buy_at_once, close_desks
 from tests.wire import Wire
 
@@ -105,15 +105,15 @@ class Process:
     line: Line
     client: OkxClient
     journal: Path
-    approvals: list[Approval]
+    tickets: list[Ticket]
 
     def desk(self) -> OrderDesk:
         return a_desk(self.client, Journal(self.journal, clock=self.clock), self.clock)
 
-    async def approve(self, desk: OrderDesk, intent: LimitOrder | Amendment) -> Approval:
+    async def approve(self, desk: OrderDesk, intent: LimitOrder | Amendment) -> Ticket:
         ticket = await desk.propose(intent, Channel.HOST)
-        self.pipe.send(Told("approved", (ticket.id, ticket.digest, ticket.line), dict(ticket.body)))
-        return Approval(ticket.id, ticket.digest, Channel.HOST)
+        self.pipe.send(Told("approved", ticket=ticket))
+        return ticket
 
     def told(self, found: Receipt | OrderView | None) -> None:
         if isinstance(found, Receipt):
@@ -121,7 +121,7 @@ class Process:
 
     async def places(self, intent: LimitOrder | Amendment) -> Receipt:
         desk = self.desk()
-        receipt = await desk.commit(await self.approve(desk, intent))
+        receipt = await desk.commit(approval_of(await self.approve(desk, intent)))
         self.told(receipt)
         return receipt
 
@@ -168,9 +168,9 @@ async def _cancel_by_ord_id(process: Process) -> None:
 
 async def _cancel_ticket(process: Process) -> None:
     desk = process.desk()
-    approval = await process.approve(desk, buy())
+    ticket = await process.approve(desk, buy())
     process.steps.begin()
-    process.told(await desk.cancel(approval.ticket_id))
+    process.told(await desk.cancel(ticket.id))
 
 
 async def _settle_what_arrived(process: Process) -> None:
@@ -184,9 +184,9 @@ async def _settle_what_never_arrived(process: Process) -> None:
 async def _in_the_dark(process: Process, *, posts_arrive: bool) -> None:
     """An order whose answer is lost, as is every question about it, until another desk settles it."""
     desk = process.desk()
-    approval = await process.approve(desk, buy())
+    ticket = await process.approve(desk, buy())
     process.line.dark = replace(process.line.dark, is_dark=True, posts_arrive=posts_arrive)
-    process.told(await desk.commit(approval))
+    process.told(await desk.commit(approval_of(ticket)))
     process.line.dark.is_dark = False
     process.clock.advance(21)
     process.steps.begin()
@@ -199,9 +199,10 @@ async def _restart(process: Process) -> None:
     desk = process.desk()
     process.steps.begin()
     await desk.settle_open_ends()
-    for approval in process.approvals:
+    for ticket in process.tickets:
+        takes_for_its_own(desk, ticket)  # a process that proposed nothing would send nothing, whatever the journal says
         with suppress(Refusal, OkxError):
-            process.told(await desk.commit(approval))
+            process.told(await desk.commit(approval_of(ticket)))
 
 
 Life = Callable[[Process], Awaitable[None]]
@@ -229,25 +230,22 @@ class Case:
     journal: Path
     story: Story
     time: ExchangeTime = field(default_factory=ExchangeTime)
-    approved: dict[str, dict[str, str]] = field(default_factory=dict)
-    approvals: list[Approval] = field(default_factory=list)
+    tickets: list[Ticket] = field(default_factory=list)
+    untrue: list[Finding] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     oracle: Oracle = field(init=False)
-    claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
         self.oracle = Oracle(PaperExchange(now_us=self.time, rate_limits=False))
-        self.claims = Claims(self.oracle)
 
     def hears(self, told: Told) -> None:
         match told.what:
             case "approved":
-                ticket_id, digest, line = told.values
-                self.approved[ticket_id] = dict(told.body or {})
-                self.approvals.append(Approval(ticket_id, digest, Channel.HOST))
-                self.story.tell(f"approved {ticket_id}: {line}")
+                assert told.ticket is not None
+                self.tickets.append(told.ticket)
+                self.story.tell(f"approved {told.ticket.id}: {told.ticket.line}")
             case "receipt":
-                self.claims.told(*told.values)
+                self.untrue.extend(self.oracle.hears(*told.values))
                 self.story.tell(f"told: {' is '.join(told.values)}")
             case "step":
                 self.steps.append(told.values[0])
@@ -293,7 +291,7 @@ def _live(pipe: "Connection[Any, Any]", case: Case, life: Life, last: int, *, dr
     line = Line(pipe, clock, steps.at)
     try:
         client = _client(case, line, clock)
-        anyio.run(life, Process(pipe, clock, steps, line, client, case.journal, case.approvals))
+        anyio.run(life, Process(pipe, clock, steps, line, client, case.journal, case.tickets))
     except BaseException:  # noqa: BLE001  # whatever it is, the parent is to know of it
         with suppress(OSError):
             pipe.send(Told("failed", (traceback.format_exc(),)))
@@ -317,6 +315,10 @@ async def _find_out(case: Case, draw: random.Random, *, cancels: bool) -> None:
     async with _client(case, wire, clock) as client:
         clock.advance(draw.choice([0, 0, 1, 8, 21, 400]))
         desk = a_desk(client, Journal(case.journal, clock=clock), clock)
+        if draw.random() < 0.5:
+            case.story.tell("the new process takes the tickets for its own")
+            for ticket in case.tickets:
+                takes_for_its_own(desk, ticket)
         actions = ["commit"] * draw.randint(1, 3) + ["settle"] + ["cancel"] * cancels
         draw.shuffle(actions)
         for action in actions:
@@ -328,30 +330,30 @@ async def _find_out(case: Case, draw: random.Random, *, cancels: bool) -> None:
         if cancels:
             await _act(case, desk, "cancel")
         await _act(case, desk, "commit")
-        for ticket_id in believed(case.journal):
+        for ticket_id in recorded(case.journal):
             _heard(case, "at rest", await desk.check(ticket_id))
 
 
 async def _act(case: Case, desk: OrderDesk, action: str) -> None:
-    for approval in case.approvals:
+    for ticket in case.tickets:
         try:
             match action:
                 case "commit":
-                    _heard(case, "commit again", await desk.commit(approval))
+                    _heard(case, "commit again", await desk.commit(approval_of(ticket)))
                 case "cancel":
-                    _heard(case, "cancel", await desk.cancel(approval.ticket_id))
+                    _heard(case, "cancel", await desk.cancel(ticket.id))
                 case _:
                     for receipt in await desk.settle_open_ends():
                         _heard(case, "still open", receipt)
         except JournalUnavailable:
             raise
         except (Refusal, OkxError) as refusal:
-            case.story.tell(f"{action} {approval.ticket_id}: {refusal}")
+            case.story.tell(f"{action} {ticket.id}: {refusal}")
 
 
 def _heard(case: Case, what: str, found: Receipt | OrderView | None) -> None:
     if isinstance(found, Receipt):
-        case.claims.told(found.ticket.id, found.state.value)
+        case.untrue.extend(case.oracle.hears(found.ticket.id, found.state))
         case.story.tell(f"{what}: {found.ticket.id} is {found.state}")
 
 
@@ -415,7 +417,12 @@ def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
     except JournalUnavailable as unavailable:
         tally.blame(case.story.fails("lost", f"the journal does not open: {unavailable}"))
         return
-    for violation, what in (*case.oracle.findings(case.approved, believed(case.journal)), *case.claims.findings()):
+    journal = recorded(case.journal)
+    states = {ticket_id: record.state for ticket_id, record in journal.items()}
+    approved = {ticket.id: ticket.body for ticket in case.tickets}
+    until_ms = {ticket.id: ticket.expires_ms for ticket in case.tickets}
+    found = case.oracle.findings(approved, states, until_ms)
+    for violation, what in (*case.untrue, *found, *case.oracle.misread(journal)):
         tally.blame(case.story.fails(violation, what))
 
 

@@ -4,9 +4,11 @@ A fault strikes once, and at a question in a second cell every time until the wi
 no sense says why. How many cases are asked for plays no part: all cells run, each in a world of its own, in one job.
 """
 
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -15,10 +17,10 @@ import anyio
 
 from okx_mcp.trading.orders import Amendment, Ticket
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME, Catalogued
-from tests.proving.stormy_world import World, ids_from
-from tests.proving.tally import Story, Tally
-from tests.trading.floor import buy, close_desks
-from tests.wire import cut, no_rows, not_found
+from tests.proving.tally import Tally
+from tests.proving.world import World, a_world
+from tests.trading.floor import buy
+from tests.wire import cut, no_rows, not_found, preceded
 
 __all__ = ["run"]
 
@@ -37,7 +39,7 @@ _READS_OF_PROPOSE: Final = (
 )
 
 Arm = Callable[[], None]
-Walk = Callable[[World, Arm], Awaitable[list[Ticket]]]
+Walk = Callable[[World, Arm], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,6 @@ class Step:
     what: str
     place: str
     walk: Walk
-    truth_elsewhere: bool = True
-    """Whether a lie at this place leaves somebody who tells the truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Cell:
             return self.fault.scope.otherwise
         if self.lasting and self.fault.stands:
             return "it goes on by itself once it has begun"
-        if self.fault.lies and (self.lasting or not self.step.truth_elsewhere):
+        if self.fault.lies and self.lasting:
             return "every answer would deny the order for longer than OKX may, so nothing would tell the truth"
         return None
 
@@ -82,40 +82,31 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
         if cell.does_not_apply is not None:
             tally.cells[cell.name] = f"does not apply: {cell.does_not_apply}"
             continue
-        journal = folder / f"{number}.sqlite3"
-        anyio.run(_a_cell, number, cell, seed, journal, tally)
-        for left in folder.glob(f"{number}.sqlite3*"):
-            left.unlink()
+        anyio.run(_a_cell, number, cell, seed, folder, tally)
     return tally
 
 
-async def _a_cell(number: int, cell: Cell, seed: int, journal: Path, tally: Tally) -> None:
+async def _a_cell(number: int, cell: Cell, seed: int, folder: Path, tally: Tally) -> None:
     random.seed(seed)  # the pauses before a read is asked again are drawn from it
-    struck = Tally()
-    async with anyio.create_task_group() as tasks:
-        with ids_from(random.Random(seed)):  # noqa: S311
-            world = World(journal, tasks, struck)
-            world.story = Story(number)
-            world.story.tell(cell.name)
-            world.other_places()
+    async with a_world(folder / str(number), f"{seed}") as world:
+        world.begins(number)
+        world.story.tell(cell.name)
+        world.other_places()
 
-            def arm() -> None:
-                world.breaks(cell.step.place, cell.fault, _LASTING if cell.lasting else 1)
+        def arm() -> None:
+            world.breaks(cell.step.place, cell.fault, _LASTING if cell.lasting else 1)
 
-            tickets = await cell.step.walk(world, arm)
-            await world.heal(tickets)
-            findings = world.judge()
-            close_desks()
-            await world.aclose()
-        tasks.cancel_scope.cancel()
+        await cell.step.walk(world, arm)
+        await world.comes_to_rest()
+        findings = world.judge()
     tally.n += 1
-    tally.faults.update(struck.faults)
+    tally.faults.update(world.tally.faults)
     for violation, what in findings:
         tally.blame(world.story.fails(violation, what))
     ended = ", then ".join(world.heard) or "no ticket"
     if findings:
         tally.cells[cell.name] = f"{findings[0][0].upper()}: {findings[0][1]}"
-    elif struck.faults:
+    elif world.tally.faults:
         tally.cells[cell.name] = f"ok: {ended}"
     else:
         tally.cells[cell.name] = f"not reached: {ended}"
@@ -124,123 +115,133 @@ async def _a_cell(number: int, cell: Cell, seed: int, journal: Path, tally: Tall
 # --- the steps ----------------------------------------------------------------------------------------------------
 
 
-async def _proposed(world: World, arm: Arm) -> list[Ticket]:
+async def _proposed(world: World, arm: Arm) -> None:
     """The fault is there before the first request; what could not be proposed is proposed again later."""
     arm()
     ticket = await world.propose(buy()) or await world.propose(buy())
-    if ticket is None:
-        return []
-    await world.commit(ticket)
-    return [ticket]
+    if ticket is not None:
+        await world.commit(ticket)
 
 
-async def _committed(world: World, arm: Arm) -> list[Ticket]:
+async def _committed(world: World, arm: Arm) -> None:
     ticket = await _a_ticket(world)
     arm()
     await world.commit(ticket)
     await world.commit(ticket)
-    return [ticket]
 
 
-async def _clock_before_post(world: World, arm: Arm) -> list[Ticket]:
+async def _clock_before_post(world: World, arm: Arm) -> None:
     ticket = await _a_ticket(world)
     world.sets_wall(2_000)
     arm()
     await world.commit(ticket)
-    return [ticket]
 
 
-async def _checked(world: World, arm: Arm) -> list[Ticket]:
-    ticket = await _a_ticket(world)
-    await world.commit(ticket)
+async def _checked(world: World, arm: Arm) -> None:
+    ticket = await _live(world)
     arm()
     await world.check(ticket.id)
-    return [ticket]
 
 
-def _unknown(*, acted: bool) -> Walk:
-    async def walk(world: World, arm: Arm) -> list[Ticket]:
+def _unknown(*, acted: bool, shown_after_s: float = 0.0) -> Walk:
+    async def walk(world: World, arm: Arm) -> None:
         ticket = await _a_ticket(world)
+        world.hide(shown_after_s)
         world.wire.breaks(PLACE, cut(acted=acted))
         arm()
         await world.commit(ticket)
-        return [ticket]
 
     return walk
 
 
-def _denied(*, filled: bool, by: Sequence[str] = ()) -> Walk:
+def _denied(*, filled: bool, by: Sequence[str] = (), times: int = _DENIED) -> Walk:
     """The question for the single order is denied, and so it is in the lists `by`; the other lists know it."""
 
-    async def walk(world: World, arm: Arm) -> list[Ticket]:
+    async def walk(world: World, arm: Arm) -> None:
         at = str(round(world.last_price() * 103 / 100)) if filled else "30000"
         ticket = await _a_ticket(world, at)
         world.wire.breaks(PLACE, cut(acted=True))
-        world.wire.breaks(READ, not_found(), times=_DENIED)
+        world.wire.breaks(READ, not_found(), times=times)
         for place in by:
             world.wire.breaks(place, no_rows(acted=False), times=_DENIED)
         arm()
         await world.commit(ticket)
-        return [ticket]
 
     return walk
 
 
-async def _change_proposed(world: World, arm: Arm) -> list[Ticket]:
+async def _change_proposed(world: World, arm: Arm) -> None:
     ticket = await _live(world)
     arm()
     change = await _propose_change(world, ticket)
-    if change is None:
-        return [ticket]
-    await world.commit(change)
-    return [ticket, change]
+    if change is not None:
+        await world.commit(change)
 
 
-async def _change_committed(world: World, arm: Arm) -> list[Ticket]:
-    ticket = await _live(world)
-    change = await _propose_change(world, ticket)
-    assert change is not None
+async def _change_committed(world: World, arm: Arm) -> None:
+    change = await _a_change(world)
     arm()
     await world.commit(change)
     await world.commit(change)
-    return [ticket, change]
 
 
 def _change_unknown(*, acted: bool) -> Walk:
-    async def walk(world: World, arm: Arm) -> list[Ticket]:
-        ticket = await _live(world)
-        change = await _propose_change(world, ticket)
-        assert change is not None
+    async def walk(world: World, arm: Arm) -> None:
+        change = await _a_change(world)
         world.wire.breaks(AMEND, cut(acted=acted))
         arm()
         await world.commit(change)
-        return [ticket, change]
 
     return walk
 
 
-async def _cancelled(world: World, arm: Arm) -> list[Ticket]:
+def _change_cut_short(*, filled: bool) -> Walk:
+    """A change to a smaller size; `filled`: the market fills more than that just before it arrives."""
+
+    async def walk(world: World, arm: Arm) -> None:
+        ticket = await _live(world, "0.003")
+        change = await world.propose(Amendment("BTC-USDT", ticket.id, size=Decimal("0.001")))
+        assert change is not None
+        if filled:
+            world.wire.breaks(AMEND, preceded(lambda request: world.market_fills_most(json.loads(request.content))))
+        arm()
+        await world.commit(change)
+        await world.check(ticket.id)
+
+    return walk
+
+
+async def _cancelled(world: World, arm: Arm) -> None:
     ticket = await _live(world)
     arm()
     await world.cancel(ticket.id)
     await world.commit(ticket)
-    return [ticket]
 
 
-async def _a_ticket(world: World, at: str = "30000") -> Ticket:
-    ticket = await world.propose(buy(at=at))
+async def _a_ticket(world: World, at: str = "30000", size: str = "0.001") -> Ticket:
+    ticket = await world.propose(buy(size, at=at))
     assert ticket is not None
     return ticket
 
 
-async def _live(world: World) -> Ticket:
-    ticket = await _a_ticket(world)
+async def _live(world: World, size: str = "0.001") -> Ticket:
+    ticket = await _a_ticket(world, size=size)
     await world.commit(ticket)
     return ticket
 
 
 async def _propose_change(world: World, ticket: Ticket) -> Ticket | None:
     return await world.propose(Amendment("BTC-USDT", ticket.id, price=ticket.price + 500))
+
+
+async def _a_change(world: World) -> Ticket:
+    change = await _propose_change(world, await _live(world))
+    assert change is not None
+    return change
+
+
+def _told_only_by(place: str) -> Walk:
+    return _denied(filled=True, by=[each for each in LISTS if each != place])
 
 
 _STEPS: Final = (
@@ -253,17 +254,25 @@ _STEPS: Final = (
     Step(f"place: asking about unknown, never arrived, {READ}", READ, _unknown(acted=False)),
     Step(f"place: asking about unknown, arrived, {READ}", READ, _unknown(acted=True)),
     *(Step(f"place: asking about unknown, never arrived, {place}", place, _unknown(acted=False)) for place in LISTS),
-    Step(f"place: asking about unknown, live, denied, {_PENDING}", _PENDING, _denied(filled=False), False),
+    Step(f"place: asking about unknown, shown after 10 s, {READ}", READ, _unknown(acted=True, shown_after_s=10.0)),
+    Step(f"place: asking about unknown, live, denied, {_PENDING}", _PENDING, _denied(filled=False)),
+    Step(f"place: asking about unknown, live, denied for 19 s, {_PENDING}", _PENDING, _denied(filled=False, times=19)),
     *(Step(f"place: asking about unknown, filled, denied, {place}", place, _denied(filled=True)) for place in _ORDERS),
     *(
         Step(f"place: asking about unknown, filled, in fills only, {place}", place, _denied(filled=True, by=_ORDERS))
         for place in _FILLS
+    ),
+    *(
+        Step(f"place: asking about unknown, filled, only there, {place}", place, _told_only_by(place))
+        for place in LISTS[1:]
     ),
     Step(f"amend: proposing, {READ}", READ, _change_proposed),
     Step(f"amend: {AMEND}", AMEND, _change_committed),
     Step(f"amend: read-back, {READ}", READ, _change_committed),
     Step(f"amend: asking about unknown, never arrived, {READ}", READ, _change_unknown(acted=False)),
     Step(f"amend: asking about unknown, arrived, {READ}", READ, _change_unknown(acted=True)),
+    Step(f"amend: to a smaller size, {AMEND}", AMEND, _change_cut_short(filled=False)),
+    Step(f"amend: to less than is filled, {READ}", READ, _change_cut_short(filled=True)),
     Step(f"cancel: {CANCEL}", CANCEL, _cancelled),
     Step(f"cancel: read-back, {READ}", READ, _cancelled),
 )

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.exchange import PaperExchange
 from tests.proving.tally import Violation
 
-__all__ = ["Arrival", "Finding", "Oracle", "adopted", "believed"]
+__all__ = ["Arrival", "Finding", "Oracle", "Recorded", "believed", "recorded"]
 
 _PREFIX: Final = "/api/v5/trade/"
 _PLACE: Final = "order"
@@ -26,22 +27,39 @@ _NEVER_THERE: Final = frozenset({"proposed", "declined", "expired", "intent", "n
 _OPEN_ENDS: Final = frozenset({"intent", "sent", "unknown", "accepted"})
 _TOLD_FOR_EVER: Final = frozenset({"declined", "expired", "not_sent", "rejected", "no_effect"})
 _HOW_FAR: Final = {"live": 1, "partially_filled": 2, "filled": 3, "canceled": 3}
+"""How far an order is; it never goes back."""
+
+_FIGURES: Final = ("price", "size", "filled_size")
+_ON_ITS_WAY_MS: Final = 5_000
+"""So long an order that left in time may be under way; after that the exchange drops it."""
+
+_RECORDS: Final = "SELECT id, state, ord_id, json_extract(receipt, '$.order') FROM tickets"
 
 Finding = tuple[Violation, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A POST that reached the exchange; `done` says whether the exchange acted on it."""
+    """A POST that reached the exchange at this time of its clock; `done` says whether the exchange acted on it."""
 
     place: str
     body: Mapping[str, str]
     done: bool
+    at_ms: int = 0
 
     @property
     def named(self) -> str:
         """The id under which our side knows it: its own for a new order, the request's for an amendment."""
         return self.body.get("clOrdId", "") if self.place == _PLACE else self.body.get("reqId", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a journal has of a ticket. `figures` are the order's ordId, price, size and filled size."""
+
+    state: str
+    ord_id: str | None
+    figures: tuple[str, Decimal | None, Decimal | None, Decimal] | None
 
 
 class Oracle:
@@ -50,6 +68,7 @@ class Oracle:
     def __init__(self, exchange: PaperExchange) -> None:
         self.exchange = exchange
         self.arrivals: list[Arrival] = []
+        self._named: defaultdict[str, list[Arrival]] = defaultdict(list)
         self._others: dict[int, tuple[str, str]] = {}
         self._denied: dict[str, str] = {}
         self.app = AsgiApp(self.handle)
@@ -61,20 +80,35 @@ class Oracle:
         answer = self.exchange.handle(method, target, headers, body, client_ip)
         path = target.decode().partition("?")[0]
         if method == "POST" and path.startswith(_PREFIX):
-            self.arrivals.append(Arrival(path.removeprefix(_PREFIX), json.loads(body), _was_done(answer[2])))
+            at_ms = self.exchange.requests[-1].at_us // 1000
+            arrival = Arrival(path.removeprefix(_PREFIX), json.loads(body), _was_done(answer[2]), at_ms)
+            self.arrivals.append(arrival)
+            if arrival.named:
+                self._named[arrival.named].append(arrival)
         return answer
+
+    def arrived(self, ticket: str) -> list[Arrival]:
+        """Every POST of this ticket's."""
+        return self._named.get(ticket, [])
 
     def belongs_to_others(self, ord_id: int) -> None:
         """An order that another client of the account placed, to be neither touched nor taken for one of ours."""
         self._others[ord_id] = self._terms(ord_id)
 
-    def hears(self, ticket: str, state: str) -> Iterator[Finding]:
+    def states(self) -> dict[str, str]:
+        """The state of every order at the exchange, by its clOrdId."""
+        return {order.cl_ord_id: order.state for order in self.exchange.orders()}
+
+    def hears(
+        self, ticket: str, state: str, *, ord_id: str | None = None, before: Mapping[str, str] | None = None
+    ) -> Iterator[Finding]:
         """What is false about a ticket's state, as it was just reported for a new order or a change of one.
 
+        `before` are the `states` when the question was asked; without it the answer may be what was recorded long ago.
         That something never was at the exchange is remembered: it must stay true for ever.
         """
-        done = [each for each in self.arrivals if each.named == ticket and each.done]
-        there = next((order.state for order in self.exchange.orders() if order.cl_ord_id == ticket), None)
+        done = self._was_carried_out(ticket)
+        order = next((order for order in self.exchange.orders() if order.cl_ord_id == ticket), None)
         if state in _TOLD_FOR_EVER:
             self._denied[ticket] = state
             if done:
@@ -84,24 +118,53 @@ class Oracle:
         elif state in _HOW_FAR:
             if not done:
                 yield "misreported", f"{ticket} was told to be {state}, and never was at the exchange"
-            elif there is not None and (_HOW_FAR[state] > _HOW_FAR[there] or (_is_end(state) and state != there)):
-                yield "misreported", f"{ticket} was told to be {state}, and is {there}"
+            elif order is not None:
+                was, told, now = _HOW_FAR.get((before or {}).get(ticket, ""), 0), _HOW_FAR[state], _HOW_FAR[order.state]
+                if not was <= told <= now or (_is_end(state) and state != order.state):
+                    yield "misreported", f"{ticket} was told to be {state}, and is {order.state}"
+                if ord_id is not None and ord_id != str(order.ord_id):
+                    yield "misreported", f"{ticket} was told to have the ordId {ord_id}, and has {order.ord_id}"
 
-    def findings(self, approved: Mapping[str, Mapping[str, str]], journal: Mapping[str, str]) -> Iterator[Finding]:
+    def findings(
+        self,
+        approved: Mapping[str, Mapping[str, str]],
+        journal: Mapping[str, str],
+        until_ms: Mapping[str, int] | None = None,
+    ) -> Iterator[Finding]:
         """What is wrong once everything has come to rest.
 
-        `approved` is the body that was shown for each approved ticket, `journal` each ticket's state as believed.
+        `approved` is the body that was shown for each approved ticket, `journal` each ticket's state as believed,
+        `until_ms` the time until which it was shown to be valid.
         """
         yield from self._sent_too_often(approved)
+        yield from self._sent_too_late(until_ms or {})
         yield from self._orders_apart(journal)
         yield from self._amendments_apart(journal)
         yield from self._others_touched()
         for ticket, state in self._denied.items():
-            if any(arrival.done for arrival in self.arrivals if arrival.named == ticket):
+            if self._was_carried_out(ticket):
                 yield "lost", f"{ticket} was told to be {state}, and the exchange carried it out"
         for ticket, state in journal.items():
             if state in _OPEN_ENDS:
                 yield "unresolved", f"{ticket} ended as {state}"
+
+    def misread(self, journal: Mapping[str, Recorded]) -> Iterator[Finding]:
+        """Figures that the journal has otherwise than the exchange, once everything has come to rest."""
+        orders = {order.cl_ord_id: order for order in self.exchange.orders()}
+        for ticket, record in journal.items():
+            order, figures = orders.get(ticket), record.figures
+            if order is None or figures is None:
+                continue
+            true = (str(order.ord_id), order.px, order.sz, order.acc_fill_sz)
+            if figures != true:
+                yield "misreported", f"{ticket} is recorded as {_said(figures)}, and is {_said(true)} at the exchange"
+        for arrival in self.arrivals:
+            known = journal.get(arrival.named) if arrival.place == _AMEND else None
+            if known is not None and known.state == "amended" and not _shows(known.figures, arrival.body):
+                yield "misreported", f"{arrival.named} is amended, {dict(arrival.body)}, to {_said(known.figures)}"
+
+    def _was_carried_out(self, ticket: str) -> bool:
+        return any(arrival.done for arrival in self.arrived(ticket))
 
     def forgotten(self) -> set[str]:
         """Orders that were placed and that the exchange knows no more: cancelled unfilled, more than two hours ago."""
@@ -119,6 +182,15 @@ class Oracle:
                 yield "doubled", f"a POST that nobody approved: {dict(arrival.body)}"
             elif arrival.body != approved[arrival.named]:
                 yield "misreported", f"sent {dict(arrival.body)}, approved {dict(approved[arrival.named])}"
+
+    def _sent_too_late(self, until_ms: Mapping[str, int]) -> Iterator[Finding]:
+        for ticket, until in until_ms.items():
+            for arrival in self.arrived(ticket):
+                if arrival.done and arrival.at_ms > until + _ON_ITS_WAY_MS:
+                    yield (
+                        "doubled",
+                        f"{ticket} was sent {arrival.at_ms - until} ms after its time",
+                    )
 
     def _orders_apart(self, journal: Mapping[str, str]) -> Iterator[Finding]:
         there = defaultdict(list)
@@ -166,10 +238,34 @@ def believed(journal: Path) -> dict[str, str]:
         return dict(db.execute("SELECT id, state FROM tickets"))
 
 
-def adopted(journal: Path) -> set[str]:
-    """The exchange's ids of the orders that the journal takes for its own."""
+def recorded(journal: Path) -> dict[str, Recorded]:
+    """Each ticket's record, as the journal's file has it."""
     with closing(sqlite3.connect(journal)) as db:
-        return {row[0] for row in db.execute("SELECT ord_id FROM tickets WHERE ord_id IS NOT NULL")}
+        return {
+            ticket: Recorded(state, ord_id, _figures(order and json.loads(order)))
+            for ticket, state, ord_id, order in db.execute(_RECORDS)
+        }
+
+
+def _figures(order: Mapping[str, str] | None) -> tuple[str, Decimal | None, Decimal | None, Decimal] | None:
+    if order is None:
+        return None
+    price, size, filled = (None if order[name] is None else Decimal(order[name]) for name in _FIGURES)
+    return order["ord_id"], price, size, filled or Decimal(0)
+
+
+def _shows(figures: tuple[str, Decimal | None, Decimal | None, Decimal] | None, change: Mapping[str, str]) -> bool:
+    """Whether these are the figures of an order after this change; one that is cut short ends at what was filled."""
+    if figures is None:
+        return False
+    ord_id, price, size, filled = figures
+    new_px, new_sz = (Decimal(change[name]) if name in change else None for name in ("newPx", "newSz"))
+    has_size = new_sz is None or size == new_sz or (size == filled and filled > new_sz)
+    return ord_id == change["ordId"] and new_px in (None, price) and has_size
+
+
+def _said(figures: tuple[str, Decimal | None, Decimal | None, Decimal] | None) -> str:
+    return " ".join(map(str, figures or ("nothing",)))
 
 
 def _is_end(state: str) -> bool:

@@ -1,5 +1,8 @@
 """Sixteen processes race for one account: on one approval, beside an order in doubt, against a cancel, against time.
 
+A ticket is sent only by the process that proposed it; so that the journal has to decide, each of the sixteen is made
+to believe that it did. In other rounds none is, and no ticket of another process's is sent.
+
 The processes are forked once, wait at one gate in every round and are let go together; the processor's scheduling
 decides the rest, so a round is not repeated by its seed, only its kind. All share one journal file and one clock, which
 runs ten times as fast as the one on the wall and can be put forward.
@@ -13,7 +16,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -27,16 +30,16 @@ from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import Receipt
+from okx_mcp.trading.orders import Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
-from tests.proving.claims import Claims
 from tests.proving.exchange_apart import Asked, Line, answered
-from tests.proving.oracle import Oracle, believed
+from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.tally import Story, Tally
+from tests.proving.world import approval_of, takes_for_its_own
 from tests.trading.floor import buy
 
 if TYPE_CHECKING:
@@ -47,7 +50,14 @@ __all__ = ["run"]
 RACERS: Final = 16
 _SPEED: Final = 10
 _OPENED_S: Final = 1_751_000_000.0
-_KINDS: Final = ("one approval", "one approval", "beside an unknown order", "against a cancel", "against its expiry")
+_KINDS: Final = (
+    "one approval",
+    "one approval",
+    "of another process",
+    "beside an unknown order",
+    "against a cancel",
+    "against its expiry",
+)
 
 
 class SharedClock:
@@ -76,11 +86,15 @@ class SharedClock:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one process is to do; `at_gate` only once it is let go with all the others."""
+    """What one process is to do; `at_gate` only once it is let go with all the others.
+
+    `is_own`: as if this process had proposed the ticket.
+    """
 
     what: str
-    approval: Approval | None = None
+    ticket: Ticket | None = None
     at_gate: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +102,7 @@ class Done:
     """What came of a command. `ready` says that it has not, for the process waits at the gate."""
 
     ready: bool = False
-    approval: Approval | None = None
-    expires_ms: int = 0
-    body: dict[str, str] = field(default_factory=dict)
+    ticket: Ticket | None = None
     ticket_id: str = ""
     state: str = ""
     failed: str = ""
@@ -105,6 +117,8 @@ async def _race(pipe: "Connection[Any, Any]", gate: int, owner: Credentials, jou
     desk = OrderDesk(account, client, Journal(journal, clock=clock, lock_wait_s=60), clock)
     while True:
         command: Command = pipe.recv()
+        if command.is_own and command.ticket is not None:
+            takes_for_its_own(desk, command.ticket)
         if command.at_gate:
             pipe.send(Done(ready=True))
             os.read(gate, 1)
@@ -116,21 +130,19 @@ async def _race(pipe: "Connection[Any, Any]", gate: int, owner: Credentials, jou
 
 async def _obey(desk: OrderDesk, command: Command) -> Done:
     if command.what == "propose":
-        ticket = await desk.propose(buy(), Channel.HOST)
-        approval = Approval(ticket.id, ticket.digest, Channel.HOST)
-        return Done(approval=approval, expires_ms=ticket.expires_ms, body=dict(ticket.body))
+        return Done(ticket=await desk.propose(buy(), Channel.HOST))
     if command.what == "settle":
         return Done(state=f"{len(await desk.settle_open_ends())} open")
-    assert command.approval is not None
+    assert command.ticket is not None
     match command.what:
         case "commit":
-            found: object = await desk.commit(command.approval)
+            found: object = await desk.commit(approval_of(command.ticket))
         case "cancel":
-            found = await desk.cancel(command.approval.ticket_id)
+            found = await desk.cancel(command.ticket.id)
         case "decline":
-            found = await desk.decline(command.approval.ticket_id, "It was not wanted.")
+            found = await desk.decline(command.ticket.id, "It was not wanted.")
         case _:
-            found = await desk.check(command.approval.ticket_id)
+            found = await desk.check(command.ticket.id)
     assert isinstance(found, Receipt)
     return Done(ticket_id=found.ticket.id, state=found.state.value)
 
@@ -145,8 +157,8 @@ class Course:
         self.clock = SharedClock()
         self.journal = folder / "journal.sqlite3"
         self.oracle = Oracle(PaperExchange(now_us=self.clock.now_us, rate_limits=False))
-        self.claims = Claims(self.oracle)
-        self.approved: dict[str, dict[str, str]] = {}
+        self.untrue: list[Finding] = []
+        self.proposed: list[Ticket] = []
         self.loses_answers = False
         opens, self._gate = os.pipe()
         self._pipes: list[Connection[Any, Any]] = []
@@ -176,18 +188,18 @@ class Course:
 
     def new_round(self) -> None:
         self.oracle.exchange.reset()
-        self.oracle.arrivals.clear()
-        self.claims = Claims(self.oracle)
-        self.approved = {}
+        self.oracle = Oracle(self.oracle.exchange)
+        self.untrue.clear()
+        self.proposed.clear()
 
     def alone(self, racer: int, command: Command) -> Done:
         return self.together({racer: command})[racer]
 
-    def propose(self, racer: int) -> Done:
+    def propose(self, racer: int) -> Ticket:
         done = self.alone(racer, Command("propose"))
-        assert done.approval is not None, done
-        self.approved[done.approval.ticket_id] = done.body
-        return done
+        assert done.ticket is not None, done
+        self.proposed.append(done.ticket)
+        return done.ticket
 
     def together(self, commands: dict[int, Command]) -> dict[int, Done]:
         """Give the commands, open the gate when all wait at it, and be the exchange until all are done."""
@@ -213,7 +225,7 @@ class Course:
                         os.write(self._gate, b"x" * ready)
                     continue
                 if said.ticket_id:
-                    self.claims.told(said.ticket_id, said.state)
+                    self.untrue.extend(self.oracle.hears(said.ticket_id, said.state))
                 results[racer] = said
         return results
 
@@ -249,26 +261,44 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
     return tally
 
 
-def _all_commit(course: Course, proposed: Sequence[Done]) -> dict[int, Done]:
-    return course.together({i: Command("commit", each.approval, at_gate=True) for i, each in enumerate(proposed)})
+def _all_commit(course: Course, tickets: Sequence[Ticket]) -> dict[int, Done]:
+    return course.together(
+        {i: Command("commit", each, at_gate=True, is_own=True) for i, each in enumerate(tickets)},
+    )
 
 
 def _round(course: Course, kind: str, draw: random.Random, story: Story, tally: Tally) -> None:
-    if kind == "beside an unknown order":
-        _beside_unknown(course, draw, story, tally)
-        return
+    match kind:
+        case "beside an unknown order":
+            _beside_unknown(course, draw, story, tally)
+        case "of another process":
+            _of_another(course, draw, story, tally)
+        case _:
+            _for_one(course, kind, draw, story, tally)
+
+
+def _for_one(course: Course, kind: str, draw: random.Random, story: Story, tally: Tally) -> None:
     one = course.propose(draw.randrange(RACERS))
     actions = {"one approval": ["commit"], "against a cancel": ["commit", "cancel", "decline"]}.get(
         kind, ["commit", "check"]
     )
     if kind == "against its expiry":
         course.clock.put_forward((one.expires_ms - course.clock.wall_ms()) / 1000 - draw.uniform(0, 0.3))
-    commands = {racer: Command(draw.choice(actions), one.approval, at_gate=True) for racer in range(RACERS)}
-    results = course.together(commands)
-    for racer, done in results.items():
-        story.tell(f"{racer} {commands[racer].what}: {done.state}")
+    commands = {racer: Command(draw.choice(actions), one, at_gate=True, is_own=True) for racer in range(RACERS)}
+    _told(story, commands, course.together(commands))
     if kind == "one approval" and not course.oracle.exchange.orders():
         tally.blame(story.fails("lost", "sixteen commits of an approval, and no order"))
+
+
+def _of_another(course: Course, draw: random.Random, story: Story, tally: Tally) -> None:
+    proposer, takes_part = draw.randrange(RACERS), draw.random() < 0.5
+    one = course.propose(proposer)
+    racers = [racer for racer in range(RACERS) if takes_part or racer != proposer]
+    commands = {racer: Command("commit", one, at_gate=True) for racer in racers}
+    story.tell(f"{proposer} proposed it, and {'takes part' if takes_part else 'looks on'}")
+    _told(story, commands, course.together(commands))
+    if bool(course.oracle.exchange.orders()) != takes_part:
+        tally.blame(story.fails("lost" if takes_part else "doubled", "it is sent by whoever proposed it, and only so"))
 
 
 def _beside_unknown(course: Course, draw: random.Random, story: Story, tally: Tally) -> None:
@@ -276,22 +306,29 @@ def _beside_unknown(course: Course, draw: random.Random, story: Story, tally: Ta
     doubtful = course.propose(first)
     others = [course.propose(racer) for racer in range(RACERS)]
     course.loses_answers = True
-    lost = course.alone(first, Command("commit", doubtful.approval))
-    course.loses_answers = False
+    lost = course.alone(first, Command("commit", doubtful))
     story.tell(f"{first} commits, and every answer is lost: {lost.state}")
     posts = len(course.oracle.arrivals)
     for racer, done in _all_commit(course, others).items():
         story.tell(f"{racer} commits its own: {done.state}")
+    course.loses_answers = False
     if lost.state == "unknown" and len(course.oracle.arrivals) > posts:
         tally.blame(story.fails("doubled", "an order was sent beside an unknown one"))
+
+
+def _told(story: Story, commands: dict[int, Command], results: dict[int, Done]) -> None:
+    for racer, done in results.items():
+        story.tell(f"{racer} {commands[racer].what}: {done.state}")
 
 
 def _judge(course: Course, story: Story, tally: Tally) -> None:
     course.clock.put_forward(25)
     story.tell(course.alone(0, Command("settle")).state)
-    for ticket_id in course.approved:
-        done = course.alone(0, Command("check", Approval(ticket_id, "", Channel.HOST)))
-        story.tell(f"{ticket_id} at rest: {done.state}")
-    journal = {ticket: state for ticket, state in believed(course.journal).items() if ticket in course.approved}
-    for violation, what in (*course.oracle.findings(course.approved, journal), *course.claims.findings()):
+    for ticket in course.proposed:
+        done = course.alone(0, Command("check", ticket))
+        story.tell(f"{ticket.id} at rest: {done.state}")
+    approved = {ticket.id: ticket.body for ticket in course.proposed}
+    until_ms = {ticket.id: ticket.expires_ms for ticket in course.proposed}
+    journal = {ticket: state for ticket, state in believed(course.journal).items() if ticket in approved}
+    for violation, what in (*course.untrue, *course.oracle.findings(approved, journal, until_ms)):
         tally.blame(story.fails(violation, what))

@@ -1,175 +1,186 @@
 """Approvals that may not send anything: used, expired, declined, of another account, channel or order, forged; after a
-restart, with the clock set back, and with an old copy of the journal put back, under a running desk too.
-
-Twenty cases share a world; `run` plays those before a case in its world too, so that it is replayed as it was.
+restart, with the clock set back, and with an old copy of the journal put back: under one server or two that run on, or
+before a restart, the file replaced or overwritten, while the exchange denies what it has for a while.
 """
 
 import random
 import shutil
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-import anyio
 import httpx2
 
-from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import Side
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import LimitOrder, new_ticket_id
-from okx_mcp.trading.refusals import Refusal
-from tests.proving.tally import Story, Tally
-from tests.proving.world import World, a_world
-from tests.wire import Deliver, Fault, cut
+from okx_mcp.trading.orders import Ticket, new_ticket_id
+from tests.proving.faults import LISTS, PLACE, READ
+from tests.proving.tally import Tally
+from tests.proving.world import World, approval_of, play
+from tests.trading.floor import buy
+from tests.wire import Deliver, Fault, cut, no_rows, not_found
 
 __all__ = ["run"]
 
-_CASES_OF_A_WORLD: Final = 20
-_KINDS: Final = (
-    "used",
-    "used, answer lost",
-    "used, restart",
-    "used, clock set back",
-    "expired",
-    "expired, clock set back",
-    "declined",
-    "cancelled",
-    "forged id",
-    "forged digest",
-    "digest of another ticket",
-    "other channel",
-    "other account",
-    "copy from before, restart",
-    "copy from before, restart, answer lost",
-    "copy from before, under a running desk",
-    "copy from amid the send, restart",
-    "copy from before, expired, restart",
-)
-_MAY_SEND: Final = tuple(kind for kind in _KINDS if kind.startswith(("used", "copy")))
+_TOO_LATE_S: Final = 301.0
+_BACK_MS: Final = -600_000
+_DENIED: Final = (1, 2, 5)
+_SHOWN_AFTER_S: Final = 10.0
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
-    """These cases, world by world."""
-    tally = Tally()
-    wanted: dict[int, list[int]] = {}
-    for number in numbers:
-        wanted.setdefault(number // _CASES_OF_A_WORLD, []).append(number)
-    for world, cases in wanted.items():
-        anyio.run(_run_world, world, cases, seed, folder, tally)
-    return tally
+    """These cases."""
+    return play(_a_case, numbers, seed, folder)
 
 
-async def _run_world(number: int, cases: list[int], seed: int, folder: Path, tally: Tally) -> None:
-    draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
-    found = Tally(n=len(cases))
-    state = folder / str(number)
-    await anyio.Path(state).mkdir()
-    first = number * _CASES_OF_A_WORLD
-    async with a_world(state, "journal") as world:
-        for case in range(first, max(cases) + 1):
-            story = Story(case)
-            kind = draw.choice(_KINDS)
-            found.faults[kind] += 1
-            story.tell(kind)
-            await _one(world, draw, kind, story, found)
-        await world.come_to_rest()
-        world.judge(found)
-    shutil.rmtree(state)
-    tally.add(found)
+async def _a_case(world: World, draw: random.Random) -> None:
+    other, ticket = await world.propose(buy()), await world.propose(buy())
+    assert other is not None
+    assert ticket is not None
+    kind = draw.choice((*_KINDS, *_OFTEN))
+    world.tally.faults[kind] += 1
+    world.story.tell(kind)
+    await _KINDS[kind](world, draw, ticket, other)
 
 
-async def _one(world: World, draw: random.Random, kind: str, story: Story, tally: Tally) -> None:
-    order = LimitOrder("BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, Decimal(30000))
-    before, own_desk = len(world.oracle.arrivals), world.desk
-    other = await world.approve(order, story)
-    approval = await world.approve(order, story)
-    copy = _copy(world) if kind.startswith("copy from before") else None
-    if "lost" in kind:
-        world.wire.breaks("POST /trade/order", cut(acted=True))
-    if kind == "copy from amid the send, restart":
-        copies: list[Path] = []
-        world.wire.breaks("POST /trade/order", _copied_on_the_way(world, copies))
-        await _try(world, approval, story)
-        copy = copies[0]
-    elif kind in _MAY_SEND:
-        await _try(world, approval, story)
-    world.wire.heals()
-    await _meanwhile(world, kind, approval, copy, story)
-    for _ in range(draw.randint(1, 3)):
-        await _try(world, _delivered(draw, kind, approval, other), story)
-    if kind == "other account":
-        world.desk = own_desk
-    if copy is not None:
-        shutil.rmtree(copy)
-    sent = len(world.oracle.arrivals) - before
-    if sent > (kind in _MAY_SEND):
-        tally.blame(story.fails("doubled", f"{sent} POSTs"))
-    with suppress(OkxError, Refusal):
-        world.told(await world.desk.check(approval.ticket_id), story, "check")
+# --- approvals that are no good -----------------------------------------------------------------------------------
 
 
-async def _meanwhile(world: World, kind: str, approval: Approval, copy: Path | None, story: Story) -> None:
-    """What happens between the true approval and the false ones."""
-    if kind == "declined":
-        await world.desk.decline(approval.ticket_id, "The person declined.")
-    if kind == "cancelled":
-        world.told(await world.desk.cancel(approval.ticket_id), story, "cancel")
-    if "expired" in kind:
-        world.clock.advance(301)
-    if kind == "other account":
-        account = Account(Environment.PAPER, Site.EEA, world.client.key_fingerprint)
-        world.desk = OrderDesk(account, world.client, Journal(world.journal, clock=world.clock), world.clock)
-        world.desks.append(world.desk)
-    if copy is not None:
-        for desk in world.desks:
-            desk.close()
-        _put_back(world, copy)
-        story.tell("the journal is put back from the copy")
-    if "restart" in kind:
-        world.another_desk()
-    if "set back" in kind:
-        world.clock.set_wall(world.clock.wall_ms() - 600_000)
-        world.client.exchange_clock.forget()
+async def _used(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    if draw.random() < 0.5:
+        world.wire.breaks(PLACE, cut(acted=True))
+    await world.commit(ticket)
+    match draw.choice(("soon", "restart", "clock set back")):
+        case "restart":
+            world.restarts()
+        case "clock set back":
+            world.sets_wall(_BACK_MS)
+    await _delivered(world, draw, lambda: approval_of(ticket))
 
 
-def _delivered(draw: random.Random, kind: str, approval: Approval, other: Approval) -> Approval:
-    match kind:
-        case "forged id":
-            changed = [approval.ticket_id.upper(), approval.ticket_id + "\0"]
-            return replace(approval, ticket_id=draw.choice([*changed, new_ticket_id(), "' OR 1=1 --", "", "x" * 5000]))
-        case "forged digest":
-            return replace(approval, digest=draw.choice(["", approval.digest.upper(), approval.digest[:-1], "0" * 64]))
-        case "digest of another ticket":
-            return replace(approval, digest=other.digest)
-        case "other channel":
-            return replace(approval, channel=Channel.ELICITATION)
-        case _:
-            return approval
+async def _expired(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    world.waits(_TOO_LATE_S)
+    if draw.random() < 0.5:
+        world.sets_wall(_BACK_MS)
+    await _delivered(world, draw, lambda: approval_of(ticket))
 
 
-async def _try(world: World, approval: Approval, story: Story) -> None:
+async def _declined(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    await _turned_down(world, draw, ticket)
+    await _delivered(world, draw, lambda: approval_of(ticket))
+
+
+async def _forged_id(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    ids = (ticket.id.upper(), f"{ticket.id}\0", new_ticket_id(), "' OR 1=1 --", "", "x" * 5000)
+    await _delivered(world, draw, lambda: replace(approval_of(ticket), ticket_id=draw.choice(ids)))
+
+
+async def _forged_digest(world: World, draw: random.Random, ticket: Ticket, other: Ticket) -> None:
+    digests = ("", ticket.digest.upper(), ticket.digest[:-1], "0" * 64, other.digest)
+    await _delivered(world, draw, lambda: replace(approval_of(ticket), digest=draw.choice(digests)))
+
+
+async def _other_channel(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    await _delivered(world, draw, lambda: replace(approval_of(ticket), channel=Channel.ELICITATION))
+
+
+async def _other_account(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    foreign = world.another_desk(Site.EEA)
+    await _delivered(world, draw, lambda: approval_of(ticket), foreign)
+
+
+async def _other_process(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    await _delivered(world, draw, lambda: approval_of(ticket), world.second())
+
+
+# --- an old copy --------------------------------------------------------------------------------------------------
+
+
+async def _put_back(world: World, draw: random.Random, ticket: Ticket, _: Ticket) -> None:
+    """A ticket is used or turned down, the journal of before is put back, and the approval comes again."""
+    at = draw.choice(("before", "before", "amid the send"))
+    deed, how = draw.choice(list(_DEEDS)), draw.choice(list(_RETURNS))
+    world.tally.faults[f"{deed}, {how}"] += 1
+    with _copies() as copies:
+        if at != "before":
+            world.wire.breaks(PLACE, _copied_on_the_way(world, copies))
+        copies.append(_copy(world))
+        world.story.tell(f"copied {at}; then {deed}")
+        await _DEEDS[deed](world, draw, ticket)
+        world.wire.heals()
+        is_late = draw.random() < 0.2
+        if is_late:
+            world.waits(_TOO_LATE_S)
+        _RETURNS[how](world, copies[-1])
+        world.story.tell(f"the copy is put back, {how}")
+        if draw.random() < 0.5:
+            world.restarts()
+        if not is_late:
+            _denies(world, draw)
+        for desk in draw.sample((world.desk, world.second()), 2):
+            await world.delivers(approval_of(ticket), desk)
+            await world.check(ticket.id, desk)
+    world.weather.clear()
+    world.starts_over()  # who goes on with a file that is no more is asked no more
+
+
+def _denies(world: World, draw: random.Random) -> None:
+    """For a while the exchange does not show what it just got: the order, or its lists, or both."""
+    what = draw.choice(((), (READ,), LISTS, (READ, *LISTS)))
+    for place in what:
+        denial = not_found() if place == READ else no_rows(acted=False)
+        world.wire.breaks(place, denial, times=draw.choice(_DENIED))
+    if what:
+        world.story.tell(f"{', '.join(what)} deny the order")
+
+
+async def _committed(world: World, draw: random.Random, ticket: Ticket) -> None:
+    if draw.random() < 0.3:
+        world.hide(_SHOWN_AFTER_S)
+    await world.commit(ticket)
+
+
+async def _answer_lost(world: World, _: random.Random, ticket: Ticket) -> None:
+    world.wire.breaks(PLACE, cut(acted=True))
+    await world.commit(ticket)
+
+
+async def _committed_by_second(world: World, _: random.Random, ticket: Ticket) -> None:
+    await world.commit(ticket, world.second())
+
+
+async def _turned_down(world: World, draw: random.Random, ticket: Ticket) -> None:
+    if draw.random() < 0.5:
+        await world.decline(ticket)
+    else:
+        await world.cancel(ticket.id)
+
+
+_DEEDS: Final[dict[str, Callable[[World, random.Random, Ticket], Awaitable[None]]]] = {
+    "committed": _committed,
+    "committed, answer lost": _answer_lost,
+    "committed by the second server": _committed_by_second,
+    "turned down": _turned_down,
+}
+
+
+@contextmanager
+def _copies() -> Iterator[list[Path]]:
+    """Copies that are gone in the end."""
+    copies: list[Path] = []
     try:
-        world.told(await world.desk.commit(approval), story, f"commit {approval.ticket_id[:26]!r}")
-    except (OkxError, Refusal) as error:
-        story.tell(f"{type(error).__name__}: {error}")
+        yield copies
+    finally:
+        for copy in copies:
+            shutil.rmtree(copy)
 
 
 def _copy(world: World) -> Path:
-    to = world.journal.parent.with_name(f"{world.journal.parent.name}-copy-{len(world.of)}")
-    return Path(shutil.copytree(world.journal.parent, to))
-
-
-def _put_back(world: World, copy: Path) -> None:
-    shutil.rmtree(world.journal.parent)
-    shutil.copytree(copy, world.journal.parent)
+    number = len(list(world.journal.parent.parent.iterdir()))
+    return Path(shutil.copytree(world.journal.parent, world.journal.parent.with_name(f"copy-{number}")))
 
 
 def _copied_on_the_way(world: World, copies: list[Path]) -> Fault:
@@ -180,3 +191,53 @@ def _copied_on_the_way(world: World, copies: list[Path]) -> Fault:
         return await deliver()
 
     return fault
+
+
+def _replaced(world: World, copy: Path) -> None:
+    """The folder is another one; who had the file open still has the old one."""
+    shutil.rmtree(world.journal.parent)
+    shutil.copytree(copy, world.journal.parent)
+
+
+def _replaced_while_closed(world: World, copy: Path) -> None:
+    for desk in world.desks:
+        desk.close()
+    _replaced(world, copy)
+
+
+def _overwritten(world: World, copy: Path) -> None:
+    """The very files that are open get the content of before, as `cp` does it."""
+    for file in copy.iterdir():
+        world.journal.with_name(file.name).write_bytes(file.read_bytes())
+
+
+_RETURNS: Final[dict[str, Callable[[World, Path], None]]] = {
+    "replaced": _replaced,
+    "replaced while closed": _replaced_while_closed,
+    "overwritten": _overwritten,
+}
+
+
+async def _delivered(
+    world: World, draw: random.Random, approval: Callable[[], Approval], desk: OrderDesk | None = None
+) -> None:
+    """Once, twice or three times."""
+    world.wire.heals()
+    for _ in range(draw.randint(1, 3)):
+        await world.delivers(approval(), desk)
+
+
+Kind = Callable[[World, random.Random, Ticket, Ticket], Awaitable[None]]
+
+_KINDS: Final[dict[str, Kind]] = {
+    "used": _used,
+    "expired": _expired,
+    "declined": _declined,
+    "forged id": _forged_id,
+    "forged digest": _forged_digest,
+    "other channel": _other_channel,
+    "other account": _other_account,
+    "other process": _other_process,
+    "old copy put back": _put_back,
+}
+_OFTEN: Final = ("old copy put back",) * 4

@@ -1,5 +1,6 @@
 """Running an experiment's cases, in this process or shared out among several."""
 
+import gc
 import importlib
 import multiprocessing
 import tempfile
@@ -11,6 +12,8 @@ from tests.proving.tally import Tally
 
 __all__ = ["Run", "run_cases"]
 
+_LOOKS_FOR_RINGS_AFTER: Final = 50_000
+"""Objects. Python's collector looks for unused rings after 700, which is a tenth of the time of a case."""
 _SHARE: Final = 200
 """How many cases a process is handed at a time."""
 
@@ -34,6 +37,7 @@ def run_cases(experiment: str, numbers: range, seed: int, jobs: int) -> Tally:
 
 
 def _share(experiment: str, numbers: range, seed: int) -> Tally:
+    gc.set_threshold(_LOOKS_FOR_RINGS_AFTER)
     run = cast("Run", cast("Any", importlib.import_module(f"tests.proving.{experiment}")).run)
     memory = Path("/dev/shm")  # noqa: S108  # where there is one, the cases need not wait for a disk
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:

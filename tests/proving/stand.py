@@ -6,7 +6,7 @@ It also has the last word on a case: once the servers have gone, the journal the
 import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -19,21 +19,20 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt
-from tests.proving.answers import Answers
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.session import Message
 from tests.proving.tally import Story, Tally
-from tests.proving.tcp_clock import SkippingClock
 from tests.proving.tls import network
+from tests.proving.wire_clock import SkippingClock
 from tests.whole.stdio import server_environ
 
-__all__ = ["RESTS", "Stand", "a_stand"]
+__all__ = ["NOTHING_SENT", "RESTS", "Stand", "a_stand"]
 
 RESTS: Final = Decimal("0.96")
 """This part of the last price: a buy there waits."""
 
-_NOTHING_SENT: Final = "Nothing was sent."
+NOTHING_SENT: Final = "Nothing was sent."
 
 
 @dataclass
@@ -47,10 +46,6 @@ class Stand:
     oracle: Oracle
     exchange: Loopback
     price: str = ""
-    answers: Answers = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.answers = Answers(self.oracle)
 
     @property
     def journal(self) -> Path:
@@ -85,11 +80,11 @@ class Stand:
         if result.get("isError") or report is None:
             text = str(result.get("content"))
             self.story.tell(f"{what}: {text}")
-            if ticket_id is not None and _NOTHING_SENT in text:
-                self.answers.denied.append((ticket_id, "not sent"))
+            if ticket_id is not None and NOTHING_SENT in text:
+                self.blame(self.oracle.hears(ticket_id, "not_sent"))
             return None
         self.story.tell(f"{what}: {report['state']}")
-        self.blame(self.answers.told(report["ticket_id"], report["state"], report.get("order_id")))
+        self.blame(self.oracle.hears(report["ticket_id"], report["state"], ord_id=report.get("order_id") or ""))
         return report
 
     def blame(self, findings: Iterable[Finding]) -> None:
@@ -108,16 +103,16 @@ class Stand:
                 if not await desk.settle_open_ends():
                     break
             for ticket_id in states:
-                before = self.answers.at_exchange()
+                before = self.oracle.states()
                 found = await desk.check(ticket_id)
                 assert isinstance(found, Receipt)
                 self.story.tell(f"at rest: {found.state}")
-                self.blame(self.answers.told(ticket_id, found.state.value, found.ord_id, before))
+                self.blame(self.oracle.hears(ticket_id, found.state.value, ord_id=found.ord_id or "", before=before))
         finally:
             desk.close()
             await client.aclose()
         approved = {ticket_id: self._body(ticket_id) for ticket_id in states}
-        self.blame([*self.oracle.findings(approved, believed(self.journal)), *self.answers.findings()])
+        self.blame(self.oracle.findings(approved, believed(self.journal)))
 
     def _body(self, ticket_id: str) -> dict[str, str]:
         """What the person saw and approved, as it has to go to the exchange."""

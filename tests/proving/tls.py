@@ -12,23 +12,30 @@ import httpx2
 
 __all__ = ["network"]
 
-_LIMITS: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
+_SHARED: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
+_OF_ITS_OWN: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
 """As in `okx_mcp.okx.rest`."""
 
 
-class _Network(httpx2.AsyncHTTPTransport):
+class _Network(httpx2.AsyncBaseTransport):
     """`refused` is called when no connection could be made: only this side knows."""
 
     def __init__(self, refused: Callable[[], None]) -> None:
-        super().__init__(verify=_certificates(), limits=_LIMITS)
+        self._shared = httpx2.AsyncHTTPTransport(verify=_certificates(), limits=_SHARED)
+        self._of_its_own = httpx2.AsyncHTTPTransport(verify=_certificates(), limits=_OF_ITS_OWN)
         self._refused = refused
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        way = self._of_its_own if request.headers.get("Connection") == "close" else self._shared
         try:
-            return await super().handle_async_request(request)
+            return await way.handle_async_request(request)
         except httpx2.ConnectError:
             self._refused()
             raise
+
+    async def aclose(self) -> None:
+        await self._shared.aclose()
+        await self._of_its_own.aclose()
 
 
 def network(refused: Callable[[], None] = lambda: None) -> httpx2.AsyncBaseTransport:

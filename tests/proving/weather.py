@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from okx_mcp.okx.clock import Clock
 from okx_mcp.paper.api.asgi import AsgiApp
-from tests.clocks import VirtualClock
+from okx_mcp.paper.api.rows import order_row
 from tests.proving.oracle import Oracle
 
 __all__ = ["Weather"]
@@ -24,13 +25,13 @@ _NOT_FOUND: Final = {"code": "51603", "msg": "Order does not exist", "data": []}
 class Weather:
     """`app` is the oracle's exchange with this before it."""
 
-    def __init__(self, oracle: Oracle, clock: VirtualClock) -> None:
+    def __init__(self, oracle: Oracle, clock: Clock) -> None:
         self._oracle = oracle
         self._clock = clock
         self._refused_with: str | None = None
         self._hides_for_s = 0.0
         self._shown_from_s: dict[str, float] = {}
-        self._as_it_was: dict[str, tuple[float, dict[str, str]]] = {}
+        self._as_it_was: dict[str, tuple[float, dict[str, Any]]] = {}
         self._last: dict[str, bytes] = {}
         self.app = AsgiApp(self.handle)
 
@@ -73,7 +74,7 @@ class Weather:
         elif path == _AMEND:
             for order in self._oracle.exchange.orders():
                 if str(order.ord_id) == body["ordId"]:
-                    self._as_it_was[body["ordId"]] = (until_s, {"sz": str(order.sz), "px": str(order.px)})
+                    self._as_it_was[body["ordId"]] = (until_s, order_row(order))
 
     def _hidden(self, path: str, answer: _Answer) -> _Answer:
         """The answer without what does not show yet."""

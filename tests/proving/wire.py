@@ -1,20 +1,21 @@
-"""Whole lives of orders over real loopback sockets, with a proxy between client and exchange that breaks bytes.
+"""Whole lives of orders over real TCP: the real client, a proxy that breaks the connection byte by byte, the exchange.
 
-Each life has its own exchange, proxy, client and journal; a few go on side by side, so that one's waiting for a socket
-is the other's time. What is drawn depends on seed and number alone; how the bytes fall in time is the machine's.
+The HTTP library's limits on one answer are real and short; every longer wait is skipped on a clock that the exchange
+shares. Many lives go on side by side, for most of a life is waiting; each has its own clock, exchange and journal.
+What a life does and what breaks is drawn from its number alone; how bytes and timers fall out is the machine's affair,
+so a replay meets the same faults at the same places and may meet another order of two events that happen at once.
 """
 
-import json
+import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
-
-import anyio
-import httpx2
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
@@ -29,223 +30,285 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
-from tests.proving.claims import Claims
-from tests.proving.oracle import Oracle, believed
-from tests.proving.proxy import FAULTS, Proxy, a_proxy
-from tests.proving.skipping import SkippingClock
+from tests.proving.loopback import Loopback
+from tests.proving.oracle import Finding, Oracle, recorded
+from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
+from tests.proving.tls import network
+from tests.proving.weather import Weather
+from tests.proving.wire_clock import SkippingClock
+from tests.proving.wire_faults import CATALOGUE, Setting, place_of
+from tests.proving.wire_proxy import Proxy
 
 __all__ = ["run"]
 
-_SIDE_BY_SIDE: Final = 16
+_SIDE_BY_SIDE: Final = 24
 _ANSWER_WITHIN_S: Final = 0.15
-_LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/fills")
-_PLACES: Final = (
-    *("POST /trade/order",) * 5,
-    *("POST /trade/amend-order",) * 3,
-    *("POST /trade/cancel-order",) * 2,
-    *("GET /trade/order",) * 4,
-    "GET /public/time",
-    "GET /market/ticker",
-    *_LISTS,
+_ALL_WITHIN_S: Final = 2 * _ANSWER_WITHIN_S
+"""The client's limit on a whole request: connecting, and answering."""
+_PATIENT_S: Final = 8.0
+
+_DEEDS: Final = (
+    "commit",
+    "two commits",
+    "check",
+    "check",
+    "cancel",
+    "amend",
+    "amend",
+    "wait",
+    "restart",
+    "beside",
+    "wall clock",
 )
-_DEEDS: Final = ("commit", "commit", "check", "check", "cancel", "amend", "amend", "wait", "another desk", "down")
-_CHANGES: Final = (
-    (Decimal("0.002"), None),
-    (None, Decimal(29000)),
-    (Decimal("0.003"), Decimal("29500.1")),
-)
-_PRICES: Final = (Decimal("0.5"), Decimal("0.97"), Decimal("0.999"), Decimal("1.03"))
-_ROUNDS_AT_REST: Final = 5
+_CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
+_TYPES: Final = (OrdType.LIMIT, OrdType.LIMIT, OrdType.LIMIT, OrdType.POST_ONLY, OrdType.IOC, OrdType.FOK)
+_NOTHING_TO_ASK: Final = frozenset({"rejected", "declined", "expired"})
+
+Answered = Receipt | OrderView | None
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
     """The lives of these numbers."""
-    tally = Tally()
-    anyio.run(_run, numbers, seed, folder, tally)
+    return asyncio.run(_side_by_side(numbers, seed, folder))
+
+
+async def _side_by_side(numbers: Iterable[int], seed: int, folder: Path) -> Tally:
+    tally, left = Tally(), iter(numbers)
+
+    async def one_after_another() -> None:
+        for number in left:
+            tally.add(await _case(number, seed, folder))
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_SIDE_BY_SIDE):
+            tasks.create_task(one_after_another())
     return tally
 
 
-async def _run(numbers: range, seed: int, folder: Path, tally: Tally) -> None:
-    places = anyio.Semaphore(_SIDE_BY_SIDE)
-    async with anyio.create_task_group() as tasks:
-        for number in numbers:
-            await places.acquire()
-            tasks.start_soon(_run_one, number, seed, folder, tally, places)
-
-
-async def _run_one(number: int, seed: int, folder: Path, tally: Tally, places: anyio.Semaphore) -> None:
+async def _case(number: int, seed: int, folder: Path) -> Tally:
+    draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
+    tally, story = Tally(n=1), Story(number)
     try:
-        async with _a_life(number, seed, folder, tally) as life:
-            await life.live()
+        async with _a_life(draw, story, tally, folder / f"{number}.sqlite3") as life:
+            await life.lived()
             await life.come_to_rest()
             life.judge()
-        tally.n += 1
-    finally:
-        places.release()
+    except Exception:  # noqa: BLE001  # whatever breaks a life is told with its steps, and the others go on
+        tally.blame(story.fails("unresolved", traceback.format_exc()))
+    return tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """One of ours, on the journal that is there."""
+
+    client: OkxClient
+    desk: OrderDesk
+
+    async def ends(self) -> None:
+        self.desk.close()
+        await self.client.aclose()
 
 
 @dataclass
 class _Life:
-    """One order, or a few, from proposal to rest."""
-
     draw: random.Random
     story: Story
     tally: Tally
     clock: SkippingClock
     oracle: Oracle
-    claims: Claims
+    weather: Weather
+    others: Others
     proxy: Proxy
-    client: OkxClient
     journal: Path
-    desks: list[OrderDesk] = field(default_factory=list)
-    approvals: list[Approval] = field(default_factory=list)
+    processes: list[_Process] = field(default_factory=list)
     approved: dict[str, dict[str, str]] = field(default_factory=dict)
+    approvals: list[Approval] = field(default_factory=list)
 
     @property
     def desk(self) -> OrderDesk:
-        return self.desks[-1]
+        """Of the process that started last."""
+        return self.processes[-1].desk
 
-    def another_desk(self) -> None:
-        account = Account(Environment.PAPER, Site.GLOBAL, self.client.key_fingerprint)
-        self.desks.append(OrderDesk(account, self.client, Journal(self.journal, clock=self.clock), self.clock))
-
-    async def live(self) -> None:
-        """Propose, break, commit, and whatever comes."""
-        is_broken_before = self.draw.random() < 0.1
-        if is_broken_before:
-            self._break()
-        with suppress(OkxError, Refusal):
-            await self._approve(self._an_order())
-        if not self.approvals:
-            self.story.tell("not proposed")
+    async def lived(self) -> None:
+        """One order and what is done about it, with one to five faults on its way."""
+        breaks_early = self.draw.random() < 0.1
+        if breaks_early:
+            self._breaks()
+        if not await self._done("propose", self._approved(self._an_intent())):
             return
-        if not is_broken_before:
-            self._break()
-        if self.draw.random() < 0.2:
-            self.client.exchange_clock.forget()
-        if self.draw.random() < 0.1:
-            await self._do("down")
-        await self._do("commit")
+        if not breaks_early:
+            self._breaks()
+        if self.draw.random() < 0.3:
+            self.processes[-1].client.exchange_clock.forget()
+        await self._deed("commit")
         for _ in range(self.draw.randint(0, 4)):
-            await self._do(self.draw.choice(_DEEDS))
+            await self._deed(self.draw.choice(_DEEDS))
 
     async def come_to_rest(self) -> None:
-        """The wire is whole, time passes, and everything open is asked about."""
-        await self.proxy.heal()
-        for _ in range(_ROUNDS_AT_REST):
-            self.clock.advance(21)
-            with suppress(OkxError):
-                if not await self.desk.settle_open_ends():
-                    break
-        self.clock.stop()
-        for ticket_id, state in believed(self.journal).items() if self.journal.exists() else ():
-            if state in ("rejected", "declined", "expired"):
-                continue
-            try:
-                self._told(await self.desk.check(ticket_id), f"at rest {ticket_id}")
-            except OkxError as error:
-                self.tally.blame(self.story.fails("unresolved", f"{ticket_id} at rest: {error}"))
+        """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known.
+
+        The process that went through it settles its own open ends. Then a new one asks about everything, with the
+        patience of a real one, since a machine that stands still for a moment is no fault of the wire's.
+        """
+        self.proxy.heals()
+        self.weather.clear()
+        self.story.tell("the wire is whole")
+        for receipt in await self._settled():
+            self.blame([("unresolved", f"{receipt.ticket.id} stays {receipt.state} where it began")])
+        await self.ends()
+        self.starts(_PATIENT_S)
+        await self._settled()
+        for approval in self.approvals:
+            if self.desk.ticket(approval.ticket_id).state not in _NOTHING_TO_ASK:
+                await self._asked("at rest", partial(self.desk.check, approval.ticket_id))
+
+    async def _settled(self) -> list[Receipt]:
+        """What is open all the same."""
+        still_open: list[Receipt] = []
+        for _ in range(4):
+            await self.clock.skip(21)
+            still_open = await self.desk.settle_open_ends()
+            if not still_open:
+                break
+        return still_open
 
     def judge(self) -> None:
-        if not self.journal.exists():
-            return
-        for violation, what in (
-            *self.oracle.findings(self.approved, believed(self.journal)),
-            *self.claims.findings(),
-        ):
+        """Hold what is believed and what was told against the exchange's record."""
+        journal = recorded(self.journal) if self.journal.exists() else {}
+        states = {ticket_id: record.state for ticket_id, record in journal.items()}
+        self.blame([*self.oracle.findings(self.approved, states), *self.oracle.misread(journal)])
+
+    def blame(self, findings: Iterable[Finding]) -> None:
+        for violation, what in findings:
             self.tally.blame(self.story.fails(violation, what))
 
-    def struck(self, name: str, place: str) -> None:
-        self.tally.faults[name] += 1
-        self.story.tell(f"{name} at {place}, {self.clock.monotonic_s():.3f}")
+    def starts(self, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
+        """One more process."""
+        client = OkxClient(
+            self.proxy.address,
+            self.oracle.exchange.owner,
+            transport=network(self._refused),
+            clock=self.clock,
+            answer_within_s=answer_within_s,
+        )
+        account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
+        desk = OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock)
+        self.processes.append(_Process(client, desk))
 
-    def _break(self) -> None:
-        for _ in range(self.draw.randint(1, 5)):
-            place, name = self.draw.choice(_PLACES), self.draw.choice(tuple(FAULTS))
-            for _ in range(self.draw.choice((1, 1, 1, 2, 5))):
-                self.proxy.breaks(place, name, random.Random(self.draw.random()))  # noqa: S311  # replays
-        if self.draw.random() < 0.15:
-            seconds = self.draw.choice((3, 10))
-            self.proxy.hide_orders(seconds)
-            self.struck(f"F25 not shown for {seconds} s", "every question")
+    def _refused(self) -> None:
+        self.tally.faults["F1 refused"] += 1
+        self.story.tell("F1 refused")
 
-    async def _approve(self, intent: LimitOrder | Amendment) -> Approval:
+    async def ends(self) -> None:
+        while self.processes:
+            await self.processes.pop().ends()
+
+    # --- what is done -------------------------------------------------------------------------------------------
+
+    async def _deed(self, deed: str) -> None:
+        approval, desk = self.draw.choice(self.approvals), self.draw.choice(self.processes).desk
+        match deed:
+            case "commit":
+                await self._asked(deed, lambda: desk.commit(approval), is_fresh=False)
+            case "two commits":
+                async with asyncio.TaskGroup() as tasks:
+                    for each in (desk, self.desk):
+                        tasks.create_task(self._asked(deed, partial(each.commit, approval), is_fresh=False))
+            case "check":
+                await self._asked(deed, lambda: desk.check(approval.ticket_id))
+            case "cancel":
+                await self._asked(deed, lambda: desk.cancel(self.approvals[0].ticket_id))
+            case "amend":
+                size, price = (Decimal(each) if each else None for each in self.draw.choice(_CHANGES))
+                change = Amendment("BTC-USDT", self.approvals[0].ticket_id, size, price)
+                if await self._done("propose a change", self._approved(change)):
+                    await self._asked(deed, lambda: self.desk.commit(self.approvals[-1]))
+            case _:
+                await self._happens(deed)
+
+    async def _happens(self, deed: str) -> None:
+        match deed:
+            case "wait":
+                await self.clock.skip(seconds := self.draw.choice([1, 10, 100, 400]))
+                self.story.tell(f"{seconds} s pass")
+            case "restart":
+                await self.ends()
+                self.starts()
+                self.story.tell("a new process goes on")
+            case "beside":
+                self.starts()
+                self.story.tell("a process starts beside")
+            case _:
+                self.clock.wall_ahead_ms += self.draw.choice([-40_000, 40_000, 3_600_000])
+                self.story.tell("the wall clock is set")
+
+    async def _approved(self, intent: LimitOrder | Amendment) -> None:
         ticket = await self.desk.propose(intent, Channel.HOST)
         self.approved[ticket.id] = dict(ticket.body)
         self.approvals.append(Approval(ticket.id, ticket.digest, Channel.HOST))
         self.story.tell(f"approved {ticket.id}: {ticket.line}")
-        return self.approvals[-1]
 
-    async def _do(self, deed: str) -> None:
-        approval = self.draw.choice(self.approvals)
-        size, price = self.draw.choice(_CHANGES)
-        seconds = self.draw.choice((1, 10, 100))
+    async def _asked(self, deed: str, ask: Callable[[], Awaitable[Answered]], *, is_fresh: bool = True) -> None:
+        """Do it, and hold what it tells against what the exchange had meanwhile."""
+        before = self.oracle.states() if is_fresh else None
+
+        async def told() -> None:
+            found = await ask()
+            self.story.tell(f"{deed}: {found.state if found else None}")
+            if isinstance(found, Receipt):
+                self.blame(
+                    self.oracle.hears(found.ticket.id, found.state.value, ord_id=found.ord_id or "", before=before)
+                )
+
+        await self._done(deed, told())
+
+    async def _done(self, deed: str, doing: Awaitable[None]) -> bool:
         try:
-            match deed:
-                case "commit":
-                    self._told(await self.desk.commit(approval), f"commit {approval.ticket_id}")
-                case "check":
-                    self._told(await self.desk.check(approval.ticket_id), f"check {approval.ticket_id}")
-                case "cancel":
-                    self._told(await self.desk.cancel(self.approvals[0].ticket_id), "cancel")
-                case "amend":
-                    change = Amendment("BTC-USDT", self.approvals[0].ticket_id, size, price)
-                    approval = await self._approve(change)
-                    self._told(await self.desk.commit(approval), f"change {approval.ticket_id}")
-                case "wait":
-                    self.clock.advance(seconds)
-                    self.story.tell(f"{seconds} s pass")
-                case "another desk":
-                    self.another_desk()
-                    self.story.tell("a new process goes on")
-                case _:
-                    self.struck("F1 nobody listens", f"every place for {seconds} s")
-                    await self.proxy.go_down(seconds)
+            await doing
         except (OkxError, Refusal) as error:
             self.story.tell(f"{deed}: {type(error).__name__}: {error}")
+            return False
+        return True
 
-    def _told(self, found: Receipt | OrderView | None, what: str) -> None:
-        if isinstance(found, Receipt):
-            self.claims.told(found.ticket.id, found.state.value)
-        self.story.tell(f"{what}: {found.state if found else None}")
+    def _an_intent(self) -> LimitOrder:
+        last = self.others.last_price()
+        factor = self.draw.choice([Decimal("0.5"), Decimal("0.97"), Decimal("0.999"), Decimal("1.03")])
+        return LimitOrder(
+            "BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, round(last * factor, 1), self.draw.choice(_TYPES)
+        )
 
-    def _an_order(self) -> LimitOrder:
-        _, _, answer = self.oracle.exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})
-        price = round(Decimal(json.loads(answer)["data"][0]["last"]) * self.draw.choice(_PRICES), 1)
-        ord_type = self.draw.choice((*(OrdType.LIMIT,) * 4, OrdType.POST_ONLY, OrdType.IOC, OrdType.FOK))
-        return LimitOrder("BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, price, ord_type)
+    def _breaks(self) -> None:
+        for _ in range(self.draw.randint(1, 5)):
+            breakage = self.draw.choice(CATALOGUE)
+            place = place_of(self.draw, breakage)
+            for _ in range(self.draw.choice([1, 1, 1, 2, 5])):
+
+                def struck(name: str = breakage.name, place: str = place) -> None:
+                    self.tally.faults[name] += 1
+                    self.story.tell(f"{name} at {place}")
+
+                setting = Setting(self.draw, self.clock, self.proxy, self.weather, self.others, _ALL_WITHIN_S, struck)
+                self.proxy.breaks(place, breakage.make(setting))
 
 
 @asynccontextmanager
-async def _a_life(number: int, seed: int, folder: Path, tally: Tally) -> AsyncIterator[_Life]:
-    draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
+async def _a_life(draw: random.Random, story: Story, tally: Tally, journal: Path) -> AsyncIterator[_Life]:
     clock = SkippingClock()
-    oracle = Oracle(PaperExchange(now_us=clock.now_us, rate_limits=False))
-    story, journal = Story(number), folder / f"{number}.sqlite3"
-    lives: list[_Life] = []
-    async with (
-        a_proxy(oracle, clock, lambda name, place: lives[0].struck(name, place)) as proxy,  # noqa: PLW0108  # made below
-        _a_client(proxy.address, oracle.exchange, clock) as client,
-    ):
-        life = _Life(draw, story, tally, clock, oracle, Claims(oracle), proxy, client, journal)
-        lives.append(life)
-        life.another_desk()
-        try:
-            yield life
-        finally:
-            for desk in life.desks:
-                desk.close()
-    _remove(folder, number)
-
-
-def _a_client(address: str, exchange: PaperExchange, clock: SkippingClock) -> OkxClient:
-    """With the network transport that the client would make itself, but for the TLS that nobody uses here."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=15.0)
-    network = httpx2.AsyncHTTPTransport(verify=False, trust_env=False, limits=limits)  # plain HTTP
-    return OkxClient(address, exchange.owner, transport=network, clock=clock, answer_within_s=_ANSWER_WITHIN_S)
-
-
-def _remove(folder: Path, number: int) -> None:
-    for file in folder.glob(f"{number}.sqlite3*"):
-        file.unlink()
+    oracle = Oracle(PaperExchange(now_us=clock.exchange_us, rate_limits=False))
+    weather, others = Weather(oracle, clock), Others(oracle.exchange, clock.exchange_us)
+    exchange = Loopback(weather.handle)
+    await exchange.open()
+    proxy = Proxy(exchange.port)
+    proxy.up()
+    life = _Life(draw, story, tally, clock, oracle, weather, others, proxy, journal)
+    life.starts()
+    try:
+        yield life
+    finally:
+        await life.ends()
+        await proxy.close()
+        exchange.close()
+        for file in journal.parent.glob(f"{journal.name}*"):
+            file.unlink()

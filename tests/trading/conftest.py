@@ -41,7 +41,7 @@ def journal_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def desk(client: OkxClient, journal_path: Path, clock: VirtualClock) -> OrderDesk:
-    return a_desk(client, Journal(journal_path, lock_wait_s=0.05), clock)
+    return a_desk(client, Journal(journal_path, clock=clock, lock_wait_s=0.05), clock)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,23 @@ from okx_mcp.trading.orders import Amendment, OrderState, Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import READ, a_desk, approved, buy_at_once
-from tests.wire import Deliver, Fault, Wire, code, cut, foreign_row, hang, html, no_rows, refused, row_code, truncated
+from tests.wire import (
+    Deliver,
+    Fault,
+    Wire,
+    changed,
+    code,
+    cut,
+    foreign_row,
+    hang,
+    html,
+    no_rows,
+    preceded,
+    refused,
+    row_code,
+    rows,
+    truncated,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +52,16 @@ def filled_in_part(exchange: PaperExchange, filled: Decimal) -> None:
     with exchange.store.transaction() as ledger:
         (order,) = ledger.open.values()
         ledger.put_order(replace(order, acc_fill_sz=filled, state="partially_filled"))
+
+
+def then_reads_are(wire: Wire, broken: Fault, *, after: Fault) -> None:
+    """The change meets the one fault, and every question for the order after it the other."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        wire.breaks(READ, broken, times=1000)
+        return await after(request, deliver)
+
+    wire.breaks(AMEND, fault)
 
 
 def to_price(receipt: Receipt, price: str = "31000") -> Amendment:
@@ -61,7 +87,13 @@ async def test_a_ticket_for_a_change_shows_what_was_and_what_would_be(desk: Orde
     assert ticket.line == (
         f"PAPER: change order {order.ord_id} to buy 0.001 BTC at 31000 USDT = 31 USDT (BTC-USDT, was 0.001 at 30000)"
     )
-    assert ticket.body == {"instId": "BTC-USDT", "ordId": order.ord_id, "newPx": "31000", "reqId": ticket.id}
+    assert ticket.body == {
+        "instId": "BTC-USDT",
+        "ordId": order.ord_id,
+        "newSz": "0.001",
+        "newPx": "31000",
+        "reqId": ticket.id,
+    }
 
 
 async def test_a_change_committed_again_is_not_sent_again(desk: OrderDesk, exchange: PaperExchange) -> None:
@@ -100,9 +132,9 @@ async def test_an_order_that_does_not_rest_cannot_be_changed(desk: OrderDesk, cl
 async def test_two_changes_of_one_order_are_not_under_way_at_once(desk: OrderDesk, wire: Wire) -> None:
     order = await resting(desk)
     one, other = await approved(desk, to_price(order)), await approved(desk, to_price(order, "32000"))
-    wire.breaks(AMEND, cut(acted=True))
-    wire.breaks(READ, cut(acted=True), times=200)
+    then_reads_are(wire, cut(acted=True), after=cut(acted=True))
     unknown = await desk.commit(one)
+    wire.heals()
 
     assert unknown.state is OrderState.UNKNOWN
     with pytest.raises(UnsettledOrder, match=one.ticket_id):
@@ -231,3 +263,63 @@ async def test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another
 
     assert checked is not None
     assert checked.state is OrderState.NOT_SENT
+
+
+def acknowledged(envelope: dict[str, str] | None = None) -> Fault:
+    """OKX says that it will try, and does not."""
+    return rows("0", lambda body: [{"ordId": body["ordId"], "reqId": body["reqId"], "sCode": "0", **(envelope or {})}])
+
+
+async def test_an_acknowledgement_of_another_change_is_not_one_of_ours(desk: OrderDesk, wire: Wire) -> None:
+    approval = await approved(desk, to_price(await resting(desk)))
+    wire.breaks(AMEND, acknowledged({"reqId": "another"}))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NO_EFFECT
+
+
+@pytest.mark.parametrize("shows", [{"px": "31000"}, {"sz": "0.002"}], ids=str)
+async def test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done(
+    desk: OrderDesk, wire: Wire, shows: dict[str, str]
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, replace(to_price(order), size=Decimal("0.002")))
+    then_reads_are(wire, changed(lambda envelope: envelope["data"][0].update(shows)), after=acknowledged())
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.OVERTAKEN
+
+
+async def test_an_order_that_was_filled_before_its_change_was_not_changed(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.0004")))
+    filled = {"state": "filled", "accFillSz": "0.001"}
+    then_reads_are(wire, changed(lambda envelope: envelope["data"][0].update(filled)), after=cut(acted=False))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NO_EFFECT
+
+
+async def test_a_new_size_that_is_filled_already_is_refused_before_anybody_is_asked(
+    desk: OrderDesk, exchange: PaperExchange
+) -> None:
+    order = await resting(desk)
+    filled_in_part(exchange, Decimal("0.0006"))
+
+    with pytest.raises(Misfit, match="filled already"):
+        await desk.propose(Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.0006")), Channel.HOST)
+
+
+async def test_an_accepted_change_that_is_not_carried_out_yet_holds_back_the_next(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+    one, other = await approved(desk, to_price(order)), await approved(desk, to_price(order, "32000"))
+    then_reads_are(wire, cut(acted=False), after=preceded(lambda _: None))
+    accepted = await desk.commit(one)
+    wire.heals()
+
+    assert accepted.state is OrderState.ACCEPTED
+    with pytest.raises(UnsettledOrder, match=one.ticket_id):
+        await desk.commit(other)

@@ -1,20 +1,36 @@
 """Taking an order back needs nothing but the exchange, and what is said of it is what happened."""
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import Throttled, Unknown
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, Receipt
+from okx_mcp.trading.orders import Amendment, OrderState, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import CANCEL, READ, a_desk, approved, buy_at_once, locked
-from tests.wire import Fault, Wire, cut, foreign_row, held, interrupted, not_found, refused, server_error, throttled
+from tests.wire import (
+    Deliver,
+    Fault,
+    Wire,
+    changed,
+    cut,
+    foreign_row,
+    interrupted,
+    not_found,
+    refused,
+    server_error,
+    throttled,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +178,38 @@ async def test_an_accepted_cancel_is_not_lost_when_the_order_cannot_be_read_afte
         await desk.cancel(receipt.ticket.id)
 
 
+def late_cancels_row() -> Fault:
+    """In place of the order comes what a cancel of it is answered with: its names, and no word of how it stands."""
+
+    def reduce(envelope: dict[str, Any]) -> None:
+        envelope["data"] = [
+            {"clOrdId": row["clOrdId"], "ordId": row["ordId"], "sCode": "0", "sMsg": "", "ts": row["uTime"]}
+            for row in envelope["data"]
+        ]
+
+    return changed(reduce)
+
+
+async def test_a_row_without_a_state_is_not_taken_for_the_order_that_was_cancelled(desk: OrderDesk, wire: Wire) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(READ, late_cancels_row(), times=1000)
+
+    with pytest.raises(Unknown, match="accepted the cancel"):
+        await desk.cancel(receipt.ticket.id)
+
+    assert desk.ticket(receipt.ticket.id).state is OrderState.LIVE
+
+
+async def test_a_row_without_a_state_is_not_taken_for_an_order_that_is_asked_for(desk: OrderDesk, wire: Wire) -> None:
+    receipt = await desk.commit(await approved(desk))
+    ord_id = receipt.ord_id or ""
+    wire.breaks(READ, late_cancels_row(), times=1000)
+
+    for asked in (desk.check(ord_id), desk.propose(Amendment("BTC-USDT", ord_id, price=Decimal(29000)), Channel.HOST)):
+        with pytest.raises(Unknown, match="about another order"):
+            await asked
+
+
 async def test_a_cancel_that_failed_is_what_is_reported_when_nothing_can_be_read_either(
     desk: OrderDesk, wire: Wire
 ) -> None:
@@ -190,14 +238,16 @@ async def test_an_order_that_is_cancelled_elsewhere_while_we_look_stays_cancelle
     desk: OrderDesk, client: OkxClient, wire: Wire, journal_path: Path, clock: VirtualClock
 ) -> None:
     receipt = await desk.commit(await approved(desk))
-    other, read = a_desk(client, Journal(journal_path), clock), anyio.Event()
-    wire.breaks(READ, held(read))
+    other = a_desk(client, Journal(journal_path), clock)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.check, receipt.ticket.id)
-        await anyio.wait_all_tasks_blocked()
+    async def cancelled_meanwhile(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
         await other.cancel(receipt.ticket.id)
-        read.set()
+        return response
+
+    wire.breaks(READ, cancelled_meanwhile)
+
+    await desk.check(receipt.ticket.id)
 
     assert desk.ticket(receipt.ticket.id).state is OrderState.CANCELED
 

@@ -462,6 +462,19 @@ async def test_orders_of_others_are_reported_and_never_adopted(desk: OrderDesk, 
     assert await desk.check("nobodyknowsthis", "BTC-USDT") is None
 
 
+async def test_open_orders_of_others_are_told_apart_from_our_own(desk: OrderDesk, client: OkxClient) -> None:
+    await desk.commit(await approved(desk))
+    unsent = await approved(desk)
+    theirs = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit", "sz": "0.001", "px": "30000"}
+    named = {"theirs1", unsent.ticket_id}
+    for name in named:
+        await client.place_order({**theirs, "clOrdId": name})
+
+    others = await desk.others()
+
+    assert {view.cl_ord_id for view in others} == named
+
+
 async def test_an_order_that_cannot_be_read_again_is_not_reported_from_memory(desk: OrderDesk, wire: Wire) -> None:
     receipt = await desk.commit(await approved(desk))
     wire.breaks(READ, cut(acted=False), times=1000)

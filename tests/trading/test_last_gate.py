@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import Unknown
 from okx_mcp.okx.models import OrderAck
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
@@ -19,15 +21,17 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import OrderState
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
-from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved
-from tests.wire import Deliver, Wire, cut, foreign_row, interrupted, no_rows, not_found
+from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved, buy_at_once
+from tests.wire import Deliver, Wire, changed, cut, foreign_row, held, interrupted, no_rows, not_found
 
 pytestmark = pytest.mark.anyio
 
 NOW_MS: Final = 1_000_001
 MARGIN_MS: Final = 10_000
 CLOCK: Final = "GET /public/time"
-LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive")
+PENDING: Final = "GET /trade/orders-pending"
+LISTS: Final = (PENDING, "GET /trade/orders-history", "GET /trade/orders-history-archive")
+FILLS: Final = ("GET /trade/fills", "GET /trade/fills-history")
 
 
 # --- written down, compared, sent -------------------------------------------------------------------------------------
@@ -109,10 +113,16 @@ Past = Callable[[], int]
 async def lost(desk: OrderDesk, wire: Wire) -> Approval:
     """An approval whose order arrives, is not answered, and is in none of the lists."""
     approval = await approved(desk)
+    lose(wire)
+    return approval
+
+
+def lose(wire: Wire, *, but: str | None = None) -> None:
+    """The next order arrives, is not answered, and is in none of the lists `but` this one."""
     wire.breaks(PLACE, cut(acted=True))
     for place in LISTS:
-        wire.breaks(place, no_rows(acted=True), times=1000)
-    return approval
+        if place != but:
+            wire.breaks(place, no_rows(acted=True), times=1000)
 
 
 @pytest.fixture
@@ -135,38 +145,100 @@ def denied_until(past: Past, moment_ms: int) -> Callable[[httpx2.Request, Delive
     return fault
 
 
-async def test_one_denial_is_not_enough(desk: OrderDesk, wire: Wire, lost: Approval, past: Past) -> None:
-    after: list[int] = []
+def rounds(wire: Wire) -> int:
+    """How many rounds there were in which the exchange's lists were asked: those whose denials count."""
+    return wire.tried[PENDING]
 
-    async def denied_once_after(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        if past() > MARGIN_MS:
-            after.append(past())
-        return await (not_found()(request, deliver) if len(after) <= 1 else deliver())
 
-    wire.breaks(READ, denied_once_after, times=1000)
+async def test_one_denial_is_not_enough(desk: OrderDesk, wire: Wire, lost: Approval) -> None:
+    async def denied_in_one_round(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        return await (deliver() if rounds(wire) else not_found()(request, deliver))
+
+    wire.breaks(READ, denied_in_one_round, times=1000)
 
     receipt = await desk.commit(lost)
 
-    assert len(after) == 2
+    assert rounds(wire) == 1
     assert receipt.state is OrderState.LIVE
 
 
 async def test_denials_before_and_after_a_question_that_failed_are_not_two(
-    desk: OrderDesk, wire: Wire, lost: Approval, past: Past
+    desk: OrderDesk, wire: Wire, lost: Approval
 ) -> None:
-    answers = [not_found(), foreign_row(), not_found()]
+    after_the_first = [foreign_row(), not_found()]
 
     async def denied_around_a_failure(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        if past() <= MARGIN_MS:
+        if not rounds(wire):
             return await not_found()(request, deliver)
-        return await (answers.pop(0)(request, deliver) if answers else deliver())
+        return await (after_the_first.pop(0)(request, deliver) if after_the_first else deliver())
 
     wire.breaks(READ, denied_around_a_failure, times=1000)
 
     receipt = await desk.commit(lost)
 
-    assert answers == []
+    assert rounds(wire) == 2
     assert receipt.state is OrderState.LIVE
+
+
+async def test_denials_before_and_after_a_round_that_did_not_deny_are_not_two(
+    desk: OrderDesk, client: OkxClient, wire: Wire
+) -> None:
+    approval = await approved(desk, await buy_at_once(client))
+    lose(wire)
+
+    async def denied_in_three_rounds(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        return await (deliver() if rounds(wire) == 3 else not_found()(request, deliver))
+
+    async def shown_in_the_second(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        return await (deliver() if rounds(wire) == 2 else no_rows(acted=False)(request, deliver))
+
+    wire.breaks(READ, denied_in_three_rounds, times=1000)
+    for place in FILLS:
+        wire.breaks(place, shown_in_the_second, times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert rounds(wire) == 3
+    assert receipt.state is OrderState.FILLED
+
+
+@pytest.mark.parametrize("shows", LISTS)
+async def test_each_list_alone_shows_an_order_that_is_denied(
+    desk: OrderDesk, client: OkxClient, wire: Wire, shows: str
+) -> None:
+    approval = await approved(desk, None if shows == PENDING else await buy_at_once(client))
+    lose(wire, but=shows)
+    wire.breaks(READ, not_found(), times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is (OrderState.LIVE if shows == PENDING else OrderState.FILLED)
+
+
+@pytest.mark.parametrize("shows", FILLS)
+async def test_each_record_of_fills_alone_keeps_a_denied_order_from_being_without_effect(
+    desk: OrderDesk, client: OkxClient, wire: Wire, shows: str
+) -> None:
+    approval = await approved(desk, await buy_at_once(client))
+    lose(wire)
+    wire.breaks(READ, not_found(), times=1000)
+    for place in set(FILLS) - {shows}:
+        wire.breaks(place, no_rows(acted=True), times=1000)
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("row", [{"state": ""}, {"instId": "ETH-USDT"}, {"side": "sell"}], ids=str)
+async def test_a_row_that_is_not_the_orders_own_settles_nothing(
+    desk: OrderDesk, wire: Wire, lost: Approval, row: dict[str, str]
+) -> None:
+    wire.breaks(READ, changed(lambda envelope: envelope["data"][0].update(row)), times=1000)
+
+    receipt = await desk.commit(lost)
+
+    assert receipt.state is OrderState.UNKNOWN
 
 
 async def test_no_denial_counts_before_the_margin_is_past(
@@ -186,11 +258,75 @@ async def test_no_denial_counts_before_the_clocks_uncertainty_is_past(
         await clock.sleep(5)
         return await deliver()
 
+    async def denied(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        if wire.tried[READ] == 1:
+            await clock.sleep(0.4)  # so that two rounds fit between the margin's end and the uncertainty's
+        return await denied_until(past, MARGIN_MS)(request, deliver)
+
     client.exchange_clock.forget()
     wire.breaks(CLOCK, slow)
-    wire.breaks(READ, denied_until(past, MARGIN_MS), times=1000)
+    wire.breaks(READ, denied, times=1000)
 
     receipt = await desk.commit(lost)
 
     assert (client.exchange_clock.uncertainty_ms or 0) > 2_000
     assert receipt.state is OrderState.LIVE
+
+
+async def test_an_order_that_was_live_and_is_denied_is_not_told_from_memory(desk: OrderDesk, wire: Wire) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(READ, not_found(), times=1000)
+    wire.breaks(PENDING, no_rows(acted=False), times=1000)
+
+    with pytest.raises(Unknown, match="last seen live"):
+        await desk.check(receipt.ticket.id)
+
+
+# --- who asks ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_is_under_way_is_not_asked_for_by_somebody_else(desk: OrderDesk, wire: Wire) -> None:
+    approval, answered = await approved(desk), anyio.Event()
+    wire.breaks(PLACE, held(answered))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.commit, approval)
+        await anyio.wait_all_tasks_blocked()
+        left_open = await desk.settle_open_ends()
+        asked = wire.tried[READ]
+        answered.set()
+
+    assert (left_open, asked) == ([], 0)
+
+
+async def test_what_a_dead_process_sent_and_nobody_can_be_asked_about_is_unknown(
+    desk: OrderDesk, client: OkxClient, wire: Wire, journal_path: Path
+) -> None:
+    approval, now_ms = await approved(desk), client.exchange_clock.now_ms()
+    with closing(Journal(journal_path)) as of_the_dead:
+        begun = await of_the_dead.begin(approval, desk.account, now_ms)
+        await of_the_dead.sending(begun.receipt, now_ms + 5_000, now_ms)
+    wire.breaks(READ, cut(acted=False), times=1000)
+
+    await desk.settle_open_ends()
+
+    assert desk.ticket(approval.ticket_id).state is OrderState.UNKNOWN
+
+
+async def test_what_a_commit_leaves_open_is_asked_for_until_it_is_known(
+    desk: OrderDesk, wire: Wire, clock: VirtualClock
+) -> None:
+    approval = await approved(desk)
+    wire.breaks(PLACE, cut(acted=True))
+    wire.breaks(READ, cut(acted=False), times=1000)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.keep_settling)
+        await clock.sleep(1)
+        left_open = await desk.commit(approval)
+        wire.heals()
+        await clock.sleep(120)
+        tasks.cancel_scope.cancel()
+
+    assert left_open.state is OrderState.UNKNOWN
+    assert desk.ticket(approval.ticket_id).state is OrderState.LIVE

@@ -195,3 +195,12 @@ async def test_live_money_is_not_even_proposed_where_no_person_can_be_asked(
 
     with pytest.raises(NotApproved):
         await desk.propose(buy(), Channel.HOST)
+
+
+async def test_live_orders_are_not_proposed_for_a_cards_word(
+    client: OkxClient, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = a_desk(client, Journal(journal_path), clock, Environment.LIVE)
+
+    with pytest.raises(NotApproved, match="Live orders are approved by a person"):
+        await desk.propose(buy(), Channel.HOST)

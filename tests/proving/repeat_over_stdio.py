@@ -1,14 +1,12 @@
-"""Commits and answers of a person delivered one to five times to real servers over stdio, in both eras of the protocol.
+"""Commits, and answers of a person, delivered repeatedly to real servers over stdio.
 
-Under the same and under new request ids, side by side and in turn, to the server that was started again on the same
-journal, and to a second one beside the first. One order each, and every delivery is told the same. What `repeat` does
-in memory with the client's own confirmation, this does with processes, and with the answer to the server's question.
+Also to the server that was started again on the same journal, and to a second one beside the first.
 """
 
 import asyncio
 import random
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +15,9 @@ from typing import Final
 from tests.proving.commits import CLIENTS, Commit, ends, proposed, served
 from tests.proving.oracle import Finding
 from tests.proving.session import Era, Message, PipedSession, Way
-from tests.proving.stand import RESTS, Stand, a_stand
+from tests.proving.stand import NOTHING_SENT, RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
-from tests.proving.tcp_proxy import Passage, Proxy
+from tests.proving.wire_proxy import Passage, Proxy
 from tests.proving.zygote import Zygote
 
 __all__ = ["run"]
@@ -32,7 +30,7 @@ _UNDER_WAY: Final = frozenset({"intent", "sent", "accepted"})
 _SAME_ALWAYS: Final = ("ticket_id", "order", "environment", "approved_by")
 
 
-def run(numbers: range, seed: int, folder: Path) -> Tally:
+def run(numbers: Sequence[int], seed: int, folder: Path) -> Tally:
     """The commits of these numbers."""
     return asyncio.run(_side_by_side(numbers, seed, folder))
 
@@ -78,6 +76,8 @@ class _Case:
     proxy: Proxy
     zygote: Zygote
     told: list[Message] = field(default_factory=list)
+    is_reached: bool = False
+    """Whether a delivery came to the server that proposed the ticket."""
 
     async def lived(self) -> None:
         """One ticket, its commit as often as it comes, and what the last server says of it."""
@@ -96,7 +96,7 @@ class _Case:
             for each in sessions:
                 await ends(each, self.stand, _ENDS_WITHIN_S)
             sessions = [await self._served(era, way)]
-            self._notes("started again")
+            self._notes("started again" if self.is_reached else "first delivered after a restart")
             await self._delivered_again(sessions[0], commit)
         checked = self.stand.heard("check", await sessions[0].call("check_order", {"order_id": commit.ticket_id}))
         for each in sessions:
@@ -105,35 +105,55 @@ class _Case:
             self.stand.blame([("unresolved", "the order could not be checked in the end")])
         else:
             self.stand.blame(_differing(self.told, checked))
+        self.stand.blame(self._orders_apart(commit.ticket_id))
 
     async def _delivered(self, sessions: list[PipedSession], commit: Commit, times: int) -> None:
         """As often as it comes; a question is answered once for all by what the call about it returns."""
         is_parallel, same_id = self.draw.random() < 0.6, self.draw.random() < 0.5
         self._notes("side by side" if is_parallel else "in turn", "one id" if same_id else "new ids")
-        under_way: list[tuple[PipedSession, int]] = []
+        under_way: list[tuple[PipedSession, int, bool]] = []
         for _ in range(times):
             session = self.draw.choice(sessions)
+            may_be_refused = session is not sessions[0] and (is_parallel or not self.is_reached)
+            self.is_reached = self.is_reached or session is sessions[0]
             number = await commit.is_delivered(session, commit.number if same_id else session.next_number())
             if commit.question is not None and under_way:
                 continue
-            under_way.append((session, number))
+            under_way.append((session, number, may_be_refused))
             if not is_parallel:
-                await self._hears(session, number, commit)
+                await self._hears(*under_way[-1])
         if is_parallel:
-            for session, number in under_way:
-                await self._hears(session, number, commit)
+            for delivery in under_way:
+                await self._hears(*delivery)
 
     async def _delivered_again(self, session: PipedSession, commit: Commit) -> None:
         """To a server that did not propose it. It knows nothing of another's question, and cannot open its seal."""
         number = await commit.is_delivered(session, session.next_number())
-        if commit.question is None:
-            await self._hears(session, number, commit)
+        if commit.question is not None:
+            return
+        if session.way == "asked":
+            answer = await session.answer(number)
+            if answer is None or "error" not in answer:
+                self.stand.blame([("misreported", f"another server's seal was answered with {answer}")])
+            return
+        await self._hears(session, number, not self.is_reached)
 
-    async def _hears(self, session: PipedSession, number: int, commit: Commit) -> None:
+    async def _hears(self, session: PipedSession, number: int, may_be_refused: bool) -> None:  # unpacked
+        """A refusal is right only from a server that did not propose the ticket and cannot know that it was used."""
         answer = await session.answer(number)
-        report = self.stand.heard(f"answer {number}", answer and answer.get("result"), commit.ticket_id)
+        report = self.stand.heard(f"answer {number}", answer and answer.get("result"))
         if report is not None:
             self.told.append(report)
+        elif not (may_be_refused and NOTHING_SENT in str(answer)):
+            self.stand.blame([("misreported", f"delivery {number} was answered with {answer}")])
+
+    def _orders_apart(self, ticket_id: str) -> Iterable[Finding]:
+        """One order if a delivery reached the server that proposed it, else none."""
+        orders = sum(arrival.named == ticket_id and arrival.done for arrival in self.stand.oracle.arrivals)
+        if orders > self.is_reached:
+            yield "doubled", f"{orders} orders, and {int(self.is_reached)} should be"
+        if orders < self.is_reached:
+            yield "lost", "it was confirmed where it was proposed, and there is no order"
 
     async def _served(self, era: Era, way: Way) -> PipedSession:
         return await served(self.zygote, self.stand, self.proxy.address, era, way)

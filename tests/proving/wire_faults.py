@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.proving.loopback import HEAD_END, head_of
-from tests.proving.tcp_clock import SkippingClock
-from tests.proving.tcp_proxy import Fault, Passage, Proxy
+from tests.proving.others import Others
+from tests.proving.weather import Weather
+from tests.proving.wire_clock import SkippingClock
+from tests.proving.wire_proxy import Fault, Passage, Proxy
 
 __all__ = ["CATALOGUE", "Breakage", "Setting", "place_of"]
 
@@ -33,7 +35,13 @@ _ANYWHERE: Final = (
 )
 _OFTEN: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, AMEND)
 
+_CHANGES: Final = (AMEND, CANCEL)
+_PRIVATE: Final = tuple(place for place in _ANYWHERE if "/trade/" in place)
+
 _PIECES: Final = 8
+_LATEST_S: Final = 12.0
+_A_MOMENT_S: Final = 0.003
+_SKEW_MS: Final = 40_000
 _HTML: Final = b"<html><body>One moment please</body></html>"
 
 
@@ -44,6 +52,8 @@ class Setting:
     draw: random.Random
     clock: SkippingClock
     proxy: Proxy
+    weather: Weather
+    others: Others
     too_long_s: float
     struck: Callable[[], None]
 
@@ -114,6 +124,33 @@ def _cut_in(part: str, *, reset: bool) -> Callable[[Setting], Fault]:
     return make
 
 
+def _cut_unmarked(setting: Setting) -> Fault:
+    """An answer without its length is over when the connection is; half of it looks whole."""
+    share = setting.draw.random()
+
+    async def fault(passage: Passage) -> None:
+        head, _, body = (await passage.deliver()).partition(HEAD_END)
+        lines = [line for line in head.split(b"\r\n") if not line.startswith(b"content-length")]
+        await passage.answer(b"\r\n".join([*lines, b"connection: close"]) + HEAD_END + body[: int(len(body) * share)])
+        passage.close()
+        setting.struck()
+
+    return fault
+
+
+def _cut_in_chunk(setting: Setting) -> Fault:
+    """The answer comes in chunks, and stops in the first."""
+
+    async def fault(passage: Passage) -> None:
+        body = (await passage.deliver()).partition(HEAD_END)[2]
+        head = b"HTTP/1.1 200 Answer\r\ncontent-type: application/json\r\ntransfer-encoding: chunked" + HEAD_END
+        await passage.answer(head + f"{len(body):x}\r\n".encode() + body[: len(body) // 2])
+        passage.close()
+        setting.struck()
+
+    return fault
+
+
 def _closed_after_answer(setting: Setting) -> Fault:
     """The answer is whole, and its connection, which HTTP keeps open, is ended without a word."""
 
@@ -158,7 +195,8 @@ def _hangs(*, acted: bool) -> Callable[[Setting], Fault]:
 
 
 def _late(setting: Setting) -> Fault:
-    """The client gives up; its request reaches the exchange afterwards, about when it expires or at any other time."""
+    """The client gives up, or is reset; its request arrives afterwards, about when it expires or at any other time."""
+    is_reset = setting.draw.random() < 0.3
     delay_s = setting.draw.choice([0.3, 2.0, 4.0, 6.0, 12.0])
     before_expiry_s = setting.draw.choice([None, None, 0.05, 0.002, -0.05])
 
@@ -168,8 +206,12 @@ def _late(setting: Setting) -> Fault:
         seconds = delay_s
         if expires_ms is not None and before_expiry_s is not None:
             seconds = int(expires_ms) / 1000 - setting.clock.exchange_us() / 1_000_000 - before_expiry_s
+            seconds = min(seconds, _LATEST_S)  # no network holds a request for as long as a clock may be set back
         setting.clock.later(seconds, passage.deliver_late)
         setting.struck()
+        if is_reset:
+            passage.reset()
+            return
         await passage.until_the_client_hangs_up()
 
     return fault
@@ -254,22 +296,94 @@ def _changed(change: Callable[[dict[str, Any]], None]) -> Callable[[Setting], Fa
     return make
 
 
-def _twice(*, later: bool) -> Callable[[Setting], Fault]:
-    """The answer comes again, right behind itself or ahead of the answer to the connection's next request."""
+_AGAIN: Final = ("at once", "a moment later", "with the next")
+_THROTTLED: Final = json.dumps({"code": "50011", "msg": "said the wire", "data": []}).encode()
+
+
+def _twice(when: str, *, refused: bool = False) -> Callable[[Setting], Fault]:
+    """The answer, or a refusal, comes again: right behind itself, a moment later, or ahead of the connection's next."""
 
     def make(setting: Setting) -> Fault:
         async def fault(passage: Passage) -> None:
-            answer = await passage.deliver()
-            if later:
+            if refused:
+                await passage.read()
+            answer = _an_answer(429, _THROTTLED) if refused else await passage.deliver()
+            if when == "with the next":
                 passage.held.append((answer, setting.struck))
                 await passage.answer(answer)
-            else:
+                return
+            setting.struck()
+            if when == "at once":
                 await passage.answer(answer + answer)
-                setting.struck()
+                return
+            await passage.answer(answer)
+            await asyncio.sleep(_A_MOMENT_S)
+            await passage.answer(answer)
 
         return fault
 
     return make
+
+
+def _stale(setting: Setting) -> Fault:
+    """The exchange's last answer to another question, in place of this one's."""
+
+    async def fault(passage: Passage) -> None:
+        stale = setting.weather.answer_before(passage.place)
+        await passage.deliver()
+        await passage.answer(_an_answer(200, stale))
+        setting.struck()
+
+    return fault
+
+
+# --- the exchange -------------------------------------------------------------------------------------------------
+
+
+def _preceded(happening: Callable[[Setting, bytes], None]) -> Callable[[Setting], Fault]:
+    """Something happens just before the request arrives, and its answer comes as it should."""
+
+    def make(setting: Setting) -> Fault:
+        async def fault(passage: Passage) -> None:
+            happening(setting, (await passage.read()).partition(HEAD_END)[2])
+            setting.struck()
+            await passage.passes()
+
+        return fault
+
+    return make
+
+
+def _row_refused(envelope_code: str, s_code: str) -> Callable[[Setting], Fault]:
+    """The exchange does nothing, and says so in the order's own row."""
+
+    def make(setting: Setting) -> Fault:
+        async def fault(passage: Passage) -> None:
+            body = json.loads((await passage.read()).partition(HEAD_END)[2])
+            names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId")}
+            said = {"code": envelope_code, "msg": "", "data": [names | {"sCode": s_code, "sMsg": "no"}]}
+            await passage.answer(_an_answer(200, json.dumps(said).encode()))
+            setting.struck()
+
+        return fault
+
+    return make
+
+
+def _hides(seconds: float) -> Callable[[Setting], Fault]:
+    return _preceded(lambda setting, _: setting.weather.hide(seconds))
+
+
+def _refuses_key(number: str) -> Callable[[Setting], Fault]:
+    return _preceded(lambda setting, _: setting.weather.refuse_key(number))
+
+
+def _exchange_clock_jumps(setting: Setting, _: bytes) -> None:
+    setting.clock.exchange_ahead_ms += setting.draw.choice([-_SKEW_MS, _SKEW_MS])
+
+
+def _wall_clock_jumps(setting: Setting, _: bytes) -> None:
+    setting.clock.wall_ahead_ms += setting.draw.choice([-_SKEW_MS, _SKEW_MS])
 
 
 def _an_answer(status: int, body: bytes, headers: str = "") -> bytes:
@@ -300,6 +414,8 @@ CATALOGUE: Final = (
     Breakage("F11 truncated JSON", _truncated),
     Breakage("F11 body cut by a reset", _cut_in("body", reset=True)),
     Breakage("F11 body cut by an end", _cut_in("body", reset=False)),
+    Breakage("F11 body cut, no length", _cut_unmarked),
+    Breakage("F11 cut in a chunk", _cut_in_chunk),
     Breakage("F12 head cut by a reset", _cut_in("head", reset=True)),
     Breakage("F12 head cut by an end", _cut_in("head", reset=False)),
     Breakage("F13 drip, in time", _drips(too_slow=False)),
@@ -310,10 +426,27 @@ CATALOGUE: Final = (
     Breakage("no HTTP at all", _no_http),
     *_both("F21 50004", _code, number="50004"),
     *_both("F21 50026", _code, number="50026", status=500),
+    *_both("F21 51054", _code, number="51054"),
+    *_both("F17 no rows", _code, number="0"),
+    Breakage("F18 row refused under code 0", _row_refused("0", "51008"), (PLACE,)),
+    Breakage("F19 row refused under code 1", _row_refused("1", "51008"), (PLACE,)),
+    Breakage("F19 code 1, no row", _code("1", acted=False)),
+    Breakage("F19 code 2, no row", _code("2", acted=True), _AT_WRITES),
     Breakage("F22 throttled", _code("50011", acted=False, status=429)),
+    Breakage("F23 51016", _row_refused("0", "51016"), (PLACE,)),
+    Breakage("F23 51016, acted", _changed(lambda row: row.update(sCode="51016", ordId="")), (PLACE,)),
     Breakage("F20 another order's row", _changed(lambda row: row.update(clOrdId="x", ordId="9" * 18)), _AT_ROWS),
-    Breakage("F24 answered twice", _twice(later=False)),
-    Breakage("F24 answered again with the next", _twice(later=True)),
+    Breakage("F20 another change's row", _changed(lambda row: row.update(reqId="x")), (AMEND,)),
+    *(Breakage(f"F24 answered again {when}", _twice(when)) for when in _AGAIN),
+    *(Breakage(f"F24 refused again {when}", _twice(when, refused=True)) for when in _AGAIN),
+    Breakage("F24 the answer before it once more", _stale),
     Breakage("F25 not found", _code("51603", acted=False), (READ,)),
+    Breakage("F25 shown after 3 s", _hides(3), (PLACE, AMEND)),
+    Breakage("F25 shown after 10 s", _hides(10), (PLACE, AMEND)),
+    Breakage("F26 the exchange's clock jumps 40 s", _preceded(_exchange_clock_jumps)),
+    Breakage("F26 this machine's clock jumps 40 s", _preceded(_wall_clock_jumps)),
+    Breakage("F27 filled just before", _preceded(lambda setting, body: setting.others.fill(body)), _CHANGES),
+    Breakage("F27 cancelled just before", _preceded(lambda setting, body: setting.others.cancel(body)), _CHANGES),
+    Breakage("F28 50101 from here on", _refuses_key("50101"), _PRIVATE),
     Breakage("F28 50102", _code("50102", acted=False, status=401), _AT_ROWS),
 )

@@ -24,10 +24,14 @@ Action = Callable[[], Awaitable[None]]
 
 
 class SkippingClock:
-    """An `okx_mcp.okx.clock.Clock`. `wall_ahead_ms` is how far this machine's wall clock is from the exchange's."""
+    """An `okx_mcp.okx.clock.Clock`.
 
-    def __init__(self, wall_ahead_ms: int = 0) -> None:
-        self.wall_ahead_ms = wall_ahead_ms
+    `wall_ahead_ms` and `exchange_ahead_ms` are how far this machine's wall clock and the exchange's are set ahead.
+    """
+
+    def __init__(self) -> None:
+        self.wall_ahead_ms = 0
+        self.exchange_ahead_ms = 0
         self._zero_s = time.monotonic() - _START_S
         self._due: list[tuple[float, int, Action]] = []
         self._numbers = itertools.count()
@@ -40,7 +44,7 @@ class SkippingClock:
 
     def exchange_us(self) -> int:
         """The exchange's own time, which no setting of this machine's wall clock moves."""
-        return round(self._unix_ms() * 1000)
+        return (self._unix_ms() + self.exchange_ahead_ms) * 1000
 
     async def sleep(self, seconds: float) -> None:
         if seconds < _TOO_SHORT_TO_SKIP_S:

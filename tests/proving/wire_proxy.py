@@ -33,7 +33,7 @@ class Proxy:
     """
 
     def __init__(self, exchange_port: int) -> None:
-        self._exchange_port = exchange_port
+        self._upstream = Upstream(exchange_port)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._connections: dict[asyncio.Task[None], socket.socket] = {}
         self._keeps_port = _bound(0)
@@ -80,6 +80,7 @@ class Proxy:
         tasks = [*self._connections, *([self._listening] if self._listening else [])]
         self.down()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._upstream.close()
         self._keeps_port.close()
 
     async def _accept(self, listener: socket.socket) -> None:
@@ -94,12 +95,12 @@ class Proxy:
                 task.add_done_callback(self._connections.pop)
 
     async def _serve(self, connection: socket.socket) -> None:
-        with connection, Upstream(self._exchange_port) as upstream:
+        with connection:
             held: list[Held] = []
             try:
                 while place := await _place_of_next(connection):
                     faults = self._faults[place]
-                    passage = Passage(place, connection, upstream, held)
+                    passage = Passage(place, connection, self._upstream, held)
                     await (faults.popleft()(passage) if faults else passage.passes())
                     if passage.is_over:
                         return
@@ -108,33 +109,34 @@ class Proxy:
 
 
 class Upstream:
-    """A connection to the exchange, opened when it is needed."""
+    """The way to the exchange. Its connections are whole, so they are used again."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._socket: socket.socket | None = None
-
-    def __enter__(self) -> "Upstream":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._idle: list[socket.socket] = []
 
     async def deliver(self, request: bytes) -> bytes:
         """The exchange's whole answer to this request."""
-        loop = asyncio.get_running_loop()
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(self._socket, (_HOST, self._port))
-        await loop.sock_sendall(self._socket, request)
-        return await _message(self._socket)
+        connection = self._idle.pop() if self._idle else await self._connected()
+        try:
+            await asyncio.get_running_loop().sock_sendall(connection, request)
+            answer = await _message(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
 
-    def another(self) -> "Upstream":
-        """One of its own, for a request that is delivered after its client has gone."""
-        return Upstream(self._port)
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _connected(self) -> socket.socket:
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, (_HOST, self._port))
+        return connection
 
 
 class Passage:
@@ -168,8 +170,7 @@ class Passage:
 
     async def deliver_late(self) -> None:
         """Let the exchange have what was read, when nobody waits for the answer any more."""
-        with self._upstream.another() as upstream:
-            await upstream.deliver(self._request)
+        await self._upstream.deliver(self._request)
 
     async def answer(self, content: bytes) -> None:
         """Send these bytes to the client, whatever they are."""
@@ -203,6 +204,35 @@ def _bound(port: int) -> socket.socket:
 
 async def _place_of_next(connection: socket.socket) -> str:
     """Where the next request goes, without taking it off the socket; empty when the client has hung up."""
+    seen = await _seen(connection, b"\r\n")
+    if not seen:
+        return ""
+    method, target, _ = seen.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
+    return f"{method} {target.partition('?')[0].removeprefix(_PREFIX)}"
+
+
+async def _message(connection: socket.socket) -> bytes:
+    """One whole request or answer, and nothing of what comes behind it.
+
+    Raises:
+        ConnectionError: the other side hung up in the middle of it.
+    """
+    seen = await _seen(connection, HEAD_END)
+    if not seen:
+        raise ConnectionResetError
+    end = seen.find(HEAD_END)
+    whole = end + len(HEAD_END) + length_of(head_of(seen[:end])[1])
+    got = b""
+    while len(got) < whole:
+        part = await asyncio.get_running_loop().sock_recv(connection, whole - len(got))
+        if not part:
+            raise ConnectionResetError
+        got += part
+    return got
+
+
+async def _seen(connection: socket.socket, mark: bytes) -> bytes:
+    """What waits on the socket, once it contains this; nothing when the other side has hung up."""
     loop = asyncio.get_running_loop()
     while True:
         readable = loop.create_future()
@@ -212,33 +242,11 @@ async def _place_of_next(connection: socket.socket) -> str:
         finally:
             loop.remove_reader(connection)
         seen = connection.recv(_CHUNK, socket.MSG_PEEK)
-        if not seen:
-            return ""
-        if b"\r\n" in seen:
-            method, target, _ = seen.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
-            return f"{method} {target.partition('?')[0].removeprefix(_PREFIX)}"
+        if mark in seen or not seen:
+            return seen
         await asyncio.sleep(_PEEK_AGAIN_AFTER_S)
 
 
 def _wake(readable: "asyncio.Future[None]") -> None:
     if not readable.done():
         readable.set_result(None)
-
-
-async def _message(connection: socket.socket) -> bytes:
-    """One whole request or answer.
-
-    Raises:
-        ConnectionError: the other side hung up in the middle of it.
-    """
-    loop = asyncio.get_running_loop()
-    got = b""
-    whole = None
-    while whole is None or len(got) < whole:
-        part = await loop.sock_recv(connection, _CHUNK)
-        if not part:
-            raise ConnectionResetError
-        got += part
-        if whole is None and (end := got.find(HEAD_END)) >= 0:
-            whole = end + len(HEAD_END) + length_of(head_of(got[:end])[1])
-    return got

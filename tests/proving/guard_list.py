@@ -1,0 +1,958 @@
+"""The guards of an order's life: where each stands, how it is taken away, and which tests must then fail."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from okx_mcp.trading.outcome import PROVES, Code
+
+__all__ = ["GUARDS", "Edit", "Guard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement in a file of okx_mcp/. `guarded` stands there exactly once."""
+
+    file: str
+    guarded: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard. `caught_by` are tests, as pytest names them, of which at least one fails without it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    caught_by: tuple[str, ...]
+
+
+def _guard(name: str, file: str, guarded: str, without: str, *caught_by: str) -> Guard:
+    return _guards(name, (Edit(file, guarded, without),), *caught_by)
+
+
+def _guards(name: str, edits: tuple[Edit, ...], *caught_by: str) -> Guard:
+    """One that stands in several places, all of which are taken away."""
+    return Guard(name, edits, tuple(f"tests/{test}" for test in caught_by))
+
+
+_DESK: Final = "trading/desk.py"
+_JOURNAL: Final = "trading/journal.py"
+_ORDERS: Final = "trading/orders.py"
+_RECONCILE: Final = "trading/reconcile.py"
+_OUTCOME: Final = "trading/outcome.py"
+_REST: Final = "okx/rest.py"
+_CLIENT: Final = "okx/client.py"
+_ASKING: Final = "tools/asking.py"
+
+_AMENDING: Final = "trading/test_amending.py::"
+_CANCELLING: Final = "trading/test_cancelling.py::"
+_COMMITTING: Final = "trading/test_committing.py::"
+_DISK: Final = "trading/test_journal_disk.py::"
+_FAULTS: Final = "trading/test_faults_at_place.py::"
+_GATE: Final = "trading/test_last_gate.py::"
+_IN_JOURNAL: Final = "trading/test_journal.py::"
+_OUTCOMES: Final = "trading/test_outcome.py::"
+_PROPOSING: Final = "trading/test_proposing.py::"
+_RESTORED: Final = "trading/test_restored_journal.py::"
+_SENDING: Final = "okx/test_client_sending.py::"
+_ASKING_AGAIN: Final = "okx/test_client_asking_again.py::"
+_OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
+
+_NEVER_ARRIVED: Final = f"{_FAULTS}test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arrive_any_more"
+_FOUND: Final = f"{_FAULTS}test_an_order_that_arrived_is_found_whatever_became_of_the_answer"
+_TORN_DOWN: Final = f"{_COMMITTING}test_a_commit_that_is_torn_down_by_force_records_what_is_known"
+_OWN_ROW: Final = "okx/test_client_answers.py::test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
+_BROKEN_CHANGE: Final = f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end"
+
+_ONE_APPROVAL: Final = (
+    _guard(
+        "an approval is used once",
+        _JOURNAL,
+        "if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:",
+        "if now_ms < found.ticket.expires_ms:",
+        f"{_IN_JOURNAL}test_an_approval_is_used_once_over_two_journals_on_one_file",
+        f"{_COMMITTING}test_committing_again_returns_the_record_and_sends_nothing",
+    ),
+    _guards(
+        "it is used in one transaction",
+        (
+            Edit(_JOURNAL, 'db.execute("BEGIN IMMEDIATE")', 'db.execute("SELECT 1")'),
+            Edit(_JOURNAL, 'db.execute("COMMIT")', 'db.execute("SELECT 1")'),
+        ),
+        f"{_IN_JOURNAL}test_a_journal_that_another_writes_can_be_read_and_not_written",
+        f"{_GATE}test_a_decision_waits_for_the_lock_before_it_reads",
+    ),
+    _guard(
+        "that takes the lock before it reads",
+        _JOURNAL,
+        'db.execute("BEGIN IMMEDIATE")',
+        'db.execute("BEGIN DEFERRED")',
+        f"{_GATE}test_a_decision_waits_for_the_lock_before_it_reads",
+    ),
+    _guard(
+        "a refusal ends its transaction",
+        _JOURNAL,
+        'db.execute("ROLLBACK")',
+        "pass",
+        f"{_IN_JOURNAL}test_a_ticket_blocked_by_an_unsettled_order_can_be_used_once_that_is_settled",
+    ),
+    _guard(
+        "an expired ticket is not used",
+        _JOURNAL,
+        "if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:",
+        "if found.state is OrderState.PROPOSED:",
+        f"{_COMMITTING}test_an_expired_ticket_is_never_sent",
+    ),
+    _guard(
+        "that it expired is written down",
+        _JOURNAL,
+        "                found = _moved(found, OrderState.EXPIRED, now_ms)\n"
+        "                _record(db, found)\n"
+        "        return Begun",
+        "                found = _moved(found, OrderState.EXPIRED, now_ms)\n        return Begun",
+        f"{_IN_JOURNAL}test_an_expired_ticket_is_refused_and_stays_refused_when_the_clock_goes_back",
+    ),
+    _guard(
+        "a declined ticket is not used",
+        _JOURNAL,
+        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n"
+        "                _record(db, found)\n",
+        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n",
+        f"{_COMMITTING}test_a_declined_ticket_is_never_sent",
+    ),
+    _guard(
+        "a used ticket is not declined",
+        _JOURNAL,
+        "            if found.state is OrderState.PROPOSED:\n"
+        "                found = _moved(found, OrderState.DECLINED,",
+        "            if True:\n                found = _moved(found, OrderState.DECLINED,",
+        f"{_IN_JOURNAL}test_a_ticket_that_was_used_cannot_be_declined_any_more",
+    ),
+    _guard(
+        "an approval through another channel does not count",
+        _JOURNAL,
+        "if found.ticket.channel is not approval.channel:",
+        "if False:",
+        f"{_COMMITTING}test_an_approval_through_another_channel_does_not_count",
+    ),
+    _guard(
+        "live orders are approved by a person",
+        "trading/approval.py",
+        "return environment is not Environment.LIVE or channel in _HUMAN",
+        "return True",
+        f"{_PROPOSING}test_live_orders_are_not_proposed_for_a_cards_word",
+    ),
+    _guard(
+        "an account's tickets are its own",
+        _JOURNAL,
+        'db.execute("SELECT receipt FROM tickets WHERE id = ? AND account = ?", (ticket_id, str(account)))',
+        'db.execute("SELECT receipt FROM tickets WHERE id = ?", (ticket_id,))',
+        f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
+    ),
+    _guard(
+        "a ticket that an old copy revived is not sent again by the process that sent it",
+        _DESK,
+        "if ticket.id in self._begun:",
+        "if False:",
+        f"{_RESTORED}test_a_ticket_revived_under_a_running_server_is_not_sent_again_even_while_the_order_is_under_way",
+    ),
+    _guards(
+        "a ticket is sent only by the process that proposed it",
+        (
+            Edit(_DESK, "if asked.state is OrderState.PROPOSED:", "if False:"),
+            Edit(_DESK, "if ticket != self._own.get(ticket.id):", "if False:"),
+        ),
+        f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
+        f"{_RESTORED}test_a_ticket_revived_by_an_old_copy_is_not_sent_again_however_often_the_exchange_denies_it",
+    ),
+    _guard(
+        "an approval given to another process is refused and not used up",
+        _DESK,
+        "if asked.state is OrderState.PROPOSED:",
+        "if False:",
+        f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
+    ),
+    _guard(
+        "an order's line is repeated to the letter",
+        _ASKING,
+        "if line != ticket.line:",
+        "if False:",
+        f"{_OVER_STDIO}test_without_elicitation_a_ticket_waits_and_its_exact_line_sends_one_order",
+    ),
+    _guard(
+        "only a ticked box is an approval",
+        _ASKING,
+        'and answer.action == "accept" and (answer.content or {}).get("place") is True:',
+        'and answer.action == "accept":',
+        f"{_OVER_STDIO}test_an_order_that_was_not_approved_is_never_sent_and_no_weaker_channel_opens",
+    ),
+)
+
+_AS_APPROVED: Final = (
+    _guard(
+        "the digest that was approved is compared",
+        _JOURNAL,
+        "if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:",
+        "if not found.ticket.sends_what_it_shows:",
+        f"{_COMMITTING}test_an_approval_of_another_body_does_not_count",
+    ),
+    _guard(
+        "the stored body is what was shown",
+        _JOURNAL,
+        "if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:",
+        "if approval.digest != found.ticket.digest:",
+        f"{_COMMITTING}test_a_body_and_digest_that_were_changed_together_are_not_what_was_shown",
+    ),
+    _guard(
+        "the stored ticket is the one that was made",
+        _DESK,
+        "if ticket != self._own.get(ticket.id):",
+        "if False:",
+        f"{_RESTORED}test_a_record_that_differs_from_the_ticket_that_was_shown_is_not_sent",
+    ),
+    _guard(
+        "the record is compared again just before it is sent",
+        _JOURNAL,
+        "if found.ticket != receipt.ticket:",
+        "if False:",
+        f"{_GATE}test_a_record_that_was_changed_after_the_approval_was_used_is_not_sent",
+    ),
+    _guard(
+        "the bytes on the wire are compared with what was approved",
+        _DESK,
+        "if body_digest(json.loads(content)) != ticket.digest:",
+        "if False:",
+        f"{_GATE}test_bytes_that_differ_from_what_was_approved_do_not_leave",
+    ),
+)
+
+_WRITTEN_FIRST: Final = (
+    _guard(
+        "SENT is written",
+        _DESK,
+        "sent = await self._journal.sending(intent, exp_time_ms, self._now_ms())",
+        "sent = replace(intent, state=OrderState.SENT, exp_time_ms=exp_time_ms)",
+        f"{_GATE}test_sent_is_on_the_disk_when_the_order_arrives",
+    ),
+    _guard(
+        "SENT is written before the socket write",
+        _REST,
+        "            await before_send(exp_time_ms, request.content)\n"
+        "        answer = await self._send(asked, request)\n",
+        "            answer = await self._send(asked, request)\n"
+        "            await before_send(exp_time_ms, request.content)\n"
+        "        else:\n"
+        "            answer = await self._send(asked, request)\n",
+        f"{_SENDING}test_what_before_send_raises_stops_the_request",
+        f"{_GATE}test_sent_is_on_the_disk_when_the_order_arrives",
+    ),
+    _guard(
+        "INTENT and SENT are durable",
+        _JOURNAL,
+        "{'FULL' if synced else 'NORMAL'}",
+        "NORMAL",
+        f"{_DISK}test_a_loss_of_power_takes_back_nothing_that_was_written_before",
+    ),
+    _guard(
+        "an outcome that the exchange was not asked about is durable",
+        _JOURNAL,
+        "synced=receipt.order is None",
+        "synced=False",
+        f"{_DISK}test_a_loss_of_power_takes_back_nothing_that_was_written_before",
+    ),
+    _guard(
+        "only an INTENT is sent",
+        _JOURNAL,
+        "if found.state is not OrderState.INTENT:",
+        "if False:",
+        f"{_IN_JOURNAL}test_an_order_is_sent_for_one_intent_once",
+    ),
+    _guard(
+        "a ticket that expired while it waited for its turn is not sent",
+        _JOURNAL,
+        "if now_ms >= found.ticket.expires_ms:",
+        "if False:",
+        f"{_IN_JOURNAL}test_nothing_is_sent_for_a_ticket_that_expired_while_it_waited_for_its_turn",
+    ),
+    _guard(
+        "a journal that fails before the send stops it",
+        _DESK,
+        "        except Refusal as refusal:\n            return await record(",
+        "        except NotApproved as refusal:\n            return await record(",
+        f"{_COMMITTING}test_a_journal_that_fails_at_sent_means_that_nothing_is_sent",
+    ),
+    _guard(
+        "a journal that fails after the send changes nothing that is said",
+        _RECONCILE,
+        "except (JournalUnavailable, NotApproved):",
+        "except NotApproved:",
+        f"{_COMMITTING}test_a_journal_that_fails_after_the_order_was_accepted_does_not_change_what_is_reported",
+    ),
+    _guard(
+        "a journal that was deleted under way changes nothing that is said",
+        _RECONCILE,
+        "except (JournalUnavailable, NotApproved):",
+        "except JournalUnavailable:",
+        f"{_DISK}test_a_journal_that_is_deleted_while_an_order_is_under_way_does_not_change_what_is_said",
+    ),
+    _guard(
+        "a journal that was deleted or replaced is noticed",
+        _JOURNAL,
+        "if not is_same:",
+        "if False:",
+        f"{_DISK}test_a_journal_that_was_deleted_under_the_desk_sends_nothing",
+    ),
+    _guard(
+        "what a failed sync may have lost is written anew",
+        _JOURNAL,
+        "if self._may_have_lost:",
+        "if False:",
+        f"{_DISK}test_what_a_failed_sync_let_go_of_is_not_counted_on",
+    ),
+    _guard(
+        "what is signed goes over a connection of its own",
+        _REST,
+        'self._private = pool(0, {"Connection": "close"})',
+        "self._private = pool(20, {})",
+        "okx/test_left_over_answers.py::test_a_refusal_that_comes_twice_is_not_taken_for_the_answer_to_an_order",
+    ),
+    _guard(
+        "a damaged journal is a journal that cannot be used",
+        _JOURNAL,
+        "except (sqlite3.Error, OSError) as error:",
+        "except sqlite3.OperationalError as error:",
+        f"{_IN_JOURNAL}test_a_journal_that_cannot_be_used_says_so",
+    ),
+)
+
+_ONE_SEND: Final = (
+    _guard(
+        "a POST is sent once",
+        _REST,
+        "        answer = await self._request(\n"
+        "            asked, body=body, valid_ms=valid_ms, before_send=before_send, deadline_s=deadline_s\n"
+        "        )\n",
+        "        try:\n"
+        "            answer = await self._request(\n"
+        "                asked, body=body, valid_ms=valid_ms, before_send=before_send, deadline_s=deadline_s\n"
+        "            )\n"
+        "        except OkxError:\n"
+        "            answer = await self._request(asked, body=body, valid_ms=valid_ms, deadline_s=deadline_s)\n",
+        f"{_ASKING_AGAIN}test_an_order_is_sent_once_whatever_comes_of_it",
+    ),
+    _guard(
+        "a request is sent once",
+        _REST,
+        "        answer = await self._send(asked, request)\n"
+        "        if answer.speaks_in_rows:\n"
+        "            return answer\n"
+        "        error",
+        "        answer = await self._send(asked, request)\n"
+        "        if answer.speaks_in_rows:\n"
+        "            return answer\n"
+        "        answer = await self._send(asked, request)\n        error",
+        f"{_ASKING_AGAIN}test_an_order_is_sent_once_whatever_comes_of_it",
+    ),
+    _guard(
+        "the HTTP library tries no connection twice",
+        _REST,
+        "transport=transport,\n                verify",
+        "transport=transport or httpx2.AsyncHTTPTransport(retries=3),\n                verify",
+        f"{_SENDING}test_a_connection_that_is_refused_is_not_tried_again",
+    ),
+    _guard(
+        "a redirect is not followed",
+        _REST,
+        "follow_redirects=False",
+        "follow_redirects=True",
+        f"{_SENDING}test_a_redirect_is_an_error_and_nobody_goes_there",
+    ),
+    _guard(
+        "expTime is sent",
+        _REST,
+        'request.headers["expTime"] = str(exp_time_ms)',
+        "pass",
+        f"{_SENDING}test_an_order_says_until_when_it_is_valid_on_the_exchanges_clock",
+        f"{_FAULTS}test_an_order_that_arrives_after_it_was_said_to_have_no_effect_is_refused_by_the_exchange",
+    ),
+    _guard(
+        "the desk asks for it",
+        _DESK,
+        "valid_ms=_ORDER_VALID_MS, before_send",
+        "before_send",
+        f"{_FAULTS}test_an_order_that_arrives_after_it_was_said_to_have_no_effect_is_refused_by_the_exchange",
+    ),
+    _guard(
+        "it is counted on the exchange's clock",
+        _REST,
+        "        now_ms = self.exchange_clock.now_ms()\n",
+        "        now_ms = self._clock.wall_ms()\n",
+        f"{_SENDING}test_an_order_says_until_when_it_is_valid_on_the_exchanges_clock",
+    ),
+    _guard(
+        "a cancelled call does not stop a commit halfway",
+        _DESK,
+        "with anyio.CancelScope(shield=True):\n                begun =",
+        "with anyio.CancelScope(shield=False):\n                begun =",
+        f"{_COMMITTING}test_a_commit_whose_caller_is_cancelled_still_sends_and_records",
+    ),
+    _guard(
+        "a cancelled call does not stop a cancel halfway",
+        _DESK,
+        "with anyio.CancelScope(shield=True):\n            try:\n                await self._exchange.cancel_order",
+        "with anyio.CancelScope(shield=False):\n            try:\n                await self._exchange.cancel_order",
+        f"{_CANCELLING}test_a_cancel_whose_caller_is_cancelled_is_sent_all_the_same",
+    ),
+    _guard(
+        "a commit that is torn down is recorded",
+        _DESK,
+        "        except BaseException:\n",
+        "        except GeneratorExit:\n",
+        _TORN_DOWN,
+    ),
+    _guard(
+        "what was torn down after SENT is unknown",
+        _DESK,
+        "return receipt.state is not OrderState.INTENT",
+        "return False",
+        _TORN_DOWN,
+    ),
+    _guard(
+        "what failed before SENT was not sent",
+        _DESK,
+        "return receipt.state is not OrderState.INTENT",
+        "return True",
+        _TORN_DOWN,
+    ),
+)
+
+_BESIDE_AN_OPEN_END: Final = (
+    _guard(
+        "an UNKNOWN order holds back new ones",
+        _JOURNAL,
+        "                _refuse_beside_unsettled(db, account, now_ms)\n",
+        "",
+        f"{_IN_JOURNAL}test_an_unsettled_order_blocks_new_ones_and_is_named",
+    ),
+    _guard(
+        "it holds back those that wait for their turn too",
+        _JOURNAL,
+        "            _refuse_beside_unsettled(db, receipt.ticket.account, now_ms)\n",
+        "",
+        f"{_IN_JOURNAL}test_an_order_that_waits_for_its_turn_is_held_back_when_another_ones_outcome_is_lost",
+    ),
+    _guard(
+        "it holds back nothing of another account",
+        _JOURNAL,
+        'query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks})"',
+        'query = f"SELECT receipt FROM tickets WHERE account <> ? OR state IN ({marks})"',
+        f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
+    ),
+    _guard(
+        "a SENT order that nobody waits for is unsettled",
+        _JOURNAL,
+        "if receipt.state is OrderState.UNKNOWN or is_abandoned(receipt, now_ms)]",
+        "if receipt.state is OrderState.UNKNOWN]",
+        f"{_IN_JOURNAL}test_a_send_that_nobody_waits_for_any_more_is_unsettled",
+    ),
+    _guard(
+        "a clock that was set back hides no such order",
+        _JOURNAL,
+        "return abs(now_ms - receipt.at_ms) > _ABANDONED_AFTER_MS",
+        "return now_ms - receipt.at_ms > _ABANDONED_AFTER_MS",
+        f"{_IN_JOURNAL}test_a_send_that_nobody_waits_for_any_more_is_unsettled",
+    ),
+    _guard(
+        "reading goes on beside an UNKNOWN order",
+        _DESK,
+        "        receipt = self._journal_receipt(any_id, inst_id)\n        if receipt is not None:\n            return",
+        "        receipt = self._journal_receipt(any_id, inst_id)\n"
+        "        if self.unsettled():\n"
+        '            raise UnsettledOrder("wait")\n'
+        "        if receipt is not None:\n            return",
+        f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
+    ),
+    _guard(
+        "cancelling goes on beside an UNKNOWN order",
+        _DESK,
+        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        "        if self.unsettled():\n"
+        '            raise UnsettledOrder("wait")\n'
+        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
+    ),
+    _guard(
+        "cancelling goes on beside a journal that somebody writes to",
+        _RECONCILE,
+        "except (JournalUnavailable, NotApproved):",
+        "except NotApproved:",
+        f"{_CANCELLING}test_a_journal_that_another_process_writes_to_does_not_hold_up_a_cancel",
+    ),
+    _guard(
+        "cancelling goes on without a journal",
+        _DESK,
+        "            if inst_id is None:\n                raise JournalUnavailable(",
+        "            if True:\n                raise JournalUnavailable(",
+        f"{_CANCELLING}test_a_damaged_journal_does_not_stop_a_cancel",
+    ),
+    _guard(
+        "what an earlier process left open is asked for before the first order",
+        _DESK,
+        "        self._check_channel(approval.channel)\n        await self._settle_at_start()\n",
+        "        self._check_channel(approval.channel)\n",
+        f"{_FAULTS}test_what_an_earlier_process_left_unknown_is_asked_for_before_the_first_order",
+    ),
+    _guard(
+        "what a commit leaves open is asked for until it is known",
+        _DESK,
+        "            self._left_open.set()\n",
+        "            pass\n",
+        f"{_GATE}test_what_a_commit_leaves_open_is_asked_for_until_it_is_known",
+    ),
+    _guard(
+        "an INTENT at work is not given up",
+        _JOURNAL,
+        "            if found.state is OrderState.INTENT and is_abandoned(found, now_ms):\n",
+        "            if found.state is OrderState.INTENT:\n",
+        f"{_IN_JOURNAL}test_an_intent_that_may_be_at_work_is_not_given_up",
+    ),
+    _guard(
+        "an INTENT is asked for before it is given up",
+        _RECONCILE,
+        "if receipt.state is OrderState.INTENT and is_abandoned(receipt, self.now_ms()):",
+        "if False:",
+        f"{_RESTORED}test_an_intent_in_an_old_copy_is_asked_for_before_it_is_given_up",
+    ),
+    _guard(
+        "an INTENT that was given up is never sent",
+        _JOURNAL,
+        "                found = _moved(found, OrderState.NOT_SENT, now_ms, reason=reason)\n"
+        "                _record(db, found)\n",
+        "                found = _moved(found, OrderState.NOT_SENT, now_ms, reason=reason)\n",
+        f"{_IN_JOURNAL}test_an_abandoned_intent_was_not_sent_and_can_never_be",
+    ),
+    _guard(
+        "what this process is at is left to it",
+        _DESK,
+        "if each.ticket.id not in self._under_way",
+        "if each.ticket.id",
+        f"{_GATE}test_an_order_that_is_under_way_is_not_asked_for_by_somebody_else",
+    ),
+    _guard(
+        "orders of others are never adopted",
+        _DESK,
+        'return receipt is not None and receipt.state.order_sent != "no"',
+        "return view.cl_ord_id is not None",
+        f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
+    ),
+    _guard(
+        "an order that a journal calls unsent is not taken for its own",
+        _DESK,
+        'return receipt is not None and receipt.state.order_sent != "no"',
+        "return receipt is not None",
+        f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
+    ),
+    _guard(
+        "what the journal calls unsent is asked for where a copy may have been put back",
+        _DESK,
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        "if True:",
+        f"{_RESTORED}test_a_ticket_that_an_old_copy_calls_expired_is_told_as_the_exchange_has_it",
+    ),
+    _guard(
+        "and cancelled at the exchange",
+        _DESK,
+        "receipt.state in _NEVER_USED and self._is_unused(receipt):",
+        "receipt.state in _NEVER_USED:",
+        f"{_RESTORED}test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange",
+    ),
+    _guard(
+        "an order that is not there yet is not said to be gone",
+        _DESK,
+        'if receipt is not None and receipt.state.order_sent == "unknown":',
+        "if False:",
+        f"{_FAULTS}test_an_order_that_is_not_there_yet_is_not_said_to_be_gone",
+    ),
+    _guard(
+        "a word that proves less does not go over what is known",
+        _JOURNAL,
+        "if not receipt.state.supersedes(found.state):",
+        "if False:",
+        f"{_IN_JOURNAL}test_a_late_word_that_proves_less_does_not_take_back_what_is_known",
+    ),
+    _guard(
+        "the exchange's word goes over a conclusion from its silence",
+        _ORDERS,
+        "**dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 4),",
+        "**dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 9),",
+        f"{_IN_JOURNAL}test_the_exchanges_word_goes_over_a_conclusion_from_its_silence",
+    ),
+)
+
+_PROVEN: Final = (
+    *(
+        _guard(
+            f"{row.evidence.code} proves nothing",
+            _OUTCOME,
+            f'Row(Code("{row.evidence.code}"), Outcome.UNKNOWN,',
+            f'Row(Code("{row.evidence.code}"), Outcome.REJECTED,',
+            f"{_OUTCOMES}test_the_table_is_this_one",
+        )
+        for row in PROVES
+        if isinstance(row.evidence, Code)
+    ),
+    _guard(
+        "the table is what is concluded",
+        _OUTCOME,
+        "if error.answered.code in _BY_CODE:",
+        "if False:",
+        f"{_OUTCOMES}test_every_row_of_the_table_is_what_is_concluded",
+    ),
+    _guard(
+        "a server's fault proves nothing",
+        _OUTCOME,
+        "if (error.answered.http_status or 200) >= 500:",
+        "if False:",
+        _NEVER_ARRIVED,
+    ),
+    _guard(
+        "an answer that cannot be read proves nothing",
+        _OUTCOME,
+        "    if not isinstance(error, Refused):\n        return Outcome.UNKNOWN\n",
+        "    if not isinstance(error, Refused):\n        return Outcome.REJECTED\n",
+        _FOUND,
+    ),
+    _guard(
+        "a code that nobody knows proves nothing",
+        _OUTCOME,
+        "and explained.again in _REFUSES else Outcome.UNKNOWN",
+        "and explained.again in _REFUSES else Outcome.REJECTED",
+        _NEVER_ARRIVED,
+    ),
+    _guard(
+        "a code that answers another request proves nothing",
+        _OUTCOME,
+        "if error.answered.code.startswith(_OF_OTHER_REQUESTS if of_change else (*_OF_OTHER_REQUESTS, *_OF_CHANGES)):",
+        "if False:",
+        f"{_OUTCOMES}test_the_answer_to_another_request_proves_nothing",
+    ),
+    _guard(
+        "a broken connection is not a connection that never was",
+        _REST,
+        "except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:",
+        "except (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:",
+        _FOUND,
+    ),
+    _guard(
+        "an answer that does not come in time is not a refusal",
+        _REST,
+        "except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:",
+        "except (httpx2.ConnectError, httpx2.TimeoutException) as error:",
+        _FOUND,
+    ),
+    _guard(
+        "the answer's row is about our order",
+        _CLIENT,
+        "        if sent and named != sent:\n",
+        "        if False:\n",
+        _OWN_ROW,
+        _FOUND,
+    ),
+    _guard("the answer has no more than one row", _REST, "if len(rows) != 1:", "if not rows:", _OWN_ROW),
+    _guard(
+        "an answer without a row is no answer",
+        _CLIENT,
+        "    ack = only(acks, asked, answered)\n",
+        "    if not acks:\n"
+        "        raise order_refusal(asked, replace(answered, code='51000'))\n"
+        "    ack = only(acks, asked, answered)\n",
+        _OWN_ROW,
+    ),
+    _guard(
+        "a row without sCode is no answer",
+        _CLIENT,
+        "    if ack.s_code is None:\n",
+        "    if False:\n",
+        _OWN_ROW,
+        _FOUND,
+    ),
+    _guard(
+        "a row that says no is believed under code 0",
+        _CLIENT,
+        '    if ack.s_code != "0":\n',
+        '    if ack.s_code != "0" and answered.code != "0":\n',
+        f"{_FAULTS}test_what_proves_that_nothing_was_placed_is_said_at_once_and_blocks_nothing",
+    ),
+    _guard(
+        "an acknowledged change is the one that was sent",
+        _CLIENT,
+        'if body.get("reqId") and ack.req_id != body["reqId"]:',
+        "if False:",
+        f"{_AMENDING}test_an_acknowledgement_of_another_change_is_not_one_of_ours",
+    ),
+)
+
+_NOT_FOUND: Final = (
+    _guard(
+        "two rounds of denial are needed",
+        _RECONCILE,
+        "_DENIALS: Final = 2",
+        "_DENIALS: Final = 1",
+        f"{_GATE}test_one_denial_is_not_enough",
+    ),
+    _guard(
+        "a denial counts only once the order cannot arrive any more",
+        _RECONCILE,
+        "or self.now_ms() <= exp_time_ms + uncertainty_ms:",
+        "or self.now_ms() <= 0:",
+        f"{_GATE}test_no_denial_counts_before_the_margin_is_past",
+    ),
+    _guard(
+        "the clock's uncertainty is waited for",
+        _RECONCILE,
+        "or self.now_ms() <= exp_time_ms + uncertainty_ms:",
+        "or self.now_ms() <= exp_time_ms:",
+        f"{_GATE}test_no_denial_counts_before_the_clocks_uncertainty_is_past",
+    ),
+    _guard(
+        "the exchange has a margin to show an order",
+        _RECONCILE,
+        "self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S",
+        "self._past_since_s.setdefault(ticket_id, now_s) > 0",
+        f"{_GATE}test_no_denial_counts_before_the_margin_is_past",
+    ),
+    _guard(
+        "no clock of the exchange's shortens the margin",
+        _RECONCILE,
+        "return now_s - self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S",
+        "return self.now_ms() > exp_time_ms + uncertainty_ms + _MARGIN_S * 1000",
+        f"{_FAULTS}test_an_exchanges_clock_that_jumps_ahead_does_not_shorten_the_wait_for_an_order_that_shows_late",
+    ),
+    _guard(
+        "the lists are asked in each round",
+        _RECONCILE,
+        "        if order is None and is_over:\n",
+        "        if False:\n",
+        f"{_FAULTS}test_a_denied_order_is_not_without_effect_while_a_list_cannot_be_read",
+    ),
+    *(
+        _guard(
+            f"{name} is one of them",
+            _RECONCILE,
+            f"            *await self._exchange.{call},\n",
+            "",
+            f"{_GATE}test_each_list_alone_shows_an_order_that_is_denied",
+        )
+        for name, call in (
+            ("the list of open orders", "open_orders(inst_id)"),
+            ("the history", "order_history(InstType.SPOT, inst_id, begin=begin)"),
+            ("the archive", "order_archive(InstType.SPOT, inst_id, begin=begin)"),
+        )
+    ),
+    _guard(
+        "the histories are read from the ticket on",
+        _RECONCILE,
+        "begin = receipt.ticket.created_ms - round(_MARGIN_S * 1000)",
+        "begin = None",
+        f"{_FAULTS}test_the_histories_are_read_from_the_ticket_on",
+    ),
+    _guard(
+        "the fills are asked in each round",
+        _RECONCILE,
+        "return order, not await self._was_filled(receipt)",
+        "return order, True",
+        f"{_FAULTS}test_a_denied_order_is_not_without_effect_while_there_are_fills_of_it",
+    ),
+    *(
+        _guard(
+            f"{name} are among them",
+            _RECONCILE,
+            f"            *await self._exchange.{call},\n",
+            "",
+            f"{_GATE}test_each_record_of_fills_alone_keeps_a_denied_order_from_being_without_effect",
+        )
+        for name, call in (
+            ("the latest fills", "fills(inst_id=inst_id)"),
+            ("older fills", "fills_history(InstType.SPOT, inst_id=inst_id)"),
+        )
+    ),
+    _guard(
+        "a round that shows it makes the denials before it void",
+        _RECONCILE,
+        "denied = denied + 1 if is_denied else 0",
+        "denied = denied + 1 if is_denied else denied",
+        f"{_GATE}test_denials_before_and_after_a_round_that_did_not_deny_are_not_two",
+    ),
+    _guard(
+        "a question that failed makes the denials before it void",
+        _RECONCILE,
+        "            except OkxError:\n                denied = 0\n",
+        "            except OkxError:\n                pass\n",
+        f"{_GATE}test_denials_before_and_after_a_question_that_failed_are_not_two",
+    ),
+    _guard(
+        "an order that was read is the one that was asked for",
+        _RECONCILE,
+        "if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):",
+        "if order is not None and not is_one:",
+        f"{_FAULTS}test_an_answer_about_another_order_settles_nothing",
+    ),
+    _guard(
+        "a row that says nothing of an order is not taken for it",
+        _RECONCILE,
+        "if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):",
+        "if order is not None and any_id not in (order.ord_id, order.cl_ord_id):",
+        f"{_CANCELLING}test_a_row_without_a_state_is_not_taken_for_an_order_that_is_asked_for",
+    ),
+    _guard(
+        "an order of the other side is not the one that was placed",
+        _RECONCILE,
+        "if order is not None and (order.inst_id, order.side) != (inst_id, ticket.side):",
+        "if False:",
+        f"{_GATE}test_a_row_that_is_not_the_orders_own_settles_nothing",
+    ),
+    _guard(
+        "what is not known when the time for asking is over is UNKNOWN",
+        _RECONCILE,
+        "        if receipt.state is OrderState.SENT:\n",
+        "        if False:\n",
+        f"{_GATE}test_what_a_dead_process_sent_and_nobody_can_be_asked_about_is_unknown",
+    ),
+    _guard(
+        "an order that cannot be read again is not told from memory",
+        _RECONCILE,
+        '        raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen',
+        '        return receipt\n        raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen',
+        f"{_GATE}test_an_order_that_was_live_and_is_denied_is_not_told_from_memory",
+    ),
+    _guard(
+        "an order asked for hours later is not said to have never rested",
+        _RECONCILE,
+        "if receipt.ticket.order is None and self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:",
+        "if False:",
+        f"{_FAULTS}test_an_order_asked_for_hours_later_is_not_said_to_have_never_rested",
+    ),
+)
+
+_CHANGES: Final = (
+    _guard(
+        "two changes of one order are not under way at once",
+        _JOURNAL,
+        "                _refuse_beside_amendment(db, found.ticket)\n",
+        "",
+        f"{_AMENDING}test_an_accepted_change_that_is_not_carried_out_yet_holds_back_the_next",
+    ),
+    _guard(
+        "only an order that rests is changed",
+        _DESK,
+        "if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):",
+        "if view is None:",
+        f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
+    ),
+    _guard(
+        "a change that changes nothing is refused",
+        _DESK,
+        "if (size, price) == (order.size, order.price):",
+        "if False:",
+        f"{_AMENDING}test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+    ),
+    _guard(
+        "a size that is filled already is refused",
+        _DESK,
+        "    if size <= order.filled_size:\n",
+        "    if False:\n",
+        f"{_AMENDING}test_a_new_size_that_is_filled_already_is_refused_before_anybody_is_asked",
+    ),
+    _guard(
+        "a change is made when the order shows it",
+        _RECONCILE,
+        "    return has_price and has_size\n",
+        "    return True\n",
+        f"{_AMENDING}test_a_change_that_was_acknowledged_and_not_carried_out_is_not_said_to_be_done",
+    ),
+    _guard(
+        "its size is looked at",
+        _RECONCILE,
+        "    return has_price and has_size\n",
+        "    return has_price\n",
+        f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
+    ),
+    _guard(
+        "its price is looked at",
+        _RECONCILE,
+        "    return has_price and has_size\n",
+        "    return has_size\n",
+        f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
+    ),
+    _guard(
+        "a change that was cut short by fills was made",
+        _RECONCILE,
+        " or _was_cut_short(order, ticket)\n",
+        "\n",
+        f"{_AMENDING}test_a_size_below_what_was_filled_meanwhile_is_amended_and_ends_the_order",
+    ),
+    _guard(
+        "an order that was filled before its change was not changed",
+        _RECONCILE,
+        "return order.sz not in (None, was) and order.sz",
+        "return order.sz is not None and order.sz",
+        f"{_AMENDING}test_an_order_that_was_filled_before_its_change_was_not_changed",
+    ),
+    _guard(
+        "a failure of a change is not one of an order",
+        _DESK,
+        "of_change = receipt.ticket.order is not None",
+        "of_change = False",
+        _BROKEN_CHANGE,
+    ),
+    _guard(
+        "a change that was not sent stays not sent, whatever the order shows",
+        _DESK,
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt):',
+        f"{_AMENDING}test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another_one_did_the_same",
+    ),
+    _guard(
+        "a change is not cancelled in its order's place",
+        _DESK,
+        "        if receipt is not None and receipt.ticket.order is not None:\n            ord_id",
+        "        if False and receipt is not None and receipt.ticket.order is not None:\n            ord_id",
+        f"{_AMENDING}test_what_rests_after_a_change_can_be_cancelled",
+    ),
+)
+
+_PROPOSED: Final = (
+    _guard(
+        "a ticket is written down before it is shown",
+        _DESK,
+        "        await self._journal.propose(ticket)\n",
+        "",
+        f"{_PROPOSING}test_proposing_writes_the_ticket_down_and_sends_nothing",
+    ),
+    _guard(
+        "a key that may do too much or too little places nothing",
+        _DESK,
+        "        rules.check_trading()\n",
+        "",
+        f"{_PROPOSING}test_a_key_that_may_do_too_much_or_too_little_is_refused",
+    ),
+    _guard(
+        "a price outside the band is refused before anybody is asked",
+        _DESK,
+        "        _check_price_band(intent.inst_id, side, price, await self._exchange.price_limit(intent.inst_id))\n",
+        "",
+        f"{_PROPOSING}test_a_price_outside_the_band_is_refused_before_anybody_is_asked",
+    ),
+)
+
+GUARDS: Final = (
+    *_ONE_APPROVAL,
+    *_AS_APPROVED,
+    *_WRITTEN_FIRST,
+    *_ONE_SEND,
+    *_BESIDE_AN_OPEN_END,
+    *_PROVEN,
+    *_NOT_FOUND,
+    *_CHANGES,
+    *_PROPOSED,
+)
