@@ -14,7 +14,7 @@ import anyio
 
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
-from okx_mcp.okx.models import PriceLimit
+from okx_mcp.okx.models import Order, PriceLimit
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
@@ -54,6 +54,7 @@ __all__ = ["OrderDesk"]
 _TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+_CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
@@ -202,18 +203,16 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        if approval.ticket_id not in self._own:
-            asked = await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))
-            if asked.state is OrderState.PROPOSED and self.ticket(approval.ticket_id).state is OrderState.PROPOSED:
-                raise NotApproved(_OTHERS_TICKET)
+        shown = self._own.get(approval.ticket_id)
+        if shown is None:
+            return await self._of_another_process(approval.ticket_id)
         recorded = self._journal.result(approval.ticket_id, self.account)
         if recorded is not None:
             return await self._reconciler.settled(recorded)
-        if await within(_SETTLE_AT_START_WITHIN_S, self._clock, self._settle_at_start) is None:
-            raise unsettled(self._journal.open_ends(self.account))
         if approval.ticket_id in self._declined:
             raise NotApproved("This ticket was not approved and cannot be used any more.")
-        shown = self._own[approval.ticket_id]
+        if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
+            raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         self._under_way.add(approval.ticket_id)
         try:
@@ -224,6 +223,20 @@ class OrderDesk:
         finally:
             self._under_way.discard(approval.ticket_id)
             self._left_open.set()
+
+    async def _of_another_process(self, ticket_id: str) -> Receipt:
+        """What became of a ticket that is not sent from here.
+
+        The exchange is asked before the journal is believed that it was not sent; and the journal again after that, for
+        its own process may have sent it meanwhile.
+        """
+        receipt = await self._asked_beyond_the_journal(self.ticket(ticket_id))
+        if receipt.state.order_sent != "no":
+            return await self._reconciler.settled(receipt)
+        recorded = self._journal.result(ticket_id, self.account)
+        if recorded is None:
+            raise NotApproved(_OTHERS_TICKET)
+        return await self._reconciler.settled(recorded)
 
     async def _reason_against(self, ticket: Ticket) -> str | None:
         """Why the approved ticket is not to be sent after all, as things are by now.
@@ -379,7 +392,7 @@ class OrderDesk:
             except OkxError as error:
                 failure = error
         try:
-            order = await self._reconciler.order(inst_id, any_id)
+            order = await self._after_cancel(inst_id, any_id, is_accepted=failure is None)
         except OkxError as unread:
             raise failure or _cancelled_unseen(any_id) from unread
         if order is None and receipt is not None and receipt.state in _NEVER_USED:
@@ -387,9 +400,19 @@ class OrderDesk:
         if order is None:
             raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
         seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)
-        if failure is not None and not state_at_exchange(order).is_final:
-            raise failure
+        if not state_at_exchange(order).is_final:
+            raise failure or _cancelled_unseen(any_id)
         return seen
+
+    async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> Order | None:
+        """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
+        order = await self._reconciler.order(inst_id, any_id)
+        for pause_s in _CANCEL_SHOWS_AFTER_S:
+            if not is_accepted or order is None or state_at_exchange(order).is_final:
+                break
+            await self._clock.sleep(pause_s)
+            order = await self._reconciler.order(inst_id, any_id)
+        return order
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.
@@ -487,7 +510,7 @@ def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
 
 def _cancelled_unseen(any_id: str) -> Unknown:
     return Unknown(
-        f"OKX accepted the cancel of {any_id}, and how the order ended could not be read: call check_order", READ_ORDER
+        f"OKX accepted the cancel of {any_id}, and does not show yet how the order ended: call check_order", READ_ORDER
     )
 
 

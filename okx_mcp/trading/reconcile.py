@@ -149,7 +149,7 @@ class Reconciler:
 
     async def _seen_again(self, receipt: Receipt) -> Receipt:
         """What was live may not be live any more, so an old word for it is no answer."""
-        seen = await within(_SETTLE_WITHIN_S, self._clock, lambda: self._seen_now(receipt))
+        seen = await within(_SETTLE_WITHIN_S, lambda: self._seen_now(receipt))
         if seen is None:
             what = f"order {receipt.ticket.id}, last seen {receipt.state}, could not be read in time"
             raise Unknown(f"{READ_ORDER}: {what}", READ_ORDER)
@@ -167,14 +167,15 @@ class Reconciler:
 
     async def _settle(self, receipt: Receipt) -> Receipt:
         """Ask until it is known or the time for asking is over."""
-        known = await within(_SETTLE_WITHIN_S, self._clock, lambda: self._asked_until_known(receipt))
+        known = await within(_SETTLE_WITHIN_S, lambda: self._asked_until_known(receipt))
         if known is None and receipt.state is OrderState.SENT:
             return await self.record(replace(receipt, state=OrderState.UNKNOWN))
         return known or receipt
 
-    async def _asked_until_known(self, receipt: Receipt) -> Receipt:
+    async def _asked_until_known(self, receipt: Receipt) -> Receipt | None:
         """A failed question makes every denial before it void; denials of an earlier call count."""
         silence = self._silences.setdefault(receipt.ticket.id, _Silence())
+        give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S
         while True:
             try:
                 order, is_denied = await self._asked(receipt, silence)
@@ -184,6 +185,8 @@ class Reconciler:
                     return await self.record(self._without_effect(receipt, order))
             except OkxError:
                 silence.denied = 0
+            if self._clock.monotonic_s() + _ASK_EVERY_S > give_up_s:
+                return None
             await self._clock.sleep(_ASK_EVERY_S)
 
     async def _asked(self, receipt: Receipt, silence: _Silence) -> tuple[Order | None, bool]:

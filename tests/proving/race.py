@@ -307,11 +307,11 @@ def _beside_unknown(course: Course, draw: random.Random, story: Story, tally: Ta
     others = [course.propose(racer) for racer in range(RACERS)]
     course.loses_answers = True
     lost = course.alone(first, Command("commit", doubtful))
-    course.loses_answers = False
     story.tell(f"{first} commits, and every answer is lost: {lost.state}")
     posts = len(course.oracle.arrivals)
     for racer, done in _all_commit(course, others).items():
         story.tell(f"{racer} commits its own: {done.state}")
+    course.loses_answers = False
     if lost.state == "unknown" and len(course.oracle.arrivals) > posts:
         tally.blame(story.fails("doubled", "an order was sent beside an unknown one"))
 

@@ -218,7 +218,6 @@ class _LetGo(VirtualClock):
         self.advance(seconds)
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="KeyError: it is looked for among the tickets of this process")
 async def test_an_order_that_an_old_copy_calls_proposed_is_told_as_it_is_though_it_cannot_be_recorded(
     desk: OrderDesk, client: OkxClient, wire: Wire, clock: VirtualClock, journal_path: Path
 ) -> None:
@@ -243,7 +242,6 @@ async def test_an_order_that_an_old_copy_calls_proposed_is_told_as_it_is_though_
     assert receipt.state is OrderState.LIVE
 
 
-@pytest.mark.xfail(strict=True, reason="what the order shows at that very moment is told, and it is live")
 async def test_an_order_whose_cancel_was_accepted_is_not_called_live(desk: OrderDesk, wire: Wire) -> None:
     """OKX's acknowledgement of a cancel says that it will be tried; the order shows it a moment later."""
 
