@@ -1,6 +1,6 @@
 """The desk and the paper exchange driven together, step by step as hypothesis likes, held against a model.
 
-The model is `life.Life`. 150 stories with every run of the tests, always the same ones; a full run draws new ones:
+The model is `life.Life`. 80 stories with every run of the tests, always the same ones; a full run draws new ones:
 STATEFUL_EXAMPLES=2000 python -m pytest tests/trading/test_stateful.py
 """
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
 
 FULL_RUN: Final = "STATEFUL_EXAMPLES"
-EXAMPLES: Final = int(os.environ.get(FULL_RUN, "150"))
+EXAMPLES: Final = int(os.environ.get(FULL_RUN, "80"))
 
 INST_ID: Final = "BTC-USDT"
 TICKET_VALID_MS: Final = 300_000
