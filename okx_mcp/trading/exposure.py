@@ -1,6 +1,5 @@
 """What the exchange says of the market and of what is at risk, read whenever an order is held against its limits."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,8 @@ from okx_mcp.trading.orders import OrderView
 from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from okx_mcp.okx.models import Balance, Ticker
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument
