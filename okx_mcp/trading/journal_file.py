@@ -106,7 +106,7 @@ class JournalFile:
         """
         try:
             yield self._open()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise JournalUnavailable(
                 f"The journal {self._path} cannot be used ({error}). Without it no order is sent; reading and "
                 "cancelling go on."
@@ -160,7 +160,7 @@ class JournalFile:
             db = sqlite3.connect(self._path, timeout=TRY_LOCK_FOR_S, isolation_level=None, check_same_thread=False)
             try:
                 _prepare(db)
-            except sqlite3.Error:
+            except (sqlite3.Error, UnicodeError):
                 db.close()
                 raise
             self._connection, self._opened = db, _identity(self._path)

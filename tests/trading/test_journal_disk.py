@@ -19,7 +19,7 @@ from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from tests.clocks import VirtualClock
 from tests.proving.disk import AVAILABLE, IO_ERROR, NO_SPACE, Disk, failing_disk
 from tests.proving.oracle import believed
-from tests.trading.floor import PLACE, READ, a_desk, approved, close_desks
+from tests.trading.floor import PLACE, READ, a_desk, approved, close_desks, must_measure_before_sending
 from tests.wire import Deliver, Fault, Wire, interrupted
 
 pytestmark = [
@@ -109,7 +109,7 @@ async def test_without_a_durable_sent_nothing_is_sent_and_that_is_what_is_said(
     breaks: Breaks,
 ) -> None:
     approval = await approved(desk)
-    client.exchange_clock.forget()
+    must_measure_before_sending(client, wire)
     wire.breaks(CLOCK, interrupted(lambda: breaks(disk), acted=True))
 
     receipt = await desk.commit(approval)
@@ -199,7 +199,7 @@ async def test_a_loss_of_power_takes_back_nothing_that_was_written_before(
 ) -> None:
     draw = random.Random(seed)  # noqa: S311  # a seed that fails is a seed that replays
     approval = await approved(desk)
-    client.exchange_clock.forget()
+    must_measure_before_sending(client, wire)
     left = tmp_path / journal_path.name
     wire.breaks(place, unanswered(lambda: disk.loses_power(tmp_path, draw)))
     await desk.commit(approval)

@@ -16,7 +16,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import OrderState, Receipt
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
-from tests.trading.floor import PLACE, READ, a_client, a_desk, approved
+from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, must_measure_before_sending
 from tests.wire import Wire, cut, interrupted, not_found
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +108,7 @@ async def test_an_intent_in_an_old_copy_is_asked_for_before_it_is_given_up(
     desk: OrderDesk, exchange: PaperExchange, client: OkxClient, wire: Wire, clock: VirtualClock, journal_path: Path
 ) -> None:
     approval = await approved(desk)
-    client.exchange_clock.forget()
+    must_measure_before_sending(client, wire)
     wire.breaks("GET /public/time", interrupted(lambda: copy_of(journal_path), acted=True))
     await desk.commit(approval)
     desk.close()
