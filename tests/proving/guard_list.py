@@ -458,8 +458,7 @@ _ONE_SEND: Final = (
         _REST,
         "            if self._measuring is not None:\n",
         "            if False:\n",
-        f"{_SENDING}test_thirty_balances_at_once_all_come_in_order_and_the_clock_is_measured_once",
-        f"{_HOSTILE}test_a_cancel_does_not_wait_behind_others_that_ask_for_the_time",
+        f"{_SENDING}test_who_comes_while_the_time_is_asked_for_waits_for_that_answer",
     ),
     _guard(
         "and its failure",
