@@ -203,10 +203,6 @@ class OrderDesk:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
         self._check_channel(approval.channel)
-        if approval.ticket_id not in self._own:
-            asked = await self._asked_beyond_the_journal(self.ticket(approval.ticket_id))
-            if asked.state is OrderState.PROPOSED and self.ticket(approval.ticket_id).state is OrderState.PROPOSED:
-                raise NotApproved(_OTHERS_TICKET)
         shown = self._own.get(approval.ticket_id)
         if shown is None:
             return await self._of_another_process(approval.ticket_id)
