@@ -134,6 +134,29 @@ async def test_an_empty_list_is_an_empty_list(okx: Okx, client: OkxClient) -> No
     assert await client.open_orders() == []
 
 
+STRANGE = {"instId": "BTC-USDT", "ordId": "4102", "clOrdId": "a1", "state": "live", "px": "n/a"}
+
+
+async def test_a_row_of_a_list_that_cannot_be_read_keeps_its_ids(okx: Okx, client: OkxClient) -> None:
+    okx.answers("GET", "trade/orders-pending", answer(STRANGE, {**STRANGE, "ordId": "4103", "px": "60000"}))
+
+    strange, other = await client.open_orders()
+
+    assert (strange.inst_id, strange.ord_id, strange.cl_ord_id, strange.state) == ("BTC-USDT", "4102", "a1", None)
+    assert (other.ord_id, other.state) == ("4103", "live")
+
+
+@pytest.mark.parametrize("unnamed", ["instId", "ordId", "clOrdId"])
+async def test_a_row_of_a_list_that_cannot_be_read_and_lacks_an_id_voids_the_answer(
+    okx: Okx, client: OkxClient, unnamed: str
+) -> None:
+    """It may be the one that was looked for."""
+    okx.answers("GET", "trade/orders-pending", answer({**STRANGE, unnamed: None}))
+
+    with pytest.raises(Unknown, match="cannot be read"):
+        await client.open_orders()
+
+
 @pytest.mark.parametrize("rows", [[], [{"instId": "BTC-USDT"}, {"instId": "ETH-USDT"}]])
 async def test_one_row_is_one_row(okx: Okx, client: OkxClient, rows: list[dict[str, str]]) -> None:
     okx.answers("GET", "market/ticker", answer(*rows))

@@ -249,6 +249,21 @@ async def test_a_write_before_which_the_clock_cannot_be_measured_is_known_not_to
     assert announced == []
 
 
+async def test_a_cancel_is_sent_however_long_okxs_time_is_in_coming(
+    okx: Okx, client: OkxClient, clock: VirtualClock
+) -> None:
+    def hangs(_: httpx.Request) -> httpx.Response:
+        clock.advance(8)
+        raise httpx2.ReadTimeout("")
+
+    okx.answers("GET", "public/time", answer()).side_effect = hangs
+    cancel = okx.answers("POST", "trade/cancel-order", answer(order_row()))
+
+    await client.cancel_order({"instId": "BTC-USDT", "clOrdId": "a1"})
+
+    assert cancel.call_count == 1
+
+
 async def test_a_write_whose_turn_comes_too_late_is_not_sent(okx: Okx, client: OkxClient, clock: VirtualClock) -> None:
     move = okx.answers("POST", "asset/transfer", answer({"transId": "1", "ccy": "USDT"}))
     outcomes: list[str] = []

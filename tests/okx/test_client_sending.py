@@ -376,6 +376,23 @@ async def test_thirty_balances_at_once_all_come_in_order_and_the_clock_is_measur
     assert okx.clock_readings == 1
 
 
+async def test_who_comes_while_the_time_is_asked_for_waits_for_that_answer(
+    okx: Okx, client: OkxClient, clock: VirtualClock
+) -> None:
+    okx.answers("GET", "account/balance", answer({}))
+
+    async def in_a_second(_: httpx.Request) -> httpx.Response:
+        await clock.sleep(1)
+        return answer({"ts": str(okx.now_ms())})
+
+    asked = okx.answers("GET", "public/time", answer())
+    asked.side_effect = in_a_second
+
+    await all_at_once([partial(client.balance, ["BTC"])] * 5)
+
+    assert asked.call_count == 1
+
+
 async def test_orders_of_one_instrument_do_not_wait_for_those_of_another(
     okx: Okx, client: OkxClient, clock: VirtualClock
 ) -> None:

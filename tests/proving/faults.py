@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import httpx2
 
 from tests.clocks import VirtualClock
+from tests.proving.others import Others
 from tests.wire import (
     Deliver,
     Fault,
@@ -65,6 +66,9 @@ class Scene(Protocol):
     @property
     def clock(self) -> VirtualClock: ...
 
+    @property
+    def others(self) -> Others: ...
+
     def later(self, seconds: float, deliver: Deliver) -> None:
         """Deliver a request after this time, whoever still waits for it."""
 
@@ -76,12 +80,6 @@ class Scene(Protocol):
 
     def refuse_key(self, with_code: str) -> None:
         """From now on the exchange refuses the key with this code."""
-
-    def other_cancels(self, order: dict[str, str]) -> None:
-        """Another client of the account cancels the order that this body names."""
-
-    def other_fills(self, order: dict[str, str]) -> None:
-        """Another client of the account moves the order's price so that it is filled."""
 
     def market_fills_most(self, order: dict[str, str]) -> None:
         """Most of the order that this body names is filled."""
@@ -295,9 +293,9 @@ CATALOGUE: Final = (
     Catalogued(
         26, "this machine's clock 40 s back", ANYWHERE, lambda scene, _: preceded(lambda _: _set_wall(scene, -_SKEW_MS))
     ),
-    Catalogued(27, "filled just before", _CHANGES, lambda scene, _: _race(scene.other_fills)),
+    Catalogued(27, "filled just before", _CHANGES, lambda scene, _: _race(scene.others.fill)),
     Catalogued(27, "filled for the most part just before", _CHANGES, lambda scene, _: _race(scene.market_fills_most)),
-    Catalogued(27, "cancelled by another just before", _CHANGES, lambda scene, _: _race(scene.other_cancels)),
+    Catalogued(27, "cancelled by another just before", _CHANGES, lambda scene, _: _race(scene.others.cancel)),
     *(
         Catalogued(
             28,

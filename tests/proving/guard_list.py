@@ -48,6 +48,9 @@ _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
+_HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
+_SETTLING: Final = "trading/test_settling.py::"
+_CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
 _FAULTS: Final = "trading/test_faults_at_place.py::"
 _GATE: Final = "trading/test_last_gate.py::"
 _IN_JOURNAL: Final = "trading/test_journal.py::"
@@ -61,8 +64,18 @@ _OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
 _NEVER_ARRIVED: Final = f"{_FAULTS}test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arrive_any_more"
 _FOUND: Final = f"{_FAULTS}test_an_order_that_arrived_is_found_whatever_became_of_the_answer"
 _TORN_DOWN: Final = f"{_COMMITTING}test_a_commit_that_is_torn_down_by_force_records_what_is_known"
-_OWN_ROW: Final = "okx/test_client_answers.py::test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
+_OWN_ROW: Final = f"{_CLIENT_ANSWERS}test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
 _BROKEN_CHANGE: Final = f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end"
+
+_AS_SHOWN: Final = (
+    "if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):"
+)
+_BEGINS: Final = (
+    "        async with self._transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
+)
+_SHOWN: Final = (
+    "return order.px == ticket.price and (order.sz == ticket.quantity.base or _was_cut_short(order, ticket))"
+)
 
 _ONE_APPROVAL: Final = (
     _guard(
@@ -118,7 +131,14 @@ _ONE_APPROVAL: Final = (
         "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n"
         "                _record(db, found)\n",
         "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n",
-        f"{_COMMITTING}test_a_declined_ticket_is_never_sent",
+        f"{_IN_JOURNAL}test_a_declined_ticket_is_refused",
+    ),
+    _guard(
+        "not even where that could not be written",
+        _DESK,
+        "if approval.ticket_id in self._declined:",
+        "if False:",
+        f"{_COMMITTING}test_a_ticket_whose_decline_could_not_be_written_is_never_sent_either",
     ),
     _guard(
         "a used ticket is not declined",
@@ -156,21 +176,21 @@ _ONE_APPROVAL: Final = (
         "if False:",
         f"{_RESTORED}test_a_ticket_revived_under_a_running_server_is_not_sent_again_even_while_the_order_is_under_way",
     ),
-    _guards(
+    _guard(
         "a ticket is sent only by the process that proposed it",
-        (
-            Edit(_DESK, "if asked.state is OrderState.PROPOSED:", "if False:"),
-            Edit(_DESK, "if ticket != self._own.get(ticket.id):", "if False:"),
-        ),
+        _DESK,
+        "        self._check_channel(approval.channel)\n",
+        "        self._check_channel(approval.channel)\n"
+        "        self._own.setdefault(approval.ticket_id, self.ticket(approval.ticket_id).ticket)\n",
         f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
         f"{_RESTORED}test_a_ticket_revived_by_an_old_copy_is_not_sent_again_however_often_the_exchange_denies_it",
     ),
     _guard(
-        "an approval given to another process is refused and not used up",
+        "the journal is read again after a ticket of another process was asked about",
         _DESK,
-        "if asked.state is OrderState.PROPOSED:",
-        "if False:",
-        f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
+        "        recorded = self._journal.result(ticket_id, self.account)\n",
+        "        recorded = None\n",
+        f"{_RESTORED}test_a_ticket_that_its_own_process_sends_while_another_asks_about_it_is_not_called_unsent",
     ),
     _guard(
         "an order's line is repeated to the letter",
@@ -201,14 +221,36 @@ _AS_APPROVED: Final = (
         _JOURNAL,
         "if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:",
         "if approval.digest != found.ticket.digest:",
-        f"{_COMMITTING}test_a_body_and_digest_that_were_changed_together_are_not_what_was_shown",
+        f"{_GATE}test_a_ticket_whose_body_is_not_what_its_figures_say_is_not_sent",
     ),
     _guard(
         "the stored ticket is the one that was made",
-        _DESK,
-        "if ticket != self._own.get(ticket.id):",
+        _JOURNAL,
+        "if shown is not None and found.ticket != shown:",
         "if False:",
         f"{_RESTORED}test_a_record_that_differs_from_the_ticket_that_was_shown_is_not_sent",
+    ),
+    _guards(
+        "it is compared once nobody else can write",
+        (
+            Edit(
+                _JOURNAL,
+                _BEGINS,
+                "        before = self.receipt(approval.ticket_id, account)\n"
+                "        if shown is not None and before is not None and before.ticket != shown:\n"
+                '            raise NotApproved("The recorded ticket differs from the one that was shown.")\n'
+                f"{_BEGINS}",
+            ),
+            Edit(_JOURNAL, "if shown is not None and found.ticket != shown:", "if False:"),
+        ),
+        f"{_GATE}test_what_was_shown_is_compared_once_nobody_else_can_write",
+    ),
+    _guard(
+        "a record of a change without its order is none",
+        _ORDERS,
+        "if isinstance(self.intent, Amendment) and self.order is None:",
+        "if False:",
+        "trading/test_orders.py::test_a_ticket_for_a_change_is_not_made_without_the_order_that_would_change",
     ),
     _guard(
         "the record is compared again just before it is sent",
@@ -294,6 +336,7 @@ _WRITTEN_FIRST: Final = (
         "except (JournalUnavailable, NotApproved):",
         "except JournalUnavailable:",
         f"{_DISK}test_a_journal_that_is_deleted_while_an_order_is_under_way_does_not_change_what_is_said",
+        f"{_HOSTILE}test_an_acknowledgement_is_not_lost_where_the_journal_lost_the_ticket_meanwhile",
     ),
     _guard(
         "a journal that was deleted or replaced is noticed",
@@ -388,6 +431,41 @@ _ONE_SEND: Final = (
         "        now_ms = self.exchange_clock.now_ms()\n",
         "        now_ms = self._clock.wall_ms()\n",
         f"{_SENDING}test_an_order_says_until_when_it_is_valid_on_the_exchanges_clock",
+    ),
+    _guard(
+        "nothing that adds risk is sent without OKX's time",
+        _REST,
+        'if asked.method == "POST" and asked not in _TAKES_BACK:',
+        "if False:",
+        f"{_ASKING_AGAIN}test_a_write_before_which_the_clock_cannot_be_measured_is_known_not_to_have_been_sent",
+    ),
+    _guard(
+        "a cancel is sent without it",
+        _REST,
+        'if asked.method == "POST" and asked not in _TAKES_BACK:',
+        'if asked.method == "POST":',
+        f"{_HOSTILE}test_a_cancel_is_sent_though_the_time_cannot_be_asked",
+    ),
+    _guard(
+        "and does not lose its turn because the time was long in coming",
+        _REST,
+        "        if body is not None:  # a cancel does",
+        "        if False:  # a cancel does",
+        f"{_ASKING_AGAIN}test_a_cancel_is_sent_however_long_okxs_time_is_in_coming",
+    ),
+    _guard(
+        "who waits for a measurement of the time shares it",
+        _REST,
+        "            if self._measuring is not None:\n",
+        "            if False:\n",
+        f"{_SENDING}test_who_comes_while_the_time_is_asked_for_waits_for_that_answer",
+    ),
+    _guard(
+        "and its failure",
+        _REST,
+        "        if self.error is not None:\n            raise self.error\n",
+        "",
+        f"{_HOSTILE}test_a_cancel_does_not_wait_behind_others_that_ask_for_the_time",
     ),
     _guard(
         "a cancelled call does not stop a commit halfway",
@@ -498,9 +576,30 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what an earlier process left open is asked for before the first order",
         _DESK,
-        "        self._check_channel(approval.channel)\n        await self._settle_at_start()\n",
-        "        self._check_channel(approval.channel)\n",
+        "if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
+        "if False:",
         f"{_FAULTS}test_what_an_earlier_process_left_unknown_is_asked_for_before_the_first_order",
+    ),
+    _guard(
+        "that is not waited for for ever",
+        _DESK,
+        "if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
+        "if not await self._settle_at_start():",
+        f"{_SETTLING}test_a_first_order_does_not_wait_for_ever_for_what_was_left_open_and_is_not_sent",
+    ),
+    _guard(
+        "open ends are settled side by side",
+        _DESK,
+        "await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))",
+        "[await self._settled_if_possible(receipt) for receipt in open_ends]",
+        f"{_HOSTILE}test_the_first_commit_after_a_restart_comes_back_whatever_was_left_open",
+    ),
+    _guard(
+        "one that cannot be settled stands in no other one's way",
+        _DESK,
+        "        except (Refusal, OkxError):\n            return receipt\n",
+        "        except (Refusal, OkxError):\n            raise\n",
+        f"{_SETTLING}test_an_open_end_that_cannot_be_settled_stands_in_no_other_ones_way",
     ),
     _guard(
         "what a commit leaves open is asked for until it is known",
@@ -562,9 +661,38 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "and cancelled at the exchange",
         _DESK,
-        "receipt.state in _NEVER_USED and self._is_unused(receipt):",
+        "receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):",
         "receipt.state in _NEVER_USED:",
         f"{_RESTORED}test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange",
+    ),
+    _guard(
+        "our journal's instrument goes before the model's",
+        _DESK,
+        "    if receipt is not None:\n        return receipt.ticket.intent.inst_id\n",
+        "    if receipt is not None and inst_id is None:\n        return receipt.ticket.intent.inst_id\n",
+        f"{_HOSTILE}test_an_order_of_ours_is_cancelled_whatever_instrument_the_model_names",
+    ),
+    _guard(
+        "one denial after a broken cancel is not believed",
+        _DESK,
+        "if failure.code not in _NOTHING_TO_CANCEL:",
+        "if False:",
+        f"{_HOSTILE}test_one_denial_after_a_broken_cancel_does_not_make_a_live_order_vanish",
+    ),
+    _guard(
+        "an accepted cancel is waited for",
+        _DESK,
+        "for pause_s in _CANCEL_SHOWS_AFTER_S:",
+        "for pause_s in _CANCEL_SHOWS_AFTER_S[:0]:",
+        f"{_CANCELLING}test_an_accepted_cancel_is_waited_for_until_the_order_shows_it",
+    ),
+    _guard(
+        "what does not show it is not told as live",
+        _DESK,
+        "        if not state_at_exchange(order).is_final:\n            raise failure",
+        "        if False:\n            raise failure",
+        f"{_CANCELLING}test_an_order_that_does_not_show_its_accepted_cancel_is_not_called_live",
+        f"{_CANCELLING}test_a_cancel_that_did_not_work_says_so_and_the_order_stays_known_as_live",
     ),
     _guard(
         "an order that is not there yet is not said to be gone",
@@ -717,14 +845,14 @@ _NOT_FOUND: Final = (
     _guard(
         "the exchange has a margin to show an order",
         _RECONCILE,
-        "self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S",
-        "self._past_since_s.setdefault(ticket_id, now_s) > 0",
+        "return now_s - silence.since_s > _MARGIN_S",
+        "return now_s > silence.since_s",
         f"{_GATE}test_no_denial_counts_before_the_margin_is_past",
     ),
     _guard(
         "no clock of the exchange's shortens the margin",
         _RECONCILE,
-        "return now_s - self._past_since_s.setdefault(ticket_id, now_s) > _MARGIN_S",
+        "return now_s - silence.since_s > _MARGIN_S",
         "return self.now_ms() > exp_time_ms + uncertainty_ms + _MARGIN_S * 1000",
         f"{_FAULTS}test_an_exchanges_clock_that_jumps_ahead_does_not_shorten_the_wait_for_an_order_that_shows_late",
     ),
@@ -739,7 +867,7 @@ _NOT_FOUND: Final = (
         _guard(
             f"{name} is one of them",
             _RECONCILE,
-            f"            *await self._exchange.{call},\n",
+            f"            lambda: self._exchange.{call},\n",
             "",
             f"{_GATE}test_each_list_alone_shows_an_order_that_is_denied",
         )
@@ -752,7 +880,7 @@ _NOT_FOUND: Final = (
     _guard(
         "the histories are read from the ticket on",
         _RECONCILE,
-        "begin = receipt.ticket.created_ms - round(_MARGIN_S * 1000)",
+        "begin = ticket.created_ms - round(_MARGIN_S * 1000)",
         "begin = None",
         f"{_FAULTS}test_the_histories_are_read_from_the_ticket_on",
     ),
@@ -767,7 +895,7 @@ _NOT_FOUND: Final = (
         _guard(
             f"{name} are among them",
             _RECONCILE,
-            f"            *await self._exchange.{call},\n",
+            f"            lambda: self._exchange.{call},\n",
             "",
             f"{_GATE}test_each_record_of_fills_alone_keeps_a_denied_order_from_being_without_effect",
         )
@@ -779,14 +907,79 @@ _NOT_FOUND: Final = (
     _guard(
         "a round that shows it makes the denials before it void",
         _RECONCILE,
-        "denied = denied + 1 if is_denied else 0",
-        "denied = denied + 1 if is_denied else denied",
+        "        if not is_denied:\n            silence.denied = 0\n",
+        "        if not is_denied:\n            pass\n",
         f"{_GATE}test_denials_before_and_after_a_round_that_did_not_deny_are_not_two",
+    ),
+    _guard(
+        "denials are counted a second apart",
+        _RECONCILE,
+        "elif now_s - silence.denied_at_s >= _ASK_EVERY_S:",
+        "else:",
+        f"{_SETTLING}test_two_who_are_denied_at_one_moment_have_heard_one_denial",
+    ),
+    _guard(
+        "and kept between calls",
+        _RECONCILE,
+        "silence = self._silences.setdefault(receipt.ticket.id, _Silence())",
+        "silence = _Silence()",
+        f"{_HOSTILE}test_an_unknown_order_is_settled_over_a_slow_wire",
+    ),
+    _guard(
+        "an order whose expiry is not recorded is over one day",
+        _RECONCILE,
+        "if uncertainty_ms is None or self.now_ms()",
+        "if uncertainty_ms is None or receipt.exp_time_ms is None or self.now_ms()",
+        f"{_HOSTILE}test_an_unknown_order_without_its_end_is_settled_all_the_same",
+    ),
+    _guard(
+        "after the longest there is, and not before",
+        _RECONCILE,
+        "exp_time_ms = receipt.at_ms + _LONGEST_VALID_MS if receipt.exp_time_ms is None else receipt.exp_time_ms",
+        "exp_time_ms = receipt.exp_time_ms or receipt.at_ms",
+        f"{_SETTLING}test_an_order_without_its_end_is_not_given_up_before_the_longest_there_is",
+    ),
+    _guard(
+        "settling ends by this machine's time",
+        _RECONCILE,
+        "known = await within(_SETTLE_WITHIN_S, lambda: self._asked_until_known(receipt))",
+        "known = await self._asked_until_known(receipt)",
+        f"{_SETTLING}test_a_commit_whose_question_hangs_comes_back",
+    ),
+    _guard(
+        "and by its own clock",
+        _RECONCILE,
+        "give_up_s = self._clock.monotonic_s() + _SETTLE_WITHIN_S",
+        "give_up_s = self._clock.monotonic_s() + 10 * _SETTLE_WITHIN_S",
+        f"{_HOSTILE}test_a_commit_over_a_slow_wire_comes_back",
+    ),
+    _guard(
+        "so does reading again",
+        _RECONCILE,
+        "seen = await within(_SETTLE_WITHIN_S, lambda: self._seen_now(receipt))",
+        "seen = await self._seen_now(receipt)",
+        f"{_SETTLING}test_a_check_whose_question_hangs_comes_back_and_tells_nothing_from_memory",
+    ),
+    _guard(
+        "a strange row of a list voids only itself",
+        _CLIENT,
+        'self._rest.read(model, path, params, at_least=("instId", "ordId", "clOrdId"))',
+        "self._rest.read(model, path, params)",
+        f"{_CLIENT_ANSWERS}test_a_row_of_a_list_that_cannot_be_read_keeps_its_ids",
+        f"{_HOSTILE}test_an_unknown_order_is_settled_beside_a_strange_order_of_somebody_else",
+    ),
+    _guards(
+        "unless it lacks an id",
+        (
+            Edit(_REST, " or not all(isinstance(row.get(name), str) for name in at_least):", ":"),
+            Edit(_REST, "{name: row[name] for name in at_least}", "{name: row.get(name) for name in at_least}"),
+        ),
+        f"{_CLIENT_ANSWERS}test_a_row_of_a_list_that_cannot_be_read_and_lacks_an_id_voids_the_answer",
     ),
     _guard(
         "a question that failed makes the denials before it void",
         _RECONCILE,
-        "            except OkxError:\n                denied = 0\n",
+        "            except OkxError:\n                silence.denied = 0\n",
         "            except OkxError:\n                pass\n",
         f"{_GATE}test_denials_before_and_after_a_question_that_failed_are_not_two",
     ),
@@ -814,8 +1007,8 @@ _NOT_FOUND: Final = (
     _guard(
         "what is not known when the time for asking is over is UNKNOWN",
         _RECONCILE,
-        "        if receipt.state is OrderState.SENT:\n",
-        "        if False:\n",
+        "if known is None and receipt.state is OrderState.SENT:",
+        "if False:",
         f"{_GATE}test_what_a_dead_process_sent_and_nobody_can_be_asked_about_is_unknown",
     ),
     _guard(
@@ -828,8 +1021,8 @@ _NOT_FOUND: Final = (
     _guard(
         "an order asked for hours later is not said to have never rested",
         _RECONCILE,
-        "if receipt.ticket.order is None and self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:",
-        "if False:",
+        "elif self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:",
+        "elif False:",
         f"{_FAULTS}test_an_order_asked_for_hours_later_is_not_said_to_have_never_rested",
     ),
 )
@@ -843,9 +1036,84 @@ _CHANGES: Final = (
         f"{_AMENDING}test_an_accepted_change_that_is_not_carried_out_yet_holds_back_the_next",
     ),
     _guard(
+        "a change is not sent where its order is not as shown",
+        _DESK,
+        "against = await self._reason_against(shown)",
+        "against = None",
+        f"{_AMENDING}test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown",
+        f"{_HOSTILE}test_a_change_that_never_arrived_is_not_called_made",
+    ),
+    *(
+        _guard(name, _DESK, _AS_SHOWN, without, f"{_AMENDING}{test}")
+        for name, without, test in (
+            (
+                "its size is compared",
+                "if view is not None and view.is_open and view.price == ticket.order.price:",
+                "test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown",
+            ),
+            (
+                "its price is compared",
+                "if view is not None and view.is_open and view.size == ticket.order.size:",
+                "test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown",
+            ),
+            (
+                "that it rests is looked at",
+                "if view is not None and (view.size, view.price) == (ticket.order.size, ticket.order.price):",
+                "test_a_change_is_not_sent_where_its_order_does_not_rest_any_more",
+            ),
+            (
+                "that it is there is looked at",
+                "if view is None or view.is_open:",
+                "test_a_change_is_not_sent_where_its_order_is_denied",
+            ),
+        )
+    ),
+    *(
+        _guard(
+            f"a change carries the {what} that stays too",
+            _ORDERS,
+            'changes = {"newSz": plain(quantity.base), "newPx": plain(price)}',
+            without,
+            f"{_AMENDING}{test}",
+        )
+        for what, without, test in (
+            (
+                "size",
+                'changes = {"newPx": plain(price)}',
+                "test_a_ticket_for_a_change_shows_what_was_and_what_would_be",
+            ),
+            (
+                "price",
+                'changes = {"newSz": plain(quantity.base)} | ({"newPx": plain(price)} if self.price else {})',
+                "test_a_change_of_the_size_alone_goes_out_at_the_price_that_was_shown",
+            ),
+        )
+    ),
+    _guard(
+        "an order with other figures than before and after was changed by others",
+        _RECONCILE,
+        "if order is None or (order.sz, order.px) != (was.size, was.price):",
+        "if order is None:",
+        f"{_HOSTILE}test_a_change_that_was_made_and_then_overtaken_by_another_client_is_not_called_without_effect",
+    ),
+    _guard(
+        "of an order that is gone no change is denied",
+        _RECONCILE,
+        "if order is None or (order.sz, order.px) != (was.size, was.price):",
+        "if order is not None and (order.sz, order.px) != (was.size, was.price):",
+        f"{_AMENDING}test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect",
+    ),
+    _guard(
+        "a waiting change is withdrawn after a restart",
+        _DESK,
+        "receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):",
+        "receipt.state in _NEVER_USED and self._is_unused(receipt):",
+        f"{_HOSTILE}test_a_waiting_change_is_withdrawn_after_a_restart_as_before_it",
+    ),
+    _guard(
         "only an order that rests is changed",
         _DESK,
-        "if view is None or view.state not in (OrderState.LIVE, OrderState.PARTIALLY_FILLED):",
+        "if view is None or not view.is_open:",
         "if view is None:",
         f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
     ),
@@ -866,29 +1134,29 @@ _CHANGES: Final = (
     _guard(
         "a change is made when the order shows it",
         _RECONCILE,
-        "    return has_price and has_size\n",
-        "    return True\n",
+        _SHOWN,
+        "return True",
         f"{_AMENDING}test_a_change_that_was_acknowledged_and_not_carried_out_is_not_said_to_be_done",
     ),
     _guard(
         "its size is looked at",
         _RECONCILE,
-        "    return has_price and has_size\n",
-        "    return has_price\n",
+        _SHOWN,
+        "return order.px == ticket.price",
         f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
     ),
     _guard(
         "its price is looked at",
         _RECONCILE,
-        "    return has_price and has_size\n",
-        "    return has_size\n",
+        _SHOWN,
+        "return order.sz == ticket.quantity.base or _was_cut_short(order, ticket)",
         f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
     ),
     _guard(
         "a change that was cut short by fills was made",
         _RECONCILE,
-        " or _was_cut_short(order, ticket)\n",
-        "\n",
+        " or _was_cut_short(order, ticket))",
+        ")",
         f"{_AMENDING}test_a_size_below_what_was_filled_meanwhile_is_amended_and_ends_the_order",
     ),
     _guard(

@@ -89,7 +89,7 @@ def _arm(world: World, draw: random.Random) -> None:
 
 
 def _an_order(world: World, draw: random.Random) -> LimitOrder:
-    last = world.last_price()
+    last = world.others.last_price()
     share = draw.choice((None, None, "0.995", "0.9995", "1.03"))
     at = str(draw.randint(28_000, 32_000)) if share is None else str(round(last * Decimal(share), 1))
     return buy(draw.choice(("0.003", "0.001", "0.0005")), at=at)

@@ -158,7 +158,7 @@ def _denied(*, filled: bool, by: Sequence[str] = (), times: int = _DENIED) -> Wa
     """The question for the single order is denied, and so it is in the lists `by`; the other lists know it."""
 
     async def walk(world: World, arm: Arm) -> None:
-        at = str(round(world.last_price() * 103 / 100)) if filled else "30000"
+        at = str(round(world.others.last_price() * 103 / 100)) if filled else "30000"
         ticket = await _a_ticket(world, at)
         world.wire.breaks(PLACE, cut(acted=True))
         world.wire.breaks(READ, not_found(), times=times)

@@ -378,6 +378,14 @@ def _refuses_key(number: str) -> Callable[[Setting], Fault]:
     return _preceded(lambda setting, _: setting.weather.refuse_key(number))
 
 
+def _is_filled(setting: Setting, body: bytes) -> None:
+    setting.others.fill(json.loads(body))
+
+
+def _is_cancelled(setting: Setting, body: bytes) -> None:
+    setting.others.cancel(json.loads(body))
+
+
 def _exchange_clock_jumps(setting: Setting, _: bytes) -> None:
     setting.clock.exchange_ahead_ms += setting.draw.choice([-_SKEW_MS, _SKEW_MS])
 
@@ -445,8 +453,8 @@ CATALOGUE: Final = (
     Breakage("F25 shown after 10 s", _hides(10), (PLACE, AMEND)),
     Breakage("F26 the exchange's clock jumps 40 s", _preceded(_exchange_clock_jumps)),
     Breakage("F26 this machine's clock jumps 40 s", _preceded(_wall_clock_jumps)),
-    Breakage("F27 filled just before", _preceded(lambda setting, body: setting.others.fill(body)), _CHANGES),
-    Breakage("F27 cancelled just before", _preceded(lambda setting, body: setting.others.cancel(body)), _CHANGES),
+    Breakage("F27 filled just before", _preceded(_is_filled), _CHANGES),
+    Breakage("F27 cancelled just before", _preceded(_is_cancelled), _CHANGES),
     Breakage("F28 50101 from here on", _refuses_key("50101"), _PRIVATE),
     Breakage("F28 50102", _code("50102", acted=False, status=401), _AT_ROWS),
 )

@@ -4,7 +4,6 @@ Cases live in a world twenty at a time, one after the other, for a world costs m
 same whatever is asked for, its world is played from its first case on; only those that were asked for are counted.
 """
 
-import json
 import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -20,7 +19,6 @@ import anyio.abc
 
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.signing import rest_headers, rest_timestamp
 from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
@@ -33,6 +31,7 @@ from okx_mcp.trading.refusals import Refusal
 from tests.clocks import VirtualClock
 from tests.proving.faults import Catalogued
 from tests.proving.oracle import Finding, Oracle, recorded
+from tests.proving.others import Others
 from tests.proving.tally import Story, Tally, Violation
 from tests.proving.weather import Weather
 from tests.trading.floor import a_client
@@ -46,8 +45,6 @@ __all__ = ["World", "a_world", "approval_of", "play", "takes_for_its_own"]
 _Said = TypeVar("_Said")
 
 _CASES_OF_A_WORLD: Final = 20
-_RESTS_AT: Final = "29000"
-_DEMO: Final = {"Content-Type": "application/json", "x-simulated-trading": "1"}
 _HEALED_AFTER_S: Final = 40.0
 _SETTLED_AFTER: Final = 8
 """Rounds: an exchange that set its clock back may take an order for minutes yet."""
@@ -67,6 +64,9 @@ class World:
         self.oracle = Oracle(self.exchange)
         self.weather = Weather(self.oracle, self.clock)
         self.wire = Wire(self.weather.app)
+        self.others = Others(
+            self.exchange, self._exchange_us, lambda what: self.story.tell(f"{self._at()} another client: {what}")
+        )
         self._tasks = tasks
         self._shown: dict[str, Mapping[str, str]] = {}
         self._until_ms: dict[str, int] = {}
@@ -74,7 +74,7 @@ class World:
         self._committed: set[str] = set()
         self._told: list[Finding] = []
         self._known: set[str] = set()
-        self._others: set[str] = set()
+        self._of_others: set[str] = set()
         self._clients: list[OkxClient] = []
         self.desks: list[OrderDesk] = []
         self.desk = self.another_desk()
@@ -136,14 +136,6 @@ class World:
     def answer_before(self, place: str) -> bytes:
         return self.weather.answer_before(place.replace("/api/v5", ""))
 
-    def other_cancels(self, order: dict[str, str]) -> None:
-        self._as_other("/api/v5/trade/cancel-order", _named(order))
-
-    def other_fills(self, order: dict[str, str]) -> None:
-        self._as_other(
-            "/api/v5/trade/amend-order", _named(order) | {"newPx": str(round(self.last_price() * Decimal("1.03")))}
-        )
-
     def market_fills_most(self, order: dict[str, str]) -> None:
         with self.exchange.store.transaction() as ledger:
             ord_id = int(order.get("ordId") or 0)
@@ -159,25 +151,9 @@ class World:
 
     def other_places(self) -> None:
         """Another client of the account places an order that rests."""
-        order = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit"}
-        answer = self._as_other("/api/v5/trade/order", order | {"sz": "0.0005", "px": _RESTS_AT})
-        ord_id = answer["data"][0]["ordId"]
+        ord_id = self.others.place()
         self.oracle.belongs_to_others(int(ord_id))
-        self._others.add(ord_id)
-
-    def _as_other(self, path: str, body: Mapping[str, str]) -> dict[str, Any]:
-        """Signed and sent past wire and oracle: nothing that our side did."""
-        content = json.dumps(body).encode()
-        at = rest_timestamp(self._exchange_us() // 1000)
-        headers = rest_headers(self.exchange.owner, at, "POST", path, content) | _DEMO
-        answer: dict[str, Any] = json.loads(self.exchange.handle("POST", path.encode(), headers, content)[2])
-        self.story.tell(f"{self._at()} another client: {path.rpartition('/')[2]} {dict(body)}: {answer['code']}")
-        return answer
-
-    def last_price(self) -> Decimal:
-        """What BTC-USDT costs now."""
-        ticker = json.loads(self.exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})[2])
-        return Decimal(ticker["data"][0]["last"])
+        self._of_others.add(ord_id)
 
     # --- what our side does, each call judged when it returns -----------------------------------------------------
 
@@ -306,7 +282,7 @@ class World:
         found += [
             ("misreported", f"another's order {record.ord_id} was adopted")
             for record in journal.values()
-            if record.ord_id in self._others
+            if record.ord_id in self._of_others
         ]
         news = [finding for finding in found if finding[1] not in self._known]
         self._known.update(what for _, what in news)
@@ -338,10 +314,6 @@ def approval_of(ticket: Ticket) -> Approval:
 def takes_for_its_own(desk: OrderDesk, ticket: Ticket) -> None:
     """As if this desk had proposed the ticket too: then the journal alone decides which of them may send it."""
     desk._own[ticket.id] = ticket  # noqa: SLF001  # nothing but a test does this
-
-
-def _named(order: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in order.items() if name in ("instId", "ordId", "clOrdId")}
 
 
 # --- cases in worlds ----------------------------------------------------------------------------------------------

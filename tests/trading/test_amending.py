@@ -29,6 +29,7 @@ from tests.wire import (
     hang,
     html,
     no_rows,
+    not_found,
     preceded,
     refused,
     row_code,
@@ -39,6 +40,7 @@ from tests.wire import (
 pytestmark = pytest.mark.anyio
 
 AMEND: Final = "POST /trade/amend-order"
+LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive")
 
 
 async def resting(desk: OrderDesk) -> Receipt:
@@ -94,6 +96,15 @@ async def test_a_ticket_for_a_change_shows_what_was_and_what_would_be(desk: Orde
         "newPx": "31000",
         "reqId": ticket.id,
     }
+
+
+async def test_a_change_of_the_size_alone_goes_out_at_the_price_that_was_shown(desk: OrderDesk, wire: Wire) -> None:
+    order = await resting(desk)
+
+    await desk.commit(await approved(desk, Amendment("BTC-USDT", order.ticket.id, Decimal("0.002"))))
+
+    (body,) = wire.bodies(AMEND)
+    assert (body["newSz"], body["newPx"]) == ("0.002", "30000")
 
 
 async def test_a_change_committed_again_is_not_sent_again(desk: OrderDesk, exchange: PaperExchange) -> None:
@@ -323,3 +334,56 @@ async def test_an_accepted_change_that_is_not_carried_out_yet_holds_back_the_nex
     assert accepted.state is OrderState.ACCEPTED
     with pytest.raises(UnsettledOrder, match=one.ticket_id):
         await desk.commit(other)
+
+
+@pytest.mark.parametrize("other", [{"newPx": "32000"}, {"newSz": "0.002"}], ids=str)
+async def test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown(
+    desk: OrderDesk, client: OkxClient, exchange: PaperExchange, other: dict[str, str]
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, to_price(order))
+    await client.amend_order({"instId": "BTC-USDT", "ordId": order.ord_id, **other})
+
+    receipts = [await desk.commit(approval) for _ in range(2)]
+
+    assert [receipt.state for receipt in receipts] == [OrderState.NOT_SENT] * 2
+    assert "not any more as it was shown" in str(receipts[0].reason)
+    assert exchange.posts("/trade/amend-order") == 1
+
+
+async def test_a_change_is_not_sent_where_its_order_does_not_rest_any_more(
+    desk: OrderDesk, client: OkxClient, exchange: PaperExchange
+) -> None:
+    order = await resting(desk)
+    approval = await approved(desk, to_price(order))
+    await client.cancel_order({"instId": "BTC-USDT", "ordId": order.ord_id})
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/amend-order") == 0
+
+
+async def test_a_change_is_not_sent_where_its_order_is_denied(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire
+) -> None:
+    approval = await approved(desk, to_price(await resting(desk)))
+    wire.breaks(READ, not_found())
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert exchange.posts("/trade/amend-order") == 0
+
+
+async def test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect(desk: OrderDesk, wire: Wire) -> None:
+    """It was made, and the order was cancelled and forgotten before anybody could see."""
+    approval = await approved(desk, to_price(await resting(desk)))
+    for place in LISTS:
+        wire.breaks(place, no_rows(acted=False), times=1000)
+    then_reads_are(wire, not_found(), after=cut(acted=True))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.OVERTAKEN
+    assert "gone" in str(receipt.reason)

@@ -178,6 +178,36 @@ async def test_an_accepted_cancel_is_not_lost_when_the_order_cannot_be_read_afte
         await desk.cancel(receipt.ticket.id)
 
 
+def not_yet() -> Fault:
+    """The order, as it was before its cancel."""
+
+    def live(envelope: dict[str, Any]) -> None:
+        for row in envelope["data"]:
+            row |= {"state": "live", "cancelSource": ""}
+
+    return changed(live)
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+async def test_an_accepted_cancel_is_waited_for_until_the_order_shows_it(
+    desk: OrderDesk, wire: Wire, looks: int
+) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(READ, not_yet(), times=looks)
+
+    cancelled = await desk.cancel(receipt.ticket.id)
+
+    assert cancelled.state is OrderState.CANCELED
+
+
+async def test_an_order_that_does_not_show_its_accepted_cancel_is_not_called_live(desk: OrderDesk, wire: Wire) -> None:
+    receipt = await desk.commit(await approved(desk))
+    wire.breaks(READ, not_yet(), times=1000)
+
+    with pytest.raises(Unknown, match="accepted the cancel"):
+        await desk.cancel(receipt.ticket.id)
+
+
 def late_cancels_row() -> Fault:
     """In place of the order comes what a cancel of it is answered with: its names, and no word of how it stands."""
 

@@ -153,6 +153,19 @@ async def test_a_declined_ticket_is_never_sent(desk: OrderDesk, exchange: PaperE
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_a_ticket_whose_decline_could_not_be_written_is_never_sent_either(
+    desk: OrderDesk, exchange: PaperExchange, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+    with locked(journal_path), pytest.raises(JournalUnavailable):
+        await desk.decline(approval.ticket_id, "The person declined.")
+
+    with pytest.raises(NotApproved, match="not approved"):
+        await desk.commit(approval)
+
+    assert exchange.posts("/trade/order") == 0
+
+
 async def test_an_expired_ticket_is_never_sent(desk: OrderDesk, exchange: PaperExchange, clock: VirtualClock) -> None:
     approval = await approved(desk)
     clock.advance(5 * 60)

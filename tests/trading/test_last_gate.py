@@ -18,7 +18,7 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState
+from okx_mcp.trading.orders import OrderState, body_digest
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved, buy_at_once
@@ -38,12 +38,16 @@ FILLS: Final = ("GET /trade/fills", "GET /trade/fills-history")
 
 
 class _LetGo(VirtualClock):
-    """Whoever waits for the lock gets it: the holder deletes every ticket and ends."""
+    """Whoever waits for the lock gets it: the holder does this to every ticket and ends."""
 
     holder: sqlite3.Connection
 
+    def __init__(self, last: str = "DELETE FROM tickets") -> None:
+        super().__init__()
+        self._last = last
+
     async def sleep(self, seconds: float) -> None:
-        self.holder.execute("DELETE FROM tickets")
+        self.holder.execute(self._last)
         self.holder.execute("COMMIT")
 
 
@@ -56,6 +60,27 @@ async def test_a_decision_waits_for_the_lock_before_it_reads(journal_path: Path)
 
             with pytest.raises(NotApproved, match="no such ticket"):
                 await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS)
+
+
+async def test_what_was_shown_is_compared_once_nobody_else_can_write(journal_path: Path) -> None:
+    clock, ticket = _LetGo("UPDATE tickets SET receipt = json_set(receipt, '$.ticket.last_price', '1')"), a_ticket()
+    with closing(Journal(journal_path, clock=clock)) as journal:
+        await journal.propose(ticket)
+        with closing(sqlite3.connect(journal_path, isolation_level=None)) as clock.holder:
+            clock.holder.execute("BEGIN IMMEDIATE")
+
+            with pytest.raises(NotApproved, match="was shown"):
+                await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS, shown=ticket)
+
+
+async def test_a_ticket_whose_body_is_not_what_its_figures_say_is_not_sent(journal_path: Path) -> None:
+    body = a_ticket().body | {"sz": "0.1"}
+    ticket = a_ticket(id=body["clOrdId"], body=body, digest=body_digest(body))
+    with closing(Journal(journal_path)) as journal:
+        await journal.propose(ticket)
+
+        with pytest.raises(NotApproved, match="differs"):
+            await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS, shown=ticket)
 
 
 async def test_a_record_that_was_changed_after_the_approval_was_used_is_not_sent(journal_path: Path) -> None:

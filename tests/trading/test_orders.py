@@ -11,7 +11,7 @@ from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import Quantity, SizeUnit
-from okx_mcp.trading.orders import LimitOrder, OrderState, OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.orders import Amendment, LimitOrder, OrderState, OrderView, Ticket, body_digest, new_ticket_id
 from tests.trading.floor import ACCOUNT, a_ticket, buy
 
 
@@ -111,3 +111,8 @@ def test_a_state_that_okx_adds_one_day_is_at_least_accepted() -> None:
 def test_a_ticket_says_how_far_its_price_is_from_the_market() -> None:
     assert a_ticket(last_price=Decimal(40000)).distance == Decimal("-0.25")
     assert a_ticket(last_price=None).distance is None
+
+
+def test_a_ticket_for_a_change_is_not_made_without_the_order_that_would_change() -> None:
+    with pytest.raises(ValueError, match="without the order"):
+        a_ticket(intent=Amendment("BTC-USDT", "4102", price=Decimal(31000)))

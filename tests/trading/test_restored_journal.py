@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
@@ -17,7 +18,7 @@ from okx_mcp.trading.orders import OrderState, Receipt
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, must_measure_before_sending
-from tests.wire import Wire, cut, interrupted, not_found
+from tests.wire import Deliver, Wire, cut, interrupted, not_found
 
 pytestmark = pytest.mark.anyio
 
@@ -163,6 +164,25 @@ async def test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other(
         with pytest.raises(NotApproved, match="only by the server that proposed it"):
             await later.commit(approval)
     receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.LIVE
+    assert exchange.posts("/trade/order") == 1
+
+
+async def test_a_ticket_that_its_own_process_sends_while_another_asks_about_it_is_not_called_unsent(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, clock: VirtualClock, journal_path: Path
+) -> None:
+    approval = await approved(desk)
+
+    async def sent_meanwhile(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        denied = await deliver()
+        await desk.commit(approval)
+        return denied
+
+    wire.breaks(READ, sent_meanwhile)
+
+    async with restarted(exchange, wire, clock, journal_path) as later:
+        receipt = await later.commit(approval)
 
     assert receipt.state is OrderState.LIVE
     assert exchange.posts("/trade/order") == 1

@@ -322,7 +322,7 @@ class Trading(RuleBasedStateMachine):
         """Time passes: what is under way arrives, tickets expire, the market moves and fills what rests."""
         before = self._look()
         self._run(self._world.clock.sleep(seconds))
-        self._world.other_cancels({"instId": INST_ID, "clOrdId": "nobodys"})  # the exchange comes up to the moment
+        self._world.others.cancel({"instId": INST_ID, "clOrdId": "nobodys"})  # the exchange comes up to the moment
         self._settles(before, self._look(), set())
 
     @rule(fault=FAULT, times=st.sampled_from((1, 1, 1, 2, 5)))
@@ -375,9 +375,9 @@ class Trading(RuleBasedStateMachine):
             case "places":
                 self._world.other_places()
             case "cancels":
-                self._world.other_cancels(order)
+                self._world.others.cancel(order)
             case _:
-                self._world.other_fills(order)
+                self._world.others.fill(order)
 
     @rule(desk=DESKS, which=st.integers(0, 5), what=st.sampled_from(("check", "cancel", "list")))
     def ask_by_okx_id(self, desk: int, which: int, what: str) -> None:
@@ -500,7 +500,7 @@ class Trading(RuleBasedStateMachine):
             self._desks[at], self._serial[at] = desk, self._opened
 
     def _price(self, side: Side, part: Decimal) -> Decimal:
-        return round(self._world.last_price() * (part if side is Side.BUY else 2 - part), 1)
+        return round(self._world.others.last_price() * (part if side is Side.BUY else 2 - part), 1)
 
     def _look(self) -> Look:
         orders = self._world.exchange.orders()
