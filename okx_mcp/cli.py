@@ -1,4 +1,4 @@
-"""The okx-mcp command: serve (the default), try, paper."""
+"""The okx-mcp command: serve (the default), try, paper, halt, resume, journal."""
 
 import argparse
 import gc
@@ -7,13 +7,17 @@ import re
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from okx_mcp import __version__
+
+if TYPE_CHECKING:
+    from okx_mcp.config import Settings
 
 __all__ = ["main"]
 
 _USAGE_ERROR = 2
+_WITHOUT_SETTINGS = ("try", "paper", "resume", "journal")
 _SERVER_FLAGS = ("profile", "env", "site", "config")
 _DESCRIPTION = "An MCP server that reads and trades an OKX account. Without a command it serves over stdio."
 _EPILOG = (
@@ -29,7 +33,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given, unknown = parser.parse_known_args(arguments)
     if unknown:  # argparse would repeat what may be a secret
         parser.error(f"unknown argument {unknown[0].partition('=')[0] if unknown[0].startswith('-') else ''}")
-    ignored = [flag for flag in _SERVER_FLAGS if given.command in ("try", "paper") and getattr(given, flag)]
+    ignored = [flag for flag in _SERVER_FLAGS if given.command in _WITHOUT_SETTINGS and getattr(given, flag)]
     if ignored:
         parser.error(f"--{ignored[0]} means nothing to {given.command}")
     match given.command:
@@ -39,6 +43,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(run_first_run())
         case "paper":
             sys.exit(_run_paper(given))
+        case "halt" | "resume":
+            sys.exit(_run_halt_or_resume(given))
+        case "journal":
+            sys.exit(_run_journal(given))
         case _:
             _serve(given)
 
@@ -80,15 +88,23 @@ def _parser() -> argparse.ArgumentParser:
     paper.add_argument("--port", type=int, default=8787, help="0 picks a free one (default: 8787)")
     paper.add_argument("--seed", type=int, default=1, help="which invented market (default: 1)")
     paper.add_argument("--reset", action="store_true", help="start over with a fresh account")
+    halt = commands.add_parser("halt", help="stop sending orders, in every server of this state folder")
+    halt.add_argument("--cancel-all", action="store_true", help="cancel every open order of the account too")
+    commands.add_parser("resume", help="let orders through again; for a person at a terminal")
+    journal = commands.add_parser("journal", help="what happened, and whether the record is what was written")
+    journal.add_argument("action", nargs="?", choices=("list", "verify"), default="list")
+    journal.add_argument("--day", help="only this day, UTC: 2026-11-26")
+    journal.add_argument("--order", help="only this order: its ticket id or ordId")
+    journal.add_argument("--json", action="store_true", help="JSON lines")
     return parser
 
 
-def _serve(given: argparse.Namespace) -> NoReturn:
-    gc.disable()  # until `serve` runs: nothing that starting makes is garbage
+def _settings(given: argparse.Namespace) -> "Settings":
+    """Those of the server; ends the process where they are wrong."""
     from okx_mcp.config import SettingsError, load_settings
 
     try:
-        settings = load_settings(
+        return load_settings(
             os.environ,
             {"profile": given.profile, "environment": given.env, "site": given.site},
             config_file=given.config,
@@ -97,6 +113,11 @@ def _serve(given: argparse.Namespace) -> NoReturn:
     except SettingsError as error:
         _tell(f": {error}")
         sys.exit(_USAGE_ERROR)
+
+
+def _serve(given: argparse.Namespace) -> NoReturn:
+    gc.disable()  # until `serve` runs: nothing that starting makes is garbage
+    settings = _settings(given)
 
     import threading
 
@@ -108,6 +129,26 @@ def _serve(given: argparse.Namespace) -> NoReturn:
     _tell(f" {__version__}: {settings.in_words}")
     closed = threading.Event()
     serve(create_server(settings, closed.set), closed)
+
+
+def _run_halt_or_resume(given: argparse.Namespace) -> int:
+    from okx_mcp.config import default_state_dir
+    from okx_mcp.terminal.halting import run_halt, run_resume
+
+    state_dir = given.state_dir or default_state_dir()
+    if given.command == "resume":
+        return run_resume(state_dir)
+    return run_halt(state_dir, (lambda: _settings(given)) if given.cancel_all else None)
+
+
+def _run_journal(given: argparse.Namespace) -> int:
+    from okx_mcp.config import default_state_dir
+    from okx_mcp.terminal.journal import list_journal, verify_journal
+
+    state_dir = given.state_dir or default_state_dir()
+    if given.action == "verify":
+        return verify_journal(state_dir)
+    return list_journal(state_dir, day=given.day, order=given.order, as_json=given.json)
 
 
 def _run_paper(given: argparse.Namespace) -> int:

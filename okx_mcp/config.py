@@ -22,7 +22,16 @@ from okx_mcp.okx.signing import Credentials, Secret
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.limits import Limits
 
-__all__ = ["CONFIG_FILE", "Settings", "SettingsError", "default_config_dir", "default_state_dir", "load_settings"]
+__all__ = [
+    "CONFIG_FILE",
+    "Settings",
+    "SettingsError",
+    "default_config_dir",
+    "default_state_dir",
+    "halt_file",
+    "journal_file",
+    "load_settings",
+]
 
 CONFIG_FILE: Final = "config.toml"
 _APP: Final = "okx-mcp"
@@ -83,11 +92,6 @@ class Settings:
         return f"profile {self.profile}: {where}" if self.profile else where
 
     @property
-    def halt_file(self) -> Path:
-        """While anything stands there, no order is sent."""
-        return self.state_dir / "HALT"
-
-    @property
     def base_url(self) -> str | None:
         """Where requests go; None for the embedded paper exchange."""
         return self.api_base_url if self.environment is Environment.PAPER else REST_URLS[self.site]
@@ -105,6 +109,16 @@ def default_state_dir() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path(_APP, appauthor=False)
+
+
+def halt_file(state_dir: Path) -> Path:
+    """While anything stands there, no order is sent."""
+    return state_dir / "HALT"
+
+
+def journal_file(state_dir: Path) -> Path:
+    """The journal of this state folder."""
+    return state_dir / "journal.sqlite3"
 
 
 def load_settings(

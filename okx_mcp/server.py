@@ -14,7 +14,7 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
-from okx_mcp.config import Settings
+from okx_mcp.config import Settings, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.redaction import Redaction
 from okx_mcp.tools.account import account
@@ -89,7 +89,7 @@ class ServerParts:
             Journal(self._journal_file, clock=self._clock),
             self._clock,
             limits=self._settings.limits,
-            halt=Halt(self._settings.halt_file),
+            halt=Halt(halt_file(self._settings.state_dir)),
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
@@ -105,7 +105,7 @@ class ServerParts:
 
     @property
     def _journal_file(self) -> Path:
-        return self._settings.state_dir / "journal.sqlite3"
+        return journal_file(self._settings.state_dir)
 
     @cached_property
     def prices(self) -> "Market":

@@ -26,7 +26,8 @@ MAY_IMPORT: Final = {
     "embedded": ("config", "okx", "paper", "trading.refusals"),
     "server": ("config", "embedded", "redaction", "tools", "trading", "okx"),
     "first_run": (),
-    "cli": ("config", "first_run", "logs", "paper", "server", "serving"),
+    "cli": ("config", "first_run", "logs", "paper", "server", "serving", "terminal"),
+    "terminal": ("config", "server", "trading", "okx"),
     "__main__": ("cli",),
 }
 MAY_NOT_IMPORT_OF_OTHERS: Final = {

@@ -49,6 +49,8 @@ class Findings:
     account_mode: str | None = None
     unsettled_orders: list[str] = field(default_factory=list)
     orders_of_others: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    halted: str | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -78,7 +80,11 @@ class Diagnosis:
             await self._look_at_key(found)
         self._look_at_journal(found)
         if found.key == "accepted":
-            await self._look_at_orders_of_others(found)
+            await self._look_at_open_orders(found)
+        halted = self._desk.halted()
+        if halted is not None:
+            found.halted = halted.why
+            found.problems.append(f"Trading is halted: {halted.why}")
         return found
 
     def _confirmation(self, channel: Channel) -> str:
@@ -138,9 +144,11 @@ class Diagnosis:
         if "trade" not in rules.permissions:
             found.problems.append("The key may only read: orders need a key with the permission to trade.")
 
-    async def _look_at_orders_of_others(self, found: Findings) -> None:
+    async def _look_at_open_orders(self, found: Findings) -> None:
         try:
-            others = await self._desk.others()
+            views = await self._desk.open_orders()
+            found.limits = self._desk.limits_left(len(views))
+            others = self._desk.others(views)
         except OkxError as error:
             found.problems.append(f"Open orders could not be read: {error}.")
         except JournalUnavailable:

@@ -33,10 +33,14 @@ class StatusReport(BaseModel):
     confirmation: str = Field(description="How orders are approved with this client")
     unsettled_orders: list[str] = Field(default_factory=list, description="Ask check_order about these")
     orders_of_others: list[str] = Field(default_factory=list, description="Open, and not sent by this server")
+    limits: list[str] = Field(
+        default_factory=list, description="What one order and a day may come to, and what is left"
+    )
+    halted: str | None = Field(None, description="Why no order is sent until a person resumes trading")
     problems: list[str] = Field(default_factory=list)
 
 
 @status.tool(title="System status", annotations=READS)
 async def system_status(*, diagnosis: "Diagnosis", ask: "Asker") -> StatusReport:
-    """Environment, connection, clock, key, account mode, confirmation. Call it first, and when something fails."""
+    """Environment, connection, clock, key, account mode, limits, halt. Call it first, and when something fails."""
     return StatusReport.model_validate(await diagnosis.run(ask.channel), from_attributes=True)

@@ -5,6 +5,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 """
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -450,15 +451,29 @@ class OrderDesk:
         """
         return _known_inst_id(self._journal_receipt(any_id, inst_id), inst_id)
 
-    async def others(self) -> list[OrderView]:
-        """Open orders of the account that this journal did not send. They are told of and never taken for ours.
+    async def open_orders(self) -> list[OrderView]:
+        """Open orders of the account, whoever placed them.
 
         Raises:
             OkxError: they could not be read.
+        """
+        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+
+    def others(self, views: Sequence[OrderView]) -> list[OrderView]:
+        """Those of these orders that this journal did not send. They are told of and never taken for ours.
+
+        Raises:
             JournalUnavailable: nobody can tell whose they are.
         """
-        views = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
         return [view for view in views if not self._is_ours(view)]
+
+    def limits_left(self, open_orders: int) -> list[str]:
+        """Every limit and what is left of it, with so many orders open.
+
+        Raises:
+            JournalUnavailable: what is used up cannot be read.
+        """
+        return self._risk.standing(open_orders)
 
     def _is_ours(self, view: OrderView) -> bool:
         receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None

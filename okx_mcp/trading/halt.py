@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from okx_mcp.okx.foreign_text import cleaned
 from okx_mcp.trading.refusals import TradingHalted
 
 __all__ = ["Halt", "Halted"]
@@ -89,4 +90,6 @@ class Halt:
             since_ms, why = said["since_ms"], said["why"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return unknown
-        return Halted(since_ms, why) if isinstance(since_ms, int) and isinstance(why, str) and why else unknown
+        if not isinstance(since_ms, int) or not isinstance(why, str) or not cleaned(why):
+            return unknown
+        return Halted(since_ms, cleaned(why))

@@ -96,14 +96,14 @@ class Journal:
             _note_receipt(db, receipt, stored, detail)
         return receipt
 
-    async def note(self, account: Account, now_ms: int, what: str, detail: Mapping[str, str]) -> None:
-        """Record what is about no ticket: a start, a refusal, a halt.
+    async def note(self, account: Account | None, now_ms: int, what: str, detail: Mapping[str, str]) -> None:
+        """Record what is about no ticket: a start, a refusal, a halt. `account` is None for what is about all.
 
         Raises:
             JournalUnavailable: it could not be written.
         """
         async with self._file.transaction() as db:
-            _note(db, now_ms, str(account), None, what, detail)
+            _note(db, now_ms, str(account or ""), None, what, detail)
 
     async def begin(
         self,

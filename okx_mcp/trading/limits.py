@@ -17,7 +17,7 @@ from okx_mcp.trading.decimals import plain
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import Ticket
 
-__all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "usd_of"]
+__all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "standing", "usd_of"]
 
 _ZERO: Final = Decimal(0)
 _CENT: Final = Decimal("0.01")
@@ -112,6 +112,35 @@ def check(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> li
         *_counts(ticket, limits, so_far),
     ]
     return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
+
+
+def standing(limits: Limits, so_far: SoFar) -> list[str]:
+    """Every limit, and what is left of it where something can be used up."""
+    counted = [
+        ("orders in 24 hours", so_far.day_orders, limits.day_orders),
+        ("orders in a minute", so_far.minute_orders, limits.minute_orders),
+        (f"orders in {limits.burst_minutes} minutes, then all stops", so_far.burst_orders, limits.burst_orders),
+        ("open orders", so_far.open_orders, limits.open_orders),
+    ]
+    return [
+        f"one order: {_usd(limits.order_usd)}",
+        f"orders in 24 hours: {_usd(limits.day_usd)}, {_usd(max(limits.day_usd - so_far.day_usd, _ZERO))} left",
+        *(f"{what}: {most}, {max(most - count, 0)} left" for what, count, most in counted),
+        f"open orders of one instrument: {limits.instrument_open_orders}",
+        f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
+        f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
+        f"instruments: {', '.join(limits.instruments) or 'all'}",
+        *(
+            []
+            if limits.position_usd is None
+            else [f"held and being bought of one currency: {_usd(limits.position_usd)}"]
+        ),
+        *(
+            []
+            if limits.day_loss_usd is None
+            else [f"loss since 00:00 UTC, then all stops: {_usd(limits.day_loss_usd)}"]
+        ),
+    ]
 
 
 def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from okx_mcp.trading.exposure import Exposure, read_exposure, so_far
 from okx_mcp.trading.halt import Halt
-from okx_mcp.trading.limits import Breach, Limits, added_usd, check
+from okx_mcp.trading.limits import Breach, Limits, SoFar, added_usd, check, standing
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
 
 if TYPE_CHECKING:
@@ -87,6 +87,16 @@ class Risk:
             await self._journal.note(self._account, self._now_ms(), "halted", {"why": why})
         except JournalUnavailable:
             return  # halted all the same; and without the journal nothing is sent anyway
+
+    def standing(self, open_orders: int) -> list[str]:
+        """Every limit and what is left of it.
+
+        Raises:
+            JournalUnavailable: what is used up cannot be read.
+        """
+        used = self._journal.used(self._account, self._now_ms(), self.limits.burst_minutes)
+        so_far = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, open_orders)
+        return standing(self.limits, so_far)
 
     def added_usd(self, ticket: "Ticket", look: Look) -> Decimal:
         """What the order adds to the day; zero where its value is not known, for then it is refused."""

@@ -1,0 +1,98 @@
+"""okx-mcp halt and okx-mcp resume. Halting needs no settings and no exchange: nothing can keep it from working."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from okx_mcp.config import Settings, halt_file, journal_file
+from okx_mcp.okx.errors import OkxError
+from okx_mcp.trading.halt import Halt, Halted
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.refusals import JournalUnavailable
+
+__all__ = ["run_halt", "run_resume"]
+
+_BY_A_PERSON = "A person halted it in a terminal."
+_WORD = "resume"
+
+
+def run_halt(state_dir: Path, settings: Callable[[], Settings] | None) -> int:
+    """Halt every server of this state folder; with `settings` cancel every open order of the account too."""
+    try:
+        halted = Halt(halt_file(state_dir)).halt(_BY_A_PERSON, _now_ms())
+    except OSError as error:
+        _say(f"Trading could NOT be halted: {error}")
+        return 1
+    _say(f"Trading is halted: {halted.why} No order is sent until okx-mcp resume.")
+    _note(state_dir, "halted", halted.why)
+    return 0 if settings is None else anyio.run(_cancel_all, settings())
+
+
+def run_resume(state_dir: Path) -> int:
+    """Take the halt away, once a person at a terminal has read why it is there and typed the word."""
+    halt = Halt(halt_file(state_dir))
+    halted = halt.found()
+    if halted is None:
+        _say("Trading is not halted.")
+        return 0
+    if not sys.stdin.isatty():
+        _say("Resuming is for a person at a terminal.")
+        return 1
+    _say(f"Trading is halted{_since(halted)}: {halted.why}")
+    print(f"Type {_WORD} to let orders through again: ", end="", flush=True)  # noqa: T201  # a question to a person
+    if sys.stdin.readline().strip() != _WORD:
+        _say("Trading stays halted.")
+        return 1
+    try:
+        halt.resume()
+    except OSError as error:
+        _say(f"Trading stays halted, for the halt cannot be taken away: {error}")
+        return 1
+    _note(state_dir, "resumed", halted.why)
+    _say("Orders are let through again.")
+    return 0
+
+
+async def _cancel_all(settings: Settings) -> int:
+    from okx_mcp.server import ServerParts
+
+    parts = ServerParts(settings)
+    try:
+        left = await parts.desk.cancel_all()
+    except OkxError as error:
+        _say(f"Open orders: {error}")
+        return 1
+    finally:
+        await parts.aclose()
+    for order in left:
+        _say(f"Still open: {order.ord_id}: {order.side} {order.terms} {order.inst_id}")
+    if not left:
+        _say("No order is open any more: the exchange was asked.")
+    return 1 if left else 0
+
+
+def _note(state_dir: Path, what: str, why: str) -> None:
+    journal = Journal(journal_file(state_dir))
+    try:
+        anyio.run(journal.note, None, _now_ms(), what, {"why": why})
+    except JournalUnavailable as unavailable:
+        _say(f"It could not be written down: {unavailable}")
+    finally:
+        journal.close()
+
+
+def _since(halted: Halted) -> str:
+    if halted.since_ms is None:
+        return ""
+    return f" since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(halted.since_ms / 1000))}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # to the person who ran the command

@@ -1,0 +1,94 @@
+"""okx-mcp journal: what happened, in order, and whether it is what was written."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from okx_mcp.config import journal_file
+from okx_mcp.okx.foreign_text import cleaned
+from okx_mcp.trading.audit import Event
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.refusals import JournalUnavailable
+
+__all__ = ["list_journal", "verify_journal"]
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SHOWN: Final = ("order", "line", "channel", "approved_by", "ord_id", "code", "reason", "why", "version", "limits")
+
+
+def list_journal(state_dir: Path, *, day: str | None, order: str | None, as_json: bool) -> int:
+    """Print the events of a day (UTC) or of an order, or all; as text, or as JSON lines."""
+    path = journal_file(state_dir)
+    if not path.exists():
+        _say(f"There is no journal yet: {path}")
+        return 0
+    try:
+        since_ms, until_ms = (0, None) if day is None else _of_day(day)
+    except ValueError:
+        _say(f"A day is written 2026-11-26, not {cleaned(day or '')}.")
+        return 2
+    journal = Journal(path)
+    try:
+        events = journal.events(order, since_ms, until_ms)
+    except JournalUnavailable as unavailable:
+        _say(str(unavailable))
+        return 1
+    finally:
+        journal.close()
+    for event in events:
+        _say(_as_json(event) if as_json else _as_text(event))
+    return 0
+
+
+def verify_journal(state_dir: Path) -> int:
+    """Say whether every record is the one that was written, and where not."""
+    path = journal_file(state_dir)
+    if not path.exists():
+        _say(f"There is no journal yet: {path}")
+        return 0
+    journal = Journal(path)
+    try:
+        found = journal.faults()
+    except JournalUnavailable as unavailable:
+        _say(str(unavailable))
+        return 1
+    finally:
+        journal.close()
+    for fault in found:
+        _say(f"#{fault.seq}: {fault.what}.")
+    if not found:
+        _say("Every record is the one that was written.")
+    return 1 if found else 0
+
+
+def _of_day(day: str) -> tuple[int, int]:
+    if not _DAY.fullmatch(day):
+        raise ValueError(day)
+    begin = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    end = begin + timedelta(days=1)
+    return int(begin.timestamp() * 1000), int(end.timestamp() * 1000)
+
+
+def _as_text(event: Event) -> str:
+    at = f"{datetime.fromtimestamp(event.at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    detail = json.loads(event.detail)
+    told = [cleaned(str(detail[name])) for name in _SHOWN if name in detail]
+    return "  ".join(filter(None, [f"#{event.seq}", at, event.what, event.ticket, *told]))
+
+
+def _as_json(event: Event) -> str:
+    told = {
+        "seq": event.seq,
+        "at_ms": event.at_ms,
+        "account": event.account,
+        "ticket": event.ticket,
+        "what": event.what,
+        "detail": json.loads(event.detail),
+    }
+    return json.dumps(told, separators=(",", ":"))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # to the person who ran the command
