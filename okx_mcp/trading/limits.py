@@ -131,14 +131,12 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
         *(
-            []
-            if limits.position_usd is None
-            else [f"held and being bought of one currency: {_usd(limits.position_usd)}"]
-        ),
-        *(
-            []
-            if limits.day_loss_usd is None
-            else [f"loss since 00:00 UTC, then all stops: {_usd(limits.day_loss_usd)}"]
+            f"{what}: {_usd(most)}"
+            for what, most in (
+                ("held and being bought of one currency", limits.position_usd),
+                ("loss since 00:00 UTC, then all stops", limits.day_loss_usd),
+            )
+            if most is not None
         ),
     ]
 

@@ -23,7 +23,7 @@ from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
-from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
 from tests.wire import Deliver, Wire
 
@@ -92,6 +92,11 @@ def close_desks() -> None:
     """Close every desk made since the last time."""
     while _DESKS:
         _DESKS.pop().close()
+
+
+async def others_of(desk: OrderDesk) -> list[OrderView]:
+    """Open orders that the desk's journal did not send."""
+    return desk.others(await desk.open_orders())
 
 
 def buy(

@@ -470,7 +470,7 @@ async def test_open_orders_of_others_are_told_apart_from_our_own(desk: OrderDesk
     for name in named:
         await client.place_order({**theirs, "clOrdId": name})
 
-    others = await desk.others()
+    others = desk.others(await desk.open_orders())
 
     assert {view.cl_ord_id for view in others} == named
 

@@ -32,7 +32,7 @@ from okx_mcp.trading.refusals import Refusal
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME
 from tests.proving.oracle import believed
 from tests.proving.world import World, a_world
-from tests.trading.floor import locked
+from tests.trading.floor import locked, others_of
 from tests.trading.life import OPEN, REFUSED, Call, Life, Look, Shown, Terms
 from tests.wire import Deliver, Fault, Wire
 
@@ -397,7 +397,7 @@ class Trading(RuleBasedStateMachine):
 
     def _ask_for_others(self, desk: int) -> None:
         before, is_quiet = self._look(), self._is_quiet
-        said, found = self._call(desk, self._desks[desk].others())
+        said, found = self._call(desk, others_of(self._desks[desk]))
         self._demand(said in {"list", "killed"} | (set() if is_quiet else {"OkxError"}) or f"others said {said}")
         if said == "list" and is_quiet:
             ours = {before.named[each] for each in before.done if each in before.named}
