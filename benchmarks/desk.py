@@ -31,9 +31,11 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend
+from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import LimitOrder, OrderState, Ticket
+from tests.trading.floor import LOOSE_LIMITS
 
 
 def main() -> None:
@@ -53,9 +55,7 @@ async def _measure(lives: int, folder: Path) -> dict[str, Any]:
         order = LimitOrder("BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, round(last * Decimal("0.97"), 0))
         exchange = await _Prepared.by(client, order)
         journal = folder / "journal.sqlite3"
-        desk = OrderDesk(
-            Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint), exchange, Journal(journal), SystemClock()
-        )
+        desk = _desk_on(journal, exchange, Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint))
         proposed, committed = [], []
         await _life(desk, order)  # the first one makes the file
         started_s = time.perf_counter()
@@ -81,6 +81,11 @@ async def _measure(lives: int, folder: Path) -> dict[str, Any]:
         "sync_ms": _spread(_sync_times(folder)),
         "journal_bytes_of_a_life": journal.stat().st_size // lives,
     }
+
+
+def _desk_on(journal: Path, exchange: "_Prepared", account: Account) -> OrderDesk:
+    halt = Halt(journal.with_name("HALT"))
+    return OrderDesk(account, exchange, Journal(journal), SystemClock(), limits=LOOSE_LIMITS, halt=halt)
 
 
 async def _life(desk: OrderDesk, order: LimitOrder) -> None:
@@ -113,7 +118,7 @@ async def _writes_of_a_life(exchange: "_Prepared", order: LimitOrder, account: A
 
     sqlite3.connect = traced  # type: ignore[assignment]
     try:
-        desk = OrderDesk(account, exchange, Journal(folder / "counted.sqlite3"), SystemClock())
+        desk = _desk_on(folder / "counted.sqlite3", exchange, account)
         await _life(desk, order)
         desk.close()
     finally:
@@ -177,7 +182,10 @@ class _Prepared:
         return self._fee
 
     async def ticker(self, inst_id: str) -> Ticker:
-        return self._ticker
+        return self._ticker.model_copy(update={"ts": self.exchange_clock.now_ms()})
+
+    async def open_orders(self, inst_id: str | None = None) -> list[Order]:
+        return []
 
     async def price_limit(self, inst_id: str) -> PriceLimit:
         return self._limit

@@ -14,9 +14,10 @@ import sqlite3
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,15 +29,15 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
+from tests.proving.desks import a_desk_on
 from tests.proving.exchange_apart import Asked, ExchangeTime, Line, Told, answered
 from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.tally import Story, Tally
 from tests.proving.world import approval_of, takes_for_its_own
-from tests.trading.floor import a_desk, buy, buy_at_once, close_desks
+from tests.trading.floor import buy, buy_at_once
 from tests.wire import Wire
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Process:
     tickets: list[Ticket]
 
     def desk(self) -> OrderDesk:
-        return a_desk(self.client, Journal(self.journal, clock=self.clock), self.clock)
+        return a_desk_on(self.journal, self.client, self.clock)
 
     async def approve(self, desk: OrderDesk, intent: LimitOrder | Amendment) -> Ticket:
         ticket = await desk.propose(intent, Channel.HOST)
@@ -314,24 +315,30 @@ async def _find_out(case: Case, draw: random.Random, *, cancels: bool) -> None:
     wire = Wire(_AsTimePasses(case.oracle, lambda: exchange_time.passed(clock.monotonic_s() - started_s)))
     async with _client(case, wire, clock) as client:
         clock.advance(draw.choice([0, 0, 1, 8, 21, 400]))
-        desk = a_desk(client, Journal(case.journal, clock=clock), clock)
-        if draw.random() < 0.5:
-            case.story.tell("the new process takes the tickets for its own")
-            for ticket in case.tickets:
-                takes_for_its_own(desk, ticket)
-        actions = ["commit"] * draw.randint(1, 3) + ["settle"] + ["cancel"] * cancels
-        draw.shuffle(actions)
-        for action in actions:
-            await _act(case, desk, action)
-        for _ in range(3):
-            clock.advance(21)
-            if not await desk.settle_open_ends():
-                break
-        if cancels:
-            await _act(case, desk, "cancel")
-        await _act(case, desk, "commit")
-        for ticket_id in recorded(case.journal):
-            _heard(case, "at rest", await desk.check(ticket_id))
+        with closing(a_desk_on(case.journal, client, clock)) as desk:
+            await _all_found_out(case, desk, clock, draw, cancels=cancels)
+
+
+async def _all_found_out(
+    case: Case, desk: OrderDesk, clock: VirtualClock, draw: random.Random, *, cancels: bool
+) -> None:
+    if draw.random() < 0.5:
+        case.story.tell("the new process takes the tickets for its own")
+        for ticket in case.tickets:
+            takes_for_its_own(desk, ticket)
+    actions = ["commit"] * draw.randint(1, 3) + ["settle"] + ["cancel"] * cancels
+    draw.shuffle(actions)
+    for action in actions:
+        await _act(case, desk, action)
+    for _ in range(3):
+        clock.advance(21)
+        if not await desk.settle_open_ends():
+            break
+    if cancels:
+        await _act(case, desk, "cancel")
+    await _act(case, desk, "commit")
+    for ticket_id in recorded(case.journal):
+        _heard(case, "at rest", await desk.check(ticket_id))
 
 
 async def _act(case: Case, desk: OrderDesk, action: str) -> None:
@@ -413,7 +420,7 @@ def _dies(case: Case, name: str, last: int, step: str, draw: random.Random, tall
 
 def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
     try:
-        anyio.run(_settle_all, case, draw, name)
+        anyio.run(partial(_find_out, case, draw, cancels=name.startswith("cancel")))
     except JournalUnavailable as unavailable:
         tally.blame(case.story.fails("lost", f"the journal does not open: {unavailable}"))
         return
@@ -424,13 +431,6 @@ def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
     found = case.oracle.findings(approved, states, until_ms)
     for violation, what in (*case.untrue, *found, *case.oracle.misread(journal)):
         tally.blame(case.story.fails(violation, what))
-
-
-async def _settle_all(case: Case, draw: random.Random, name: str) -> None:
-    try:
-        await _find_out(case, draw, cancels=name.startswith("cancel"))
-    finally:
-        close_desks()
 
 
 def _steps_of(name: str, folder: Path) -> Iterable[str]:

@@ -26,16 +26,13 @@ import anyio
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
-from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
+from tests.proving.desks import a_desk_on
 from tests.proving.exchange_apart import Asked, Line, answered
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.tally import Story, Tally
@@ -113,8 +110,7 @@ class Done:
 
 async def _race(pipe: "Connection[Any, Any]", gate: int, owner: Credentials, journal: Path, clock: SharedClock) -> None:
     client = OkxClient("http://127.0.0.1", owner, transport=Line(pipe, clock, lambda _: None), clock=clock)
-    account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
-    desk = OrderDesk(account, client, Journal(journal, clock=clock, lock_wait_s=60), clock)
+    desk = a_desk_on(journal, client, clock, lock_wait_s=60)
     while True:
         command: Command = pipe.recv()
         if command.is_own and command.ticket is not None:

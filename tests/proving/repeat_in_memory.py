@@ -23,6 +23,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts, create_server
 from tests.clocks import VirtualClock
+from tests.proving.desks import LOOSE_CONFIG
 from tests.proving.oracle import Oracle, believed
 from tests.proving.stand import NOTHING_SENT
 from tests.proving.tally import Story, Tally
@@ -254,5 +255,5 @@ def _judge(oracle: Oracle, journal: dict[str, str], played: Sequence[_Case], tal
 def _config_in(state: Path) -> Path:
     state.mkdir()
     config = state / "config.toml"
-    config.touch()
+    config.write_text(LOOSE_CONFIG)
     return config

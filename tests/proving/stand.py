@@ -12,13 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.hosts import Site
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt
+from tests.proving.desks import LOOSE_CONFIG, a_desk_on
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
 from tests.proving.session import Message
@@ -95,8 +91,7 @@ class Stand:
         """Open the journal as the next process would, ask about all that is open, and judge."""
         states = believed(self.journal) if self.journal.exists() else {}
         client = OkxClient(self.exchange.address, self.oracle.exchange.owner, transport=network(), clock=self.clock)
-        account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
-        desk = OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock)
+        desk = a_desk_on(self.journal, client, self.clock)
         try:
             for _ in range(3):
                 await self.clock.skip(21)
@@ -136,7 +131,7 @@ async def a_stand(folder: Path, story: Story, tally: Tally) -> AsyncIterator[Sta
     exchange = Loopback(oracle.handle)
     await exchange.open()
     stand = Stand(story, tally, folder, clock, oracle, exchange)
-    stand.config.touch()
+    stand.config.write_text(LOOSE_CONFIG)
     try:
         yield stand
     finally:

@@ -19,17 +19,14 @@ from typing import Final
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
-from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
+from tests.proving.desks import a_desk_on
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.others import Others
@@ -193,9 +190,7 @@ class _Life:
             clock=self.clock,
             answer_within_s=answer_within_s,
         )
-        account = Account(Environment.PAPER, Site.GLOBAL, client.key_fingerprint)
-        desk = OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock)
-        self.processes.append(_Process(client, desk))
+        self.processes.append(_Process(client, a_desk_on(self.journal, client, self.clock)))
 
     def _refused(self) -> None:
         self.tally.faults["F1 refused"] += 1

@@ -21,14 +21,12 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.hosts import Site
 from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
 from tests.clocks import VirtualClock
+from tests.proving.desks import a_desk_on
 from tests.proving.faults import Catalogued
 from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.others import Others
@@ -91,8 +89,7 @@ class World:
         """A desk with a client of its own on the same journal, as a second process or the next one has."""
         client = a_client(self.exchange, self.wire, self.clock)
         self._clients.append(client)
-        account = Account(Environment.PAPER, site, client.key_fingerprint)
-        self.desks.append(OrderDesk(account, client, Journal(self.journal, clock=self.clock), self.clock))
+        self.desks.append(a_desk_on(self.journal, client, self.clock, site=site))
         return self.desks[-1]
 
     async def aclose(self) -> None:
@@ -357,7 +354,7 @@ async def a_world(folder: Path, seed: str) -> AsyncIterator[World]:
         return "".join(ids.choices(_ID_ALPHABET, k=26))
 
     async with anyio.create_task_group() as tasks:
-        with _fresh(folder), mock.patch("okx_mcp.trading.desk.new_ticket_id", an_id):
+        with _fresh(folder), mock.patch("okx_mcp.trading.tickets.new_ticket_id", an_id):
             world = World(folder / "journal.sqlite3", tasks)
             try:
                 yield world

@@ -108,17 +108,14 @@ def _import_everything() -> None:
 async def _place_one(folder: Path) -> None:
     from okx_mcp.embedded import embedded_client
     from okx_mcp.okx.clock import SystemClock
-    from okx_mcp.trading.accounts import Account
-    from okx_mcp.trading.desk import OrderDesk
-    from okx_mcp.trading.journal import Journal
+    from tests.proving.desks import a_desk_on
     from tests.trading.floor import approved, buy_at_once
 
     config = folder / "config.toml"
     config.touch()
     settings = load_settings({}, {}, config_file=config, state_dir=folder)
     async with embedded_client(settings) as client:
-        account = Account(settings.environment, settings.site, client.key_fingerprint)
-        desk = OrderDesk(account, client, Journal(folder / "journal.sqlite3"), SystemClock())
+        desk = a_desk_on(folder / "journal.sqlite3", client, SystemClock())
         await desk.commit(await approved(desk, await buy_at_once(client)))
         desk.close()
 

@@ -68,7 +68,13 @@ def must_measure_before_sending(client: OkxClient, wire: Wire) -> None:
 
 
 LOOSE_LIMITS: Final = Limits(
-    order_usd=Decimal(10**9), day_usd=Decimal(10**9), minute_orders=10**6, day_orders=10**6, burst_orders=10**6
+    order_usd=Decimal(10**9),
+    day_usd=Decimal(10**9),
+    minute_orders=10**6,
+    day_orders=10**6,
+    open_orders=10**6,
+    instrument_open_orders=10**6,
+    burst_orders=10**6,
 )
 """For tests of something else."""
 
