@@ -6,6 +6,7 @@ them lets orders through. Its content tells a person why. Cancelling never asks.
 
 import json
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,12 +38,13 @@ class Halt:
     def found(self) -> Halted | None:
         """Whether trading is halted, as seen now."""
         try:
-            os.lstat(self._path)
+            is_file = stat.S_ISREG(os.lstat(self._path).st_mode)
         except FileNotFoundError:
             return None
         except OSError as error:
             return Halted(None, f"{self._path} cannot be looked at ({error.strerror}).")
-        return self._read()
+        unknown = Halted(None, f"{self._path.name} stands in the state folder and does not say why.")
+        return (self._said() if is_file else None) or unknown  # a pipe would be waited for, a link may lead anywhere
 
     def check(self) -> None:
         """Let an order through.
@@ -80,16 +82,14 @@ class Halt:
             self._path.unlink()
         return halted
 
-    def _read(self) -> Halted:
-        unknown = Halted(None, f"{self._path.name} stands in the state folder and does not say why.")
-        if self._path.is_symlink():
-            return unknown
+    def _said(self) -> Halted | None:
+        """What is written there, if it is what we would write."""
         try:
             with self._path.open(encoding="utf-8") as file:
                 said = json.loads(file.read(_LONGEST))
             since_ms, why = said["since_ms"], said["why"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return unknown
+            return None
         if not isinstance(since_ms, int) or not isinstance(why, str) or not cleaned(why):
-            return unknown
+            return None
         return Halted(since_ms, cleaned(why))

@@ -1,0 +1,341 @@
+"""Limits: each at its very edge, all that is broken is said; slicing, other desks and restarts do not help."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.limits import Limits, Prices, SoFar, added_usd, check
+from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Ticket
+from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from tests.clocks import VirtualClock
+from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy
+from tests.wire import Wire, changed, cut, row_code
+
+LIMITS: Final = Limits(order_usd=Decimal(1000), day_usd=Decimal(5000), position_usd=Decimal(3000))
+PRICES: Final = Prices(Decimal(100), Decimal(101), 0, Decimal(1))
+
+
+def a_buy(base: str = "1", price: str = "100", **changes: Any) -> Ticket:
+    quantity = Quantity(Decimal(base), Decimal(base) * Decimal(price), None, "BTC", "USDT")
+    return a_ticket(quantity=quantity, price=Decimal(price), **changes)
+
+
+def a_sale(base: str = "1", price: str = "100") -> Ticket:
+    ticket = a_buy(base, price)
+    return replace(ticket, intent=replace(buy(base, at=price), side=Side.SELL))
+
+
+def an_order(size: str, price: str) -> OrderView:
+    return OrderView(
+        "BTC-USDT",
+        "1",
+        None,
+        "buy",
+        "limit",
+        Decimal(price),
+        Decimal(size),
+        Decimal(0),
+        None,
+        None,
+        None,
+        OrderState.LIVE,
+    )
+
+
+# --- the one function -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_within_every_limit_passes() -> None:
+    assert check(a_buy(), LIMITS, PRICES, SoFar()) == []
+
+
+EDGES: Final[dict[str, tuple[Callable[[int], list[Any]], str]]] = {
+    "value of one order": (
+        lambda over: [a_buy("10", str(100 + Decimal(over) / 100)), LIMITS, PRICES, SoFar()],
+        "one order may come to 1,000.00 USD",
+    ),
+    "value of a day": (
+        lambda over: [a_buy(), LIMITS, PRICES, SoFar(day_usd=4900 + Decimal(over) / 100)],
+        "above 5,000.00 USD",
+    ),
+    "position": (
+        lambda over: [a_buy(), LIMITS, PRICES, SoFar(position_usd=2900 + Decimal(over) / 100)],
+        "above 3,000.00 USD",
+    ),
+    "orders a minute": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(minute_orders=19 + over)], "20 are allowed"),
+    "orders a day": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(day_orders=499 + over)], "500 are allowed"),
+    "open orders": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(open_orders=99 + over)], "100 are allowed"),
+    "open orders of the instrument": (
+        lambda over: [a_buy(), LIMITS, PRICES, SoFar(instrument_open_orders=19 + over)],
+        "20 are allowed",
+    ),
+    "orders in a burst": (
+        lambda over: [a_buy(), LIMITS, PRICES, SoFar(burst_orders=99 + over)],
+        "trading stops at 100",
+    ),
+    "loss of a day": (
+        lambda over: [
+            a_buy(),
+            replace(LIMITS, day_loss_usd=Decimal(200)),
+            PRICES,
+            SoFar(day_result_usd=-200 + Decimal("0.01") - Decimal(over) / 100),
+        ],
+        "trading stops at 200.00 USD",
+    ),
+    "a buy through the book": (
+        lambda over: [a_buy(price=str(Decimal("106.05") + Decimal(over) / 100)), LIMITS, PRICES, SoFar()],
+        "5 % over the best ask 101",
+    ),
+    "a sale through the book": (
+        lambda over: [a_sale(price=str(95 - Decimal(over) / 100)), LIMITS, PRICES, SoFar()],
+        "5 % under the best bid 100",
+    ),
+    "an old price": (lambda over: [a_buy(), LIMITS, replace(PRICES, age_ms=30_000 + over), SoFar()], "may be 30 s old"),
+}
+
+
+@pytest.mark.parametrize(("at", "words"), EDGES.values(), ids=EDGES)
+def test_at_the_limit_it_passes_and_one_step_beyond_it_is_refused_with_rule_and_figures(
+    at: Callable[[int], list[Any]], words: str
+) -> None:
+    ticket, limits, prices, so_far = at(0)
+    assert check(ticket, limits, prices, so_far) == []
+
+    ticket, limits, prices, so_far = at(1)
+    (breach,) = check(ticket, limits, prices, so_far)
+
+    assert words in breach.words
+    assert breach.halts is ("trading stops" in words)
+
+
+NO_PRICE: Final = {
+    "no bid": replace(PRICES, bid=None),
+    "no ask": replace(PRICES, ask=None),
+    "zero": replace(PRICES, bid=Decimal(0)),
+    "crossed": replace(PRICES, bid=Decimal(102)),
+    "of unknown age": replace(PRICES, age_ms=None),
+    "from the future": replace(PRICES, age_ms=-30_001),
+    "not in dollars": replace(PRICES, usd_per_quote=None),
+}
+
+
+@pytest.mark.parametrize("prices", NO_PRICE.values(), ids=NO_PRICE)
+def test_without_a_price_to_compare_with_nothing_is_sent(prices: Prices) -> None:
+    assert len(check(a_buy(), LIMITS, prices, SoFar())) == 1
+
+
+def test_lists_of_what_is_allowed_are_kept() -> None:
+    strict = replace(LIMITS, instruments=("ETH-USDT", "*-USDC"), order_types=("post_only",), margin_modes=("cross",))
+
+    words = [breach.words for breach in check(a_buy(), strict, PRICES, SoFar())]
+
+    assert [each.partition(" ")[0] for each in words] == ["BTC-USDT", "limit", "The"]
+
+
+def test_a_sale_adds_to_the_day_and_not_to_the_position() -> None:
+    full = SoFar(position_usd=Decimal(3000))
+
+    assert check(a_sale(), LIMITS, PRICES, full) == []
+    assert added_usd(a_sale(), PRICES) == 100
+
+
+def test_a_change_adds_what_goes_beyond_the_order_as_it_was_and_opens_none() -> None:
+    intent = Amendment("BTC-USDT", "1", size=Decimal(3))
+    larger = replace(a_buy("3"), intent=intent, order=an_order("1", "100"), body={})
+    crowded = SoFar(open_orders=100, instrument_open_orders=20)
+
+    assert added_usd(larger, PRICES) == 200
+    assert added_usd(replace(larger, order=an_order("5", "100")), PRICES) == 0
+    assert check(larger, LIMITS, PRICES, crowded) == []
+
+
+def test_everything_that_is_broken_is_said() -> None:
+    over = SoFar(day_usd=Decimal(5000), minute_orders=20, open_orders=100)
+
+    assert len(check(a_buy("11"), LIMITS, PRICES, over)) == 4
+
+
+@given(
+    st.decimals(min_value="0.01", max_value=20, places=2),
+    st.decimals(min_value=0, max_value=6000, places=2),
+    st.integers(0, 25),
+)
+def test_more_is_never_allowed_where_less_is_not(base: Decimal, day_usd: Decimal, minute_orders: int) -> None:
+    so_far = SoFar(day_usd=day_usd, minute_orders=minute_orders)
+    less = check(a_buy(str(base)), LIMITS, PRICES, so_far)
+
+    more = check(a_buy(str(base + 1)), LIMITS, PRICES, replace(so_far, day_usd=day_usd + 1))
+
+    assert len(more) >= len(less)
+
+
+def test_another_limit_is_another_digest() -> None:
+    assert LIMITS.digest == replace(LIMITS).digest
+    assert LIMITS.digest != replace(LIMITS, minute_orders=21).digest
+
+
+# --- at the desk ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def limited(client: OkxClient, journal_path: Path, clock: VirtualClock) -> Callable[..., OrderDesk]:
+    def desk(**limits: Any) -> OrderDesk:
+        halt = Halt(journal_path.parent / "HALT")
+        journal = Journal(journal_path, clock=clock)
+        return a_desk(client, journal, clock, limits=replace(LOOSE_LIMITS, **limits), halt=halt)
+
+    return desk
+
+
+@pytest.mark.anyio
+async def test_what_breaks_a_limit_gets_no_ticket_and_is_written_down(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, journal_path: Path
+) -> None:
+    desk = limited(order_usd=Decimal(29))
+
+    with pytest.raises(AboveLimits, match=r"comes to 30\.00 USD"):
+        await approved(desk)
+
+    assert [event.what for event in Journal(journal_path).events()] == ["refused"]
+    assert exchange.posts("/trade/order") == 0
+
+
+@pytest.mark.anyio
+async def test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange
+) -> None:
+    desks = [limited(day_usd=Decimal(100)) for _ in range(3)]
+    approvals = [(desk, await approved(desk)) for desk in desks for _ in range(2)]
+
+    states = [(await desk.commit(approval)).state for desk, approval in approvals]
+
+    assert states.count(OrderState.LIVE) == 3
+    assert states.count(OrderState.NOT_SENT) == 3
+    assert exchange.posts("/trade/order") == 3
+
+
+@pytest.mark.anyio
+async def test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_up(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange
+) -> None:
+    desk = limited(minute_orders=1)
+    first, second = await approved(desk), await approved(desk)
+    await desk.commit(first)
+
+    refused, again = await desk.commit(second), await desk.commit(second)
+
+    assert refused == again
+    assert refused.state is OrderState.NOT_SENT
+    assert refused.reason == "1 orders were sent in the last minute, and 1 are allowed."
+    assert exchange.posts("/trade/order") == 1
+
+
+@pytest.mark.anyio
+async def test_a_price_that_moved_between_ticket_and_commit_is_looked_at_again(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, wire: Wire
+) -> None:
+    desk = limited()
+    approval = await approved(desk)
+    fallen = {"bidPx": "20000", "askPx": "20001"}
+    wire.breaks("GET /market/ticker", changed(lambda envelope: envelope["data"][0].update(fallen)))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert "over the best ask" in (receipt.reason or "")
+    assert exchange.posts("/trade/order") == 0
+
+
+@pytest.mark.anyio
+async def test_where_prices_cannot_be_read_nothing_is_sent_and_the_ticket_is_not_used_up(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, wire: Wire
+) -> None:
+    desk = limited()
+    approval = await approved(desk)
+    wire.breaks("GET /trade/orders-pending", cut(acted=False), times=20)
+    with suppress(Exception):
+        await desk.commit(approval)
+    assert exchange.posts("/trade/order") == 0
+    wire.heals()
+
+    assert (await desk.commit(approval)).state is OrderState.LIVE
+
+
+@pytest.mark.anyio
+async def test_what_came_to_nothing_gives_its_value_back_and_what_is_unknown_does_not(
+    limited: Callable[..., OrderDesk], wire: Wire, journal_path: Path
+) -> None:
+    desk = limited(day_usd=Decimal(70))
+    wire.breaks(PLACE, row_code("51008"))
+    assert (await desk.commit(await approved(desk))).state is OrderState.REJECTED
+    live = await desk.commit(await approved(desk))
+    assert live.state is OrderState.LIVE
+
+    await desk.cancel(live.ticket.id)
+    used = Journal(journal_path).used(desk.account, live.at_ms, 60)
+
+    assert used.day_usd == 0
+    assert (used.day_orders, used.minute_orders) == (2, 2)
+
+
+@pytest.mark.anyio
+async def test_too_many_orders_in_a_burst_stop_all_trading_until_a_person_resumes_it(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, journal_path: Path
+) -> None:
+    desk = limited(burst_orders=2)
+    approvals = [await approved(desk) for _ in range(3)]
+    for approval in approvals:
+        await desk.commit(approval)
+
+    with pytest.raises(TradingHalted, match="trading stops at 2"):
+        await approved(desk)
+    with pytest.raises(TradingHalted):
+        await approved(limited())
+
+    assert exchange.posts("/trade/order") == 2
+    assert (journal_path.parent / "HALT").exists()
+
+
+@pytest.mark.anyio
+async def test_a_loss_since_midnight_stops_all_trading(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, wire: Wire
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    approval = await approved(desk)
+
+    def poorer(envelope: dict[str, Any]) -> None:
+        row = envelope["data"][0]
+        row["totalEq"] = str(Decimal(row["totalEq"]) - 51)
+
+    wire.breaks("GET /account/balance", changed(poorer))
+
+    receipt = await desk.commit(approval)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert desk.halted() is not None
+    assert exchange.posts("/trade/order") == 0
+
+
+@pytest.mark.anyio
+async def test_an_order_of_a_kind_that_is_not_allowed_is_refused(limited: Callable[..., OrderDesk]) -> None:
+    desk = limited(order_types=("post_only",))
+
+    with pytest.raises(AboveLimits, match="not among those allowed"):
+        await approved(desk)
+    approval = await approved(desk, buy(ord_type=OrdType.POST_ONLY))
+
+    assert (await desk.commit(approval)).state is OrderState.LIVE
