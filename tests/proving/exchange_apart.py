@@ -67,9 +67,13 @@ class ExchangeTime:
 
 @dataclass(slots=True)
 class Dark:
-    """What of the line is broken: every read, and what a POST meets: whether it still arrives."""
+    """What of the line is broken: every read, and what a POST meets: whether it still arrives.
+
+    `falls_with_post`: so far nothing is, and the next POST is the first to meet it.
+    """
 
     is_dark: bool = False
+    falls_with_post: bool = False
     posts_arrive: bool = False
 
 
@@ -86,6 +90,8 @@ class Line(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         place = f"{request.method} {request.url.path}"
         self._at(f"before {place} is handed over")
+        if self.dark.falls_with_post and request.method == "POST":
+            self.dark.is_dark, self.dark.falls_with_post = True, False
         arrives = not self.dark.is_dark or (request.method == "POST" and self.dark.posts_arrive)
         answer: tuple[int, dict[str, str], bytes] | None = None
         if arrives:

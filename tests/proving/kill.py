@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from multiprocessing import Pipe
@@ -33,7 +33,7 @@ from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ti
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
 from tests.proving.desks import a_desk_on
-from tests.proving.exchange_apart import Asked, ExchangeTime, Line, Told, answered
+from tests.proving.exchange_apart import Asked, Dark, ExchangeTime, Line, Told, answered
 from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.tally import Story, Tally
 from tests.proving.world import approval_of, takes_for_its_own
@@ -186,7 +186,7 @@ async def _in_the_dark(process: Process, *, posts_arrive: bool) -> None:
     """An order whose answer is lost, as is every question about it, until another desk settles it."""
     desk = process.desk()
     ticket = await process.approve(desk, buy())
-    process.line.dark = replace(process.line.dark, is_dark=True, posts_arrive=posts_arrive)
+    process.line.dark = Dark(falls_with_post=True, posts_arrive=posts_arrive)
     process.told(await desk.commit(approval_of(ticket)))
     process.line.dark.is_dark = False
     process.clock.advance(21)

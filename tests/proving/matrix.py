@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import httpx2
 
 from okx_mcp.trading.orders import Amendment, Ticket
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME, Catalogued
 from tests.proving.tally import Tally
 from tests.proving.world import World, a_world
 from tests.trading.floor import buy
-from tests.wire import cut, no_rows, not_found, preceded
+from tests.wire import Deliver, Fault, cut, no_rows, not_found, preceded
 
 __all__ = ["run"]
 
@@ -30,12 +31,14 @@ _DENIED: Final = 80
 _ORDERS: Final = LISTS[:3]
 _FILLS: Final = LISTS[3:]
 _PENDING: Final = LISTS[0]
+_LOOK: Final = ("GET /market/ticker", _PENDING)
+"""What is asked of the market and the account before a ticket is shown, and again before its order is sent."""
 _READS_OF_PROPOSE: Final = (
     "GET /account/config",
     "GET /account/instruments",
     "GET /public/price-limit",
-    "GET /market/ticker",
     "GET /account/trade-fee",
+    *_LOOK,
 )
 
 Arm = Callable[[], None]
@@ -143,12 +146,28 @@ async def _checked(world: World, arm: Arm) -> None:
     await world.check(ticket.id)
 
 
+async def _change_sent(world: World, arm: Arm) -> None:
+    change = await _a_change(world)
+    world.wire.breaks(AMEND, preceded(lambda _: arm()))
+    await world.commit(change)
+    await world.commit(change)
+
+
+def _as_it_is_sent(arm: Arm, fault: Fault) -> Fault:
+    """This fault, and only from here on that of the cell: the desk asks the same places before it sends."""
+
+    async def both(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        arm()
+        return await fault(request, deliver)
+
+    return both
+
+
 def _unknown(*, acted: bool, shown_after_s: float = 0.0) -> Walk:
     async def walk(world: World, arm: Arm) -> None:
         ticket = await _a_ticket(world)
         world.hide(shown_after_s)
-        world.wire.breaks(PLACE, cut(acted=acted))
-        arm()
+        world.wire.breaks(PLACE, _as_it_is_sent(arm, cut(acted=acted)))
         await world.commit(ticket)
 
     return walk
@@ -160,11 +179,10 @@ def _denied(*, filled: bool, by: Sequence[str] = (), times: int = _DENIED) -> Wa
     async def walk(world: World, arm: Arm) -> None:
         at = str(round(world.others.last_price() * 103 / 100)) if filled else "30000"
         ticket = await _a_ticket(world, at)
-        world.wire.breaks(PLACE, cut(acted=True))
+        world.wire.breaks(PLACE, _as_it_is_sent(arm, cut(acted=True)))
         world.wire.breaks(READ, not_found(), times=times)
         for place in by:
             world.wire.breaks(place, no_rows(acted=False), times=_DENIED)
-        arm()
         await world.commit(ticket)
 
     return walk
@@ -188,8 +206,7 @@ async def _change_committed(world: World, arm: Arm) -> None:
 def _change_unknown(*, acted: bool) -> Walk:
     async def walk(world: World, arm: Arm) -> None:
         change = await _a_change(world)
-        world.wire.breaks(AMEND, cut(acted=acted))
-        arm()
+        world.wire.breaks(AMEND, _as_it_is_sent(arm, cut(acted=acted)))
         await world.commit(change)
 
     return walk
@@ -203,8 +220,10 @@ def _change_cut_short(*, filled: bool) -> Walk:
         change = await world.propose(Amendment("BTC-USDT", ticket.id, size=Decimal("0.001")))
         assert change is not None
         if filled:
-            world.wire.breaks(AMEND, preceded(lambda request: world.market_fills_most(json.loads(request.content))))
-        arm()
+            fills = preceded(lambda request: world.market_fills_most(json.loads(request.content)))
+            world.wire.breaks(AMEND, _as_it_is_sent(arm, fills))
+        else:
+            arm()
         await world.commit(change)
         await world.check(ticket.id)
 
@@ -248,6 +267,7 @@ _STEPS: Final = (
     Step(f"place: measuring the clock before proposing, {TIME}", TIME, _proposed),
     *(Step(f"place: proposing, {place}", place, _proposed) for place in _READS_OF_PROPOSE),
     Step(f"place: measuring the clock before sending, {TIME}", TIME, _clock_before_post),
+    *(Step(f"place: looking around before sending, {place}", place, _committed) for place in _LOOK),
     Step(f"place: {PLACE}", PLACE, _committed),
     Step(f"place: read-back, {READ}", READ, _committed),
     Step(f"place: check, {READ}", READ, _checked),
@@ -267,8 +287,9 @@ _STEPS: Final = (
         for place in LISTS[1:]
     ),
     Step(f"amend: proposing, {READ}", READ, _change_proposed),
+    *(Step(f"amend: looking around before sending, {place}", place, _change_committed) for place in (READ, *_LOOK)),
     Step(f"amend: {AMEND}", AMEND, _change_committed),
-    Step(f"amend: read-back, {READ}", READ, _change_committed),
+    Step(f"amend: read-back, {READ}", READ, _change_sent),
     Step(f"amend: asking about unknown, never arrived, {READ}", READ, _change_unknown(acted=False)),
     Step(f"amend: asking about unknown, arrived, {READ}", READ, _change_unknown(acted=True)),
     Step(f"amend: to a smaller size, {AMEND}", AMEND, _change_cut_short(filled=False)),

@@ -227,7 +227,8 @@ class Course:
 
     def _answer(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
         answer = answered(self.oracle, asked)
-        if self.loses_answers and b"/trade/" in asked.target:
+        is_look = b"/orders-pending" in asked.target  # without it nobody comes so far as to send
+        if self.loses_answers and b"/trade/" in asked.target and not is_look:
             self.clock.put_forward(7)  # or the asking for it takes its twenty seconds
             return 502, {}, b""
         return answer
