@@ -46,16 +46,18 @@ def receipt_digest(receipt: str) -> str:
     return hashlib.sha256(receipt.encode()).hexdigest()
 
 
-def faults(chain: Iterable[tuple[Event, str]], head: tuple[int, str], receipts: Mapping[str, str]) -> Iterator[Fault]:
+def faults(
+    chain: Iterable[tuple[Event, str]], head: tuple[int, str], records: Mapping[str, tuple[str, str]]
+) -> Iterator[Fault]:
     """Where the chain breaks. After a fault the chain is followed from what is there, so each one is told once.
 
     Args:
         chain: events in the order of their numbers, each with the digest that is stored with it.
         head: number and digest of the last event, kept apart from the events.
-        receipts: `receipt_digest` of every ticket's receipt that is stored.
+        records: state and `receipt_digest` of every ticket that is stored.
     """
     before, number = BEGINNING, 0
-    last_word: dict[str, tuple[int, str | None]] = {}
+    last_word: dict[str, tuple[int, tuple[str, str | None]]] = {}
     for event, stored in chain:
         number += 1
         if event.seq != number:
@@ -65,15 +67,15 @@ def faults(chain: Iterable[tuple[Event, str]], head: tuple[int, str], receipts: 
             yield Fault(event.seq, "this event, or the one before it, is not what was written")
         before = stored
         if event.ticket is not None:
-            last_word[event.ticket] = event.seq, _receipt_of(event)
+            last_word[event.ticket] = event.seq, (event.what, _receipt_of(event))
     if head != (number, before):
         missing = head[0] - number
         what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
         yield Fault(number, what)
-    for ticket, (seq, digest) in last_word.items():
-        if receipts.get(ticket) != digest:
+    for ticket, (seq, record) in last_word.items():
+        if records.get(ticket) != record:
             yield Fault(seq, f"the record of ticket {ticket} is not what this event left")
-    for ticket in receipts.keys() - last_word.keys():
+    for ticket in records.keys() - last_word.keys():
         yield Fault(number, f"ticket {ticket} is recorded and no event tells of it")
 
 

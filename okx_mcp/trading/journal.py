@@ -276,8 +276,9 @@ class Journal:
             try:
                 rows = db.execute("SELECT seq, at_ms, account, ticket, what, detail, digest FROM events ORDER BY seq")
                 chain = [(Event(*row[:6]), str(row[6])) for row in rows]
-                receipts = {each[0]: receipt_digest(each[1]) for each in db.execute("SELECT id, receipt FROM tickets")}
-                return list(faults(chain, _head(db), receipts))
+                stored = db.execute("SELECT id, state, receipt FROM tickets")
+                records = {ticket: (state, receipt_digest(receipt)) for ticket, state, receipt in stored}
+                return list(faults(chain, _head(db), records))
             finally:
                 db.execute("ROLLBACK")
 
