@@ -1,16 +1,19 @@
-"""What a person does in a terminal: halt, resume, and look into the journal; as the command, in a process of its own."""
+"""What a person does in a terminal: halt, resume, look into the journal; each in a process of its own."""
 
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Ended = subprocess.CompletedProcess[str]
+Command = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -22,18 +25,10 @@ def state_dir(tmp_path: Path) -> Path:
 def okx_mcp(state_dir: Path, tmp_path: Path) -> Command:
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
-    def run(*words: str, **given: object) -> "subprocess.CompletedProcess[str]":
+    def run(*words: str) -> Ended:
         command = [sys.executable, "-m", "okx_mcp", "--state-dir", str(state_dir), *words]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env=home,
-            timeout=60,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            **given,
-        )  # type: ignore[call-overload,no-any-return]
+        nobody = subprocess.DEVNULL
+        return subprocess.run(command, capture_output=True, text=True, env=home, timeout=60, check=False, stdin=nobody)
 
     return run
 
@@ -95,12 +90,9 @@ def test_all_open_orders_are_cancelled_with_the_halt_and_that_is_verified(okx_mc
 
 
 def test_a_journal_that_was_tampered_with_says_where(okx_mcp: Command, state_dir: Path) -> None:
-    import sqlite3
-
     okx_mcp("halt")
-    with sqlite3.connect(state_dir / "journal.sqlite3") as db:
+    with closing(sqlite3.connect(state_dir / "journal.sqlite3", isolation_level=None)) as db:
         db.execute("UPDATE events SET what = 'resumed'")
-    db.close()
 
     verified = okx_mcp("journal", "verify")
 
