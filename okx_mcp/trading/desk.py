@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 import anyio
 
+from okx_mcp import __version__
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
 from okx_mcp.okx.models import Order
@@ -105,6 +106,7 @@ class OrderDesk:
         self._under_way: set[str] = set()
         self._settling = anyio.Lock()
         self._is_settled_at_start = False
+        self._is_start_noted = False
         self._left_open = anyio.Event()
 
     def close(self) -> None:
@@ -121,10 +123,18 @@ class OrderDesk:
             OkxError: a figure could not be read from OKX.
         """
         self._check_channel(channel)
+        await self._note_start()
         ticket = await self._tickets.ticket(intent, channel)
         await self._journal.propose(ticket)
         self._remember(ticket)
         return ticket
+
+    async def _note_start(self) -> None:
+        """Once, before the first ticket: which version trades here, and within which limits."""
+        if not self._is_start_noted:
+            started = {"version": __version__, "limits": self._risk.limits.digest}
+            await self._journal.note(self.account, self._now_ms(), "started", started)
+            self._is_start_noted = True
 
     def _remember(self, ticket: Ticket) -> None:
         """Keep the ticket whole for as long as it may be committed; what is not kept is never sent."""

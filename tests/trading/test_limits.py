@@ -210,7 +210,9 @@ async def test_what_breaks_a_limit_gets_no_ticket_and_is_written_down(
     with pytest.raises(AboveLimits, match=r"comes to 30\.00 USD"):
         await approved(desk)
 
-    assert [event.what for event in Journal(journal_path).events()] == ["refused"]
+    started, refused = Journal(journal_path).events()
+    assert [started.what, refused.what] == ["started", "refused"]
+    assert replace(LOOSE_LIMITS, order_usd=Decimal(29)).digest in started.detail
     assert exchange.posts("/trade/order") == 0
 
 
