@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from okx_mcp.okx.names import OrdType, TdMode
 from okx_mcp.trading.limits import Limits
 
 __all__ = ["PROTECTIVE_LIMITS", "LimitsError", "read_limits"]
@@ -14,6 +15,7 @@ PROTECTIVE_LIMITS: Final = Limits(order_usd=Decimal(10_000), day_usd=Decimal(50_
 _SUMS: Final = ("order_usd", "day_usd", "position_usd", "day_loss_usd")
 _COUNTS: Final = ("day_orders", "minute_orders", "open_orders", "instrument_open_orders", "burst_orders")
 _LISTS: Final = ("instruments", "order_types", "margin_modes")
+_CHOICES: Final = {"order_types": tuple(OrdType), "margin_modes": tuple(TdMode)}
 _MOST_OPEN: Final = 100
 """One page of OKX's open orders; more are not counted."""
 _MOST_BURST_MINUTES: Final = 24 * 60
@@ -69,6 +71,9 @@ def _value(name: str, value: Any) -> Any:
 def _names(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
         raise LimitsError(f"{name} is a list of names in quotes, and not an empty one")
+    unknown = [each for each in value if name in _CHOICES and each not in _CHOICES[name]]
+    if unknown:
+        raise LimitsError(f"{name} are among {', '.join(_CHOICES[name])}; not {unknown[0]}")
     return tuple(value)
 
 

@@ -33,12 +33,8 @@ def test_paper_and_demo_are_protected_without_a_word(load: Load, environment: st
     limits = load("", environment=environment)
 
     assert limits == PROTECTIVE_LIMITS
-    assert (limits.order_usd, limits.day_usd, limits.collar, limits.minute_orders) == (
-        10_000,
-        50_000,
-        Decimal("0.05"),
-        20,
-    )
+    assert (limits.order_usd, limits.day_usd) == (Decimal(10_000), Decimal(50_000))
+    assert (limits.collar, limits.minute_orders) == (Decimal("0.05"), 20)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +53,12 @@ def test_a_number_is_taken_to_the_last_digit(load: Load) -> None:
 
 
 def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
-    text = (
-        '[limits]\norder_usd = 1\nday_usd = 2\n[profiles.a]\nenvironment = "paper"\n[profiles.a.limits]\norder_usd = 3'
-    )
+    text = "[limits]\norder_usd = 1\nday_usd = 2\n[profiles.a.limits]\norder_usd = 3"
 
-    assert (load(text).order_usd, load(text, profile="a").order_usd, load(text, profile="a").day_usd) == (1, 3, 2)
+    of_all, of_a = load(text), load(text, profile="a")
+
+    assert (of_all.order_usd, of_all.day_usd) == (Decimal(1), Decimal(2))
+    assert (of_a.order_usd, of_a.day_usd) == (Decimal(3), Decimal(2))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +79,8 @@ def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
         'instruments = "BTC-USDT"',
         "instruments = [1]",
         "order_types = ['']",
+        "order_types = ['limt']",
+        "margin_modes = ['casch']",
         "leverage = 3",
         "order_usdt = 5",
     ],

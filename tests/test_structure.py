@@ -19,7 +19,7 @@ MAY_IMPORT: Final = {
     "tools": ("tools", "trading", "okx"),
     "paper": ("paper", "okx.signing", "okx.catalog"),
     "config": ("limits_file", "okx.hosts", "okx.signing", "trading.environment", "trading.limits"),
-    "limits_file": ("trading.limits",),
+    "limits_file": ("okx.names", "trading.limits"),
     "redaction": ("okx.signing",),
     "logs": ("okx.signing", "redaction"),
     "serving": (),
