@@ -37,13 +37,14 @@ from tests.wire import (
     truncated,
 )
 
-__all__ = ["AMEND", "CANCEL", "CATALOGUE", "LISTS", "PLACE", "READ", "TIME", "Catalogued", "Scene", "Scope"]
+__all__ = ["AMEND", "CANCEL", "CATALOGUE", "LISTS", "PLACE", "READ", "TICKER", "TIME", "Catalogued", "Scene", "Scope"]
 
 PLACE: Final = "POST /trade/order"
 AMEND: Final = "POST /trade/amend-order"
 CANCEL: Final = "POST /trade/cancel-order"
 READ: Final = "GET /trade/order"
 TIME: Final = "GET /public/time"
+TICKER: Final = "GET /market/ticker"
 LISTS: Final = (
     "GET /trade/orders-pending",
     "GET /trade/orders-history",

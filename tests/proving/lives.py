@@ -8,14 +8,14 @@ from typing import Final
 import anyio
 
 from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket
-from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME, Catalogued
+from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own
 from tests.trading.floor import buy
 
 __all__ = ["run"]
 
-_PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, *LISTS)
+_PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, TICKER, *LISTS)
 _TIMES: Final = (1, 1, 1, 2, 5)
 _ACTS: Final = (
     "commit",

@@ -17,7 +17,7 @@ import anyio
 import httpx2
 
 from okx_mcp.trading.orders import Amendment, Ticket
-from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME, Catalogued
+from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
 from tests.proving.tally import Tally
 from tests.proving.world import World, a_world
 from tests.trading.floor import buy
@@ -31,7 +31,7 @@ _DENIED: Final = 80
 _ORDERS: Final = LISTS[:3]
 _FILLS: Final = LISTS[3:]
 _PENDING: Final = LISTS[0]
-_LOOK: Final = ("GET /market/ticker", _PENDING)
+_LOOK: Final = (TICKER, _PENDING)
 """What is asked of the market and the account before a ticket is shown, and again before its order is sent."""
 _READS_OF_PROPOSE: Final = (
     "GET /account/config",

@@ -14,6 +14,9 @@ __all__ = ["OPEN", "REFUSED", "Call", "Life", "Look", "Shown", "Terms"]
 Words = frozenset[str]
 
 REFUSED: Final = frozenset({"NotApproved", "UnsettledOrder", "NoSuchOrder"})
+LOOK: Final = frozenset({"GET /market/ticker", "GET /trade/orders-pending", "GET /public/time", "key", "clock"})
+"""What has to be whole for the look at market and account before an order is sent."""
+READ: Final = "GET /trade/order"
 NEVER_SENT: Final = frozenset({"declined", "expired", "not_sent"})
 DENIED: Final = NEVER_SENT | {"rejected", "no_effect"}
 """What is told so must not be at the exchange, then and for ever."""
@@ -117,7 +120,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, what it said, and the moments around it. `is_quiet`: nothing was broken, hidden or under way."""
+    """One call, what it said, and the moments around it. `is_quiet`: nothing was broken, hidden or under way.
+
+    `broken`: places where something waits to break; beside them "key" and "clock" if those may be wrong.
+    `has_looked`: prices and open orders were asked for.
+    """
 
     what: str
     shown: Shown
@@ -126,12 +133,24 @@ class Call:
     after: Look
     said: str
     is_quiet: bool
+    broken: Words = frozenset()
+    has_looked: bool = True
     is_right: bool = True
     is_first: bool = False
 
     @property
     def was(self) -> str:
         return self.before.journal[self.shown.id]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it came to the desk that showed the ticket."""
+        return self.desk == self.shown.by
+
+    @property
+    def can_look(self) -> bool:
+        """Whether everything that is asked before a ticket is used will answer, and truly."""
+        return not self.broken & (LOOK | {READ} if self.shown.changes else LOOK)
 
     @property
     def posts(self) -> int:
@@ -163,6 +182,11 @@ class Life:
             yield f"{call.what} said {call.said}, and may say {sorted(allowed)}"
         if call.posts not in self._posts(call):
             yield f"{call.what} made {call.posts} POSTs of new risk, and may make {sorted(self._posts(call))}"
+        if call.posts and not call.has_looked:
+            yield f"{call.what} sent an order without a look at market and account"
+        state = call.after.journal[call.shown.id]
+        if (call.what, call.said, call.was) == ("commit", "OkxError", "proposed") and state != "proposed":
+            yield f"commit failed before it began, and the ticket is {state}"
         yield from self.told(call.shown, call.said, call.after)
         if call.said in reachable("proposed") and call.said != call.after.journal[call.shown.id]:
             yield f"{call.what} said {call.said}, and {call.after.journal[call.shown.id]} is written down"
@@ -201,10 +225,9 @@ class Life:
         return overtaken | {"amended"} | (frozenset() if exactly else {"accepted"})
 
     def _commit(self, call: Call) -> Words:
-        """Refused, sent, or what is recorded of it already."""
+        """Refused, sent, or what is recorded of it already; or it failed before the approval was used."""
         shown = call.shown
-        is_read_before = shown.changes or call.desk != shown.by
-        failed = frozenset({"OkxError"}) if is_read_before and not call.is_quiet else frozenset[str]()
+        failed = frozenset({"OkxError"}) if self._may_fail(call) else frozenset[str]()
         is_asked = call.posts > 0 or call.was in ("sent", "unknown", "accepted")
         true = self.true_of(shown, call.after, exactly=call.is_quiet and is_asked)
         if call.was in ("declined", "expired"):
@@ -213,7 +236,7 @@ class Life:
             return failed | reachable(call.was) & (true if is_asked else true | {call.was})
         blocking = self._blocks(call)
         maybe = frozenset({"UnsettledOrder"}) if blocking is not False else frozenset[str]()
-        if not call.is_right or shown.by != call.desk:
+        if not call.is_right or not call.is_own:
             return maybe | failed | {"NotApproved"}
         allowed = set(maybe | failed)
         if call.after.now_ms + self.slack_ms >= shown.until_ms:
@@ -222,18 +245,33 @@ class Life:
             allowed |= true & reachable("intent")
         return frozenset(allowed)
 
+    def _may_fail(self, call: Call) -> bool:
+        """Whether a commit asks the exchange before anything else, and may get no answer.
+
+        Before a ticket is used, its desk looks at market and account. Another desk, and one that let go of a ticket
+        whose time is over, asks for an order that its journal calls unsent.
+        """
+        looks = call.is_own and call.was == "proposed"
+        may_be_unknown = not call.is_own or call.before.now_ms + self.slack_ms >= call.shown.until_ms
+        asks = may_be_unknown and call.was in NEVER_SENT | {"proposed"} and not call.shown.changes
+        return (looks and not call.can_look) or (asks and not call.is_quiet)
+
     def _posts(self, call: Call) -> set[int]:
-        """How often it may be sent: once, by the desk that showed it, while it was valid and nothing was unknown."""
+        """How often it may be sent: once, by the desk that showed it, while it was valid and nothing was unknown.
+
+        It has to be, whatever breaks after it, where market and account could be looked at; a change only if the order
+        is known to be still as it was shown.
+        """
         shown = call.shown
         if call.what != "commit" or call.was != "proposed":
             return {0}
-        if not call.is_right or shown.by != call.desk or self._blocks(call):
+        if not call.is_right or not call.is_own or self._blocks(call) or call.said == "OkxError":
             return {0}
         if call.before.now_ms - self.slack_ms >= shown.until_ms:
             return {0}
         if call.is_quiet and shown.changes and not shown.is_still_of(call.before.order(shown)):
             return {0}
-        is_certain = call.is_quiet and self._blocks(call) is False
+        is_certain = (call.is_quiet or (call.can_look and not shown.changes)) and self._blocks(call) is False
         return {1} if is_certain and call.after.now_ms + self.slack_ms < shown.until_ms else {0, 1}
 
     def _blocks(self, call: Call) -> bool | None:

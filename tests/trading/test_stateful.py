@@ -29,10 +29,10 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket, body_digest
 from okx_mcp.trading.refusals import Refusal
-from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TIME
+from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME
 from tests.proving.oracle import believed
 from tests.proving.world import World, a_world
-from tests.trading.floor import locked, others_of
+from tests.trading.floor import PENDING, locked, others_of
 from tests.trading.life import OPEN, REFUSED, Call, Life, Look, Shown, Terms
 from tests.wire import Deliver, Fault, Wire
 
@@ -68,7 +68,7 @@ def befalls(place: str) -> list[str]:
     ]
 
 
-PLACES: Final = (PLACE, PLACE, PLACE, AMEND, AMEND, CANCEL, READ, READ, TIME, *LISTS)
+PLACES: Final = (PLACE, PLACE, PLACE, AMEND, AMEND, CANCEL, READ, READ, TIME, TICKER, TICKER, *LISTS)
 FAULT: Final = st.sampled_from(PLACES).flatmap(lambda place: st.tuples(st.just(place), st.sampled_from(befalls(place))))
 FAULTS: Final = st.lists(FAULT, max_size=3)
 UNITS: Final = st.sampled_from((SizeUnit.BASE, SizeUnit.QUOTE))
@@ -105,6 +105,11 @@ class Watched(Wire):
         super().__init__(app)
         self.attempts: list[httpx2.Request] = []
 
+    @property
+    def broken(self) -> frozenset[str]:
+        """Places where something waits to break."""
+        return frozenset(place for place, faults in self._faults.items() if faults)
+
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "POST":
             self.attempts.append(request)
@@ -130,6 +135,7 @@ class Trading(RuleBasedStateMachine):
         self._told = 0
         self._dead: set[int] = set()
         self._has_settled: set[int] = set()
+        self._is_key_in_doubt = False
         self._is_wrong = False
         self._grave = ExitStack()
         self._loop = asyncio.new_event_loop()
@@ -205,7 +211,7 @@ class Trading(RuleBasedStateMachine):
         allowed: set[str],
         was: Terms | None = None,
     ) -> Any:
-        before, is_quiet = self._look(), self._is_quiet
+        before, is_quiet, broken = self._look(), self._is_quiet, self._broken
         said, found = self._call(desk, self._desks[desk].propose(intent, Channel.HOST))
         after = self._look()
         if isinstance(found, Ticket):
@@ -216,6 +222,7 @@ class Trading(RuleBasedStateMachine):
             self._demand(all(each in found.line for each in figures) or f"{figures} are not in {found.line}")
             self._demand(after.journal.get(found.id) == "proposed" or "a ticket is shown that is not written down")
         allowed = allowed if is_quiet else allowed | {"OkxError", "NoSuchOrder"}
+        allowed |= {"AboveLimits"} if broken & {TICKER, TIME, "clock"} else set()  # the price seems old
         self._demand(said in allowed | {"killed"} or f"propose said {said}, and may say {sorted(allowed)}")
         self._demand(before.tried == after.tried or "a proposal was sent")
         self._settles(before, after, set())
@@ -278,9 +285,11 @@ class Trading(RuleBasedStateMachine):
         self._settles(before, after, {which, other} | before.open_ends)
 
     def _asks(self, what: str, ticket: str, desk: int, how: str = "right") -> None:
-        before, is_quiet, shown = self._look(), self._is_quiet, self._life.shown[ticket]
+        before, is_quiet, broken = self._look(), self._is_quiet, self._broken
+        shown = self._life.shown[ticket]
         if what == "commit" and how == "right":
             self._life.approved.add(ticket)
+        looked = [self._wire.tried[place] for place in (TICKER, PENDING)]
         said, _ = self._call(desk, self._of(what, ticket, desk, how))
         after = self._look()
         call = Call(
@@ -291,6 +300,8 @@ class Trading(RuleBasedStateMachine):
             after,
             said,
             is_quiet,
+            broken,
+            has_looked=all(self._wire.tried[place] > was for place, was in zip((TICKER, PENDING), looked, strict=True)),
             is_right=how == "right",
             is_first=serial not in self._has_settled,
         )
@@ -331,6 +342,8 @@ class Trading(RuleBasedStateMachine):
         self._quiet_from_s = None
         if what.number == 26:
             self._life.skew_ms += 40_000
+        if what.number == 28:
+            self._is_key_in_doubt = True
         self._world.breaks(place, what, 1 if what.stands else times)
 
     @rule(place=st.sampled_from((PLACE, AMEND)), seconds=st.sampled_from((3.0, 10.0)))
@@ -339,7 +352,7 @@ class Trading(RuleBasedStateMachine):
         self._world.hide(seconds)
         self.break_the_wire((place, "F10 reset, arrives just before expTime"), 1)
 
-    @rule(place=st.sampled_from((PLACE, AMEND, CANCEL, READ, TIME)), acted=st.booleans())
+    @rule(place=st.sampled_from((PLACE, AMEND, CANCEL, READ, TIME, TICKER)), acted=st.booleans())
     def kill_at(self, place: str, acted: bool) -> None:
         """The next process that comes here ends, and writes nothing any more."""
         self._quiet_from_s = None
@@ -359,6 +372,7 @@ class Trading(RuleBasedStateMachine):
     def heal(self) -> None:
         self._wire.heals()
         self._world.weather.clear()
+        self._is_key_in_doubt = False
         self._quiet_from_s = self._world.clock.monotonic_s() + ALL_IS_OVER_AFTER_S
 
     @rule(desk=DESKS)
@@ -451,6 +465,12 @@ class Trading(RuleBasedStateMachine):
             and self._world.clock.monotonic_s() >= self._quiet_from_s
         )
 
+    @property
+    def _broken(self) -> frozenset[str]:
+        """Where something waits to break, and what is wrong already."""
+        wrong = {"clock"} if self._life.skew_ms else set()
+        return self._wire.broken | wrong | ({"key"} if self._is_key_in_doubt else set())
+
     def _call(self, desk: int, asked: Awaitable[Any]) -> tuple[str, Any]:
         self._called_serial = self._serial[desk]
         said, found, seconds = self._run(self._answer(desk, asked))
@@ -540,9 +560,14 @@ class Trading(RuleBasedStateMachine):
         return await ready
 
     async def _hosts_a_world(self, ready: "asyncio.Future[World]") -> None:
-        async with a_world(self._folder, "") as world:
-            ready.set_result(world)
-            await self._closing.wait()
+        try:
+            async with a_world(self._folder, "") as world:
+                ready.set_result(world)
+                await self._closing.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)  # or whoever waits for it waits for ever
 
     async def _end(self) -> None:
         self._closing.set()
