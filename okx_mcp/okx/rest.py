@@ -38,7 +38,6 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
 _CONNECT_WITHIN_S: Final = 5.0
-_TAKES_BACK: Final = (endpoint("POST", "trade/cancel-order"), endpoint("POST", "trade/cancel-batch-orders"))
 _KEPT_ALIVE: Final = 20
 _KEPT_ALIVE_S: Final = 15.0
 """Connections of public requests only. On one that is used again, bytes that were left over from the answer before are
@@ -203,11 +202,11 @@ class Rest:
         return self._public if asked.permission is Permission.PUBLIC else self._private
 
     async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
-        """Nothing that adds risk is sent without OKX's time; the rest goes with what we have, which may be 30 s off."""
+        """What expires is not sent without OKX's time; the rest goes with the one we have, which may be 30 s off."""
         try:
             await self._measure_once_for_all(deadline_s)
         except OkxError as error:
-            if asked.method == "POST" and asked not in _TAKES_BACK:
+            if asked.takes_exp_time:
                 raise NotSent(f"{asked} needs OKX's time first, and there is none: {error}", asked) from None
 
     async def _measure_once_for_all(self, deadline_s: float) -> None:
