@@ -166,12 +166,15 @@ def test_the_first_run_ends_well() -> None:
 
 _SIGNALLED: Final = """
 import os, signal, threading
+import anyio
 from okx_mcp import serving
 
 class Server:
     async def run_stdio_async(self):
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            await anyio.lowlevel.checkpoint()
         os.kill(os.getpid(), signal.SIGTERM)
-        await __import__("anyio").sleep_forever()
+        await anyio.sleep_forever()
 
 def leave(status):
     print(status, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, flush=True)
