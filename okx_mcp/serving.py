@@ -61,6 +61,8 @@ async def _until_the_end(server: "MCPServer", closed: threading.Event) -> int:
             tasks.start_soon(watch_signals)
         with anyio.CancelScope() as running:
             await server.run_stdio_async()
+        if received:
+            _leave(received)  # here, where another signal does not end the process by itself yet
         tasks.cancel_scope.cancel()
     return received
 

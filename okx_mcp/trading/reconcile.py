@@ -232,9 +232,11 @@ class Reconciler:
             lambda: self._exchange.order_history(InstType.SPOT, inst_id, begin=begin),
             lambda: self._exchange.order_archive(InstType.SPOT, inst_id, begin=begin),
         )
-        if ticket.order is not None:
-            return next((order for order in listed if order.ord_id == ticket.order.ord_id), None)
-        return next((order for order in listed if order.cl_ord_id == ticket.id), None)
+        of_ours = ticket.id if ticket.order is None else ticket.order.ord_id
+        found = next((order for order in listed if of_ours in (order.cl_ord_id, order.ord_id)), None)
+        if found is not None and found.state is None:
+            raise Unknown(f"order {of_ours} is in OKX's lists, and its row cannot be read", READ_ORDER)
+        return found
 
     async def _was_filled(self, receipt: Receipt) -> bool:
         """Whether there are fills of this new order; those of an order that was changed tell nothing of the change."""

@@ -435,14 +435,14 @@ _ONE_SEND: Final = (
     _guard(
         "nothing that adds risk is sent without OKX's time",
         _REST,
-        'if asked.method == "POST" and asked not in _TAKES_BACK:',
+        "if asked.takes_exp_time:",
         "if False:",
         f"{_ASKING_AGAIN}test_a_write_before_which_the_clock_cannot_be_measured_is_known_not_to_have_been_sent",
     ),
     _guard(
         "a cancel is sent without it",
         _REST,
-        'if asked.method == "POST" and asked not in _TAKES_BACK:',
+        "if asked.takes_exp_time:",
         'if asked.method == "POST":',
         f"{_HOSTILE}test_a_cancel_is_sent_though_the_time_cannot_be_asked",
     ),

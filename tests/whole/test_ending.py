@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -162,3 +162,32 @@ def test_the_first_run_ends_well() -> None:
 
     assert run.returncode == 0, run.stderr
     assert "human, through the client" in run.stdout
+
+
+_SIGNALLED: Final = """
+import os, signal, threading
+import anyio
+from okx_mcp import serving
+
+class Server:
+    async def run_stdio_async(self):
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            await anyio.lowlevel.checkpoint()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await anyio.sleep_forever()
+
+def leave(status):
+    print(status, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL, flush=True)
+    os._exit(0)
+
+serving._leave = leave
+closed = threading.Event()
+serving._leave_when = lambda closed, status: None
+serving.serve(Server(), closed)
+"""
+
+
+def test_a_second_signal_on_the_way_out_does_not_take_the_end_out_of_our_hands() -> None:
+    ended = subprocess.run([sys.executable, "-c", _SIGNALLED], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.stdout, ended.stderr) == ("143 False\n", "")
