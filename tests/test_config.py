@@ -10,6 +10,7 @@ from okx_mcp.okx.hosts import REST_URLS, Site
 from okx_mcp.okx.signing import Secret
 from okx_mcp.trading.environment import Environment
 
+LIMITS: Final = "[limits]\norder_usd = 100\nday_usd = 1000"
 KEYS: Final = {"OKX_API_KEY": "k-from-env", "OKX_SECRET_KEY": "s-from-env", "OKX_PASSPHRASE": "p-from-env"}
 SECRETS: Final = [f"{part}-from-{place}" for part in "ksp" for place in ("env", "file")]
 IN_FILE: Final = 'api_key = "k-from-file"\nsecret_key = "s-from-file"\npassphrase = "p-from-file"\n'
@@ -130,7 +131,7 @@ def test_a_profile_that_is_not_chosen_is_not_used(load: Load) -> None:
 def test_site_and_environment_are_settings_apart_and_both_are_named(
     load: Load, site: Site, environment: Environment
 ) -> None:
-    settings = load({**KEYS, "OKX_SITE": site, "OKX_ENV": environment}, "allow_live = true")
+    settings = load({**KEYS, "OKX_SITE": site, "OKX_ENV": environment}, f"allow_live = true\n{LIMITS}")
 
     assert settings.base_url == REST_URLS[site]
     assert f"{site} site" in settings.in_words
@@ -349,7 +350,7 @@ def test_leave_to_trade_live_alone_does_not_make_it_live(load: Load) -> None:
     ("environ", "flags"), [({"OKX_ENV": "live"}, {}), ({}, {"environment": "live"}), ({"OKX_PROFILE": "a"}, {})]
 )
 def test_two_settings_together_make_it_live(load: Load, environ: dict[str, str], flags: dict[str, str]) -> None:
-    settings = load(KEYS | environ, 'allow_live = true\n[profiles.a]\nenvironment = "live"', **flags)
+    settings = load(KEYS | environ, f'allow_live = true\n{LIMITS}\n[profiles.a]\nenvironment = "live"', **flags)
 
     assert settings.environment is Environment.LIVE
     assert "REAL MONEY" in settings.in_words

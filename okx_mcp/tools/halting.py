@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.tools.reports import EnvironmentName
 from okx_mcp.tools.toolset import REDUCES, Toolset
 
 if TYPE_CHECKING:
@@ -18,25 +17,21 @@ halting = Toolset()
 class HaltReport(BaseModel):
     """That trading is halted, and what is open all the same."""
 
-    summary: str = Field(description="What happened; tell the user this")
-    environment: EnvironmentName
-    open_orders: list[str] | None = Field(None, description="Still open after cancelling")
+    summary: str = Field(description="Tell the user this")
+    still_open: list[str] = Field(default_factory=list)
 
 
 @halting.tool(title="Halt trading", annotations=REDUCES)
 async def halt_trading(
-    cancel_open_orders: Annotated[bool, Field(description="Also cancel every open order of the account")] = False,
+    cancel_open_orders: Annotated[bool, Field(description="Cancel every open order too")] = False,
     *,
     desk: "OrderDesk",
 ) -> HaltReport:
-    """Stop sending orders, at once and in every process, until a person resumes trading. Cannot be undone here.
-
-    Reading and cancelling go on. Open orders stay open unless they are to be cancelled too.
-    """
+    """Stop all orders at once, until a person resumes trading; cannot be undone here. Cancelling goes on."""
     await desk.halt("It was halted through the halt_trading tool.")
     words = "Trading is halted; no order is sent until a person resumes it outside of this chat."
     if not cancel_open_orders:
-        return HaltReport(summary=f"{words} Open orders stay open.", environment=desk.account.environment)
+        return HaltReport(summary=f"{words} Open orders stay open.")
     left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in await desk.cancel_all()]
     end = f"{len(left)} orders are open still." if left else "No order is open any more: the exchange was asked."
-    return HaltReport(summary=f"{words} {end}", environment=desk.account.environment, open_orders=left)
+    return HaltReport(summary=f"{words} {end}", still_open=left)

@@ -25,7 +25,7 @@ EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum
 class OrderReport(BaseModel):
     """An order or a ticket as it stands."""
 
-    summary: str = Field(description="What happened and what to do next; tell the user this")
+    summary: str = Field(description="What happened, what to do; tell the user")
     state: str = Field(description=f"One of {', '.join(OrderState)}")
     order_sent: Literal["no", "yes", "unknown"] = Field(description="Whether an order left this program")
     environment: EnvironmentName
@@ -38,7 +38,7 @@ class OrderReport(BaseModel):
     fee: Number | None = Field(None, description="Negative: charged")
     fee_ccy: str | None = None
     approved_by: str | None = None
-    expires: str | None = Field(None, description="Until when the ticket may be confirmed, UTC")
+    expires: str | None = Field(None, description="Confirm it by then, UTC")
 
 
 def iso_time(unix_ms: int) -> str:

@@ -33,10 +33,8 @@ class StatusReport(BaseModel):
     confirmation: str = Field(description="How orders are approved with this client")
     unsettled_orders: list[str] = Field(default_factory=list, description="Ask check_order about these")
     orders_of_others: list[str] = Field(default_factory=list, description="Open, and not sent by this server")
-    limits: list[str] = Field(
-        default_factory=list, description="What one order and a day may come to, and what is left"
-    )
-    halted: str | None = Field(None, description="Why no order is sent until a person resumes trading")
+    limits: list[str] = Field(default_factory=list, description="Each, and what is left of it")
+    halted: str | None = Field(None, description="Why no order is sent")
     problems: list[str] = Field(default_factory=list)
 
 

@@ -21,9 +21,10 @@ NAMES = [
     "check_order",
     "amend_order",
     "cancel_order",
+    "halt_trading",
     "system_status",
 ]
-MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "amend_order", "cancel_order"}
+MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "amend_order", "cancel_order", "halt_trading"}
 BYTES = 16_000
 
 

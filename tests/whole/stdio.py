@@ -74,7 +74,7 @@ def server_environ(exchange: PaperExchange, address: str) -> dict[str, str]:
 def a_server(exchange: PaperExchange, address: str, folder: Path, **environ: str) -> MCPServer:
     """The server in this process, for tests that need no pipes."""
     config = folder / "config.toml"
-    config.touch()
+    config.write_text("[limits]\norder_usd = 1_000_000\nday_usd = 1_000_000\nminute_orders = 1000")
     settings = load_settings(
         {**server_environ(exchange, address), **environ}, {}, config_file=config, state_dir=folder / "state"
     )
