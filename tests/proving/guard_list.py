@@ -37,6 +37,12 @@ def _guards(name: str, edits: tuple[Edit, ...], *caught_by: str) -> Guard:
 
 _DESK: Final = "trading/desk.py"
 _JOURNAL: Final = "trading/journal.py"
+_FILE: Final = "trading/journal_file.py"
+_TICKETS: Final = "trading/tickets.py"
+_RISK: Final = "trading/risk.py"
+_LIMITS: Final = "trading/limits.py"
+_HALT: Final = "trading/halt.py"
+_AUDIT: Final = "trading/audit.py"
 _ORDERS: Final = "trading/orders.py"
 _RECONCILE: Final = "trading/reconcile.py"
 _OUTCOME: Final = "trading/outcome.py"
@@ -48,6 +54,9 @@ _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
+_HALTING: Final = "trading/test_halt.py::"
+_IN_CHAIN: Final = "trading/test_audit.py::"
+_IN_LIMITS: Final = "trading/test_limits.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
@@ -63,6 +72,7 @@ _OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
 
 _NEVER_ARRIVED: Final = f"{_FAULTS}test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arrive_any_more"
 _FOUND: Final = f"{_FAULTS}test_an_order_that_arrived_is_found_whatever_became_of_the_answer"
+_AT_LIMIT: Final = f"{_IN_LIMITS}test_at_the_limit_it_passes_and_one_step_beyond_it_is_refused_with_rule_and_figures"
 _TORN_DOWN: Final = f"{_COMMITTING}test_a_commit_that_is_torn_down_by_force_records_what_is_known"
 _OWN_ROW: Final = f"{_CLIENT_ANSWERS}test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
 _BROKEN_CHANGE: Final = f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end"
@@ -71,8 +81,10 @@ _AS_SHOWN: Final = (
     "if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):"
 )
 _BEGINS: Final = (
-    "        async with self._transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
+    "        async with self._file.transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
 )
+_LOCKED: Final = "\n        except sqlite3.OperationalError as error:"
+_DECIDED: Final = "                yield db\n                "
 _SHOWN: Final = (
     "return order.px == ticket.price and (order.sz == ticket.quantity.base or _was_cut_short(order, ticket))"
 )
@@ -89,24 +101,24 @@ _ONE_APPROVAL: Final = (
     _guards(
         "it is used in one transaction",
         (
-            Edit(_JOURNAL, 'db.execute("BEGIN IMMEDIATE")', 'db.execute("SELECT 1")'),
-            Edit(_JOURNAL, 'db.execute("COMMIT")', 'db.execute("SELECT 1")'),
+            Edit(_FILE, f'db.execute("BEGIN IMMEDIATE"){_LOCKED}', f'db.execute("SELECT 1"){_LOCKED}'),
+            Edit(_FILE, f'{_DECIDED}db.execute("COMMIT")', f'{_DECIDED}db.execute("SELECT 1")'),
         ),
         f"{_IN_JOURNAL}test_a_journal_that_another_writes_can_be_read_and_not_written",
         f"{_GATE}test_a_decision_waits_for_the_lock_before_it_reads",
     ),
     _guard(
         "that takes the lock before it reads",
-        _JOURNAL,
-        'db.execute("BEGIN IMMEDIATE")',
-        'db.execute("BEGIN DEFERRED")',
+        _FILE,
+        f'db.execute("BEGIN IMMEDIATE"){_LOCKED}',
+        f'db.execute("BEGIN DEFERRED"){_LOCKED}',
         f"{_GATE}test_a_decision_waits_for_the_lock_before_it_reads",
     ),
     _guard(
         "a refusal ends its transaction",
-        _JOURNAL,
-        'db.execute("ROLLBACK")',
-        "pass",
+        _FILE,
+        'if db.in_transaction:\n                    db.execute("ROLLBACK")',
+        "if db.in_transaction:\n                    pass",
         f"{_IN_JOURNAL}test_a_ticket_blocked_by_an_unsettled_order_can_be_used_once_that_is_settled",
     ),
     _guard(
@@ -290,7 +302,7 @@ _WRITTEN_FIRST: Final = (
     ),
     _guard(
         "INTENT and SENT are durable",
-        _JOURNAL,
+        _FILE,
         "{'FULL' if synced else 'NORMAL'}",
         "NORMAL",
         f"{_DISK}test_a_loss_of_power_takes_back_nothing_that_was_written_before",
@@ -298,8 +310,8 @@ _WRITTEN_FIRST: Final = (
     _guard(
         "an outcome that the exchange was not asked about is durable",
         _JOURNAL,
-        "synced=receipt.order is None",
-        "synced=False",
+        "self._file.transaction(synced=is_ours)",
+        "self._file.transaction(synced=False)",
         f"{_DISK}test_a_loss_of_power_takes_back_nothing_that_was_written_before",
     ),
     _guard(
@@ -340,14 +352,14 @@ _WRITTEN_FIRST: Final = (
     ),
     _guard(
         "a journal that was deleted or replaced is noticed",
-        _JOURNAL,
+        _FILE,
         "if not is_same:",
         "if False:",
         f"{_DISK}test_a_journal_that_was_deleted_under_the_desk_sends_nothing",
     ),
     _guard(
         "what a failed sync may have lost is written anew",
-        _JOURNAL,
+        _FILE,
         "if self._may_have_lost:",
         "if False:",
         f"{_DISK}test_what_a_failed_sync_let_go_of_is_not_counted_on",
@@ -361,8 +373,8 @@ _WRITTEN_FIRST: Final = (
     ),
     _guard(
         "a damaged journal is a journal that cannot be used",
-        _JOURNAL,
-        "except (sqlite3.Error, OSError) as error:",
+        _FILE,
+        "except (sqlite3.Error, OSError, UnicodeError) as error:",
         "except sqlite3.OperationalError as error:",
         f"{_IN_JOURNAL}test_a_journal_that_cannot_be_used_says_so",
     ),
@@ -470,8 +482,8 @@ _ONE_SEND: Final = (
     _guard(
         "a cancelled call does not stop a commit halfway",
         _DESK,
-        "with anyio.CancelScope(shield=True):\n                begun =",
-        "with anyio.CancelScope(shield=False):\n                begun =",
+        "with anyio.CancelScope(shield=True):\n                begun, broken =",
+        "with anyio.CancelScope(shield=False):\n                begun, broken =",
         f"{_COMMITTING}test_a_commit_whose_caller_is_cancelled_still_sends_and_records",
     ),
     _guard(
@@ -1112,21 +1124,21 @@ _CHANGES: Final = (
     ),
     _guard(
         "only an order that rests is changed",
-        _DESK,
+        _TICKETS,
         "if view is None or not view.is_open:",
         "if view is None:",
         f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
     ),
     _guard(
         "a change that changes nothing is refused",
-        _DESK,
+        _TICKETS,
         "if (size, price) == (order.size, order.price):",
         "if False:",
         f"{_AMENDING}test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
     ),
     _guard(
         "a size that is filled already is refused",
-        _DESK,
+        _TICKETS,
         "    if size <= order.filled_size:\n",
         "    if False:\n",
         f"{_AMENDING}test_a_new_size_that_is_filled_already_is_refused_before_anybody_is_asked",
@@ -1199,17 +1211,261 @@ _PROPOSED: Final = (
     ),
     _guard(
         "a key that may do too much or too little places nothing",
-        _DESK,
+        _TICKETS,
         "        rules.check_trading()\n",
         "",
         f"{_PROPOSING}test_a_key_that_may_do_too_much_or_too_little_is_refused",
     ),
     _guard(
         "a price outside the band is refused before anybody is asked",
-        _DESK,
+        _TICKETS,
         "        _check_price_band(intent.inst_id, side, price, await self._exchange.price_limit(intent.inst_id))\n",
         "",
         f"{_PROPOSING}test_a_price_outside_the_band_is_refused_before_anybody_is_asked",
+    ),
+)
+
+_LIMITED: Final = (
+    _guard(
+        "what breaks a limit gets no ticket",
+        _TICKETS,
+        "        await self._risk.refuse_above_limits(ticket, look)\n",
+        "",
+        f"{_IN_LIMITS}test_what_breaks_a_limit_gets_no_ticket_and_is_written_down",
+    ),
+    _guard(
+        "limits are looked at again as the approval is used",
+        _RISK,
+        "if halted else self._breaches(ticket, look, used)",
+        "if halted else []",
+        f"{_IN_LIMITS}test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows",
+        f"{_IN_LIMITS}test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_up",
+    ),
+    _guards(
+        "what is used up is counted once nobody else can write",
+        (
+            Edit(_JOURNAL, _BEGINS, f"        used = self.used(account, now_ms, burst_minutes)\n{_BEGINS}"),
+            Edit(_JOURNAL, "                used = _used(db, account, now_ms, burst_minutes)\n", ""),
+        ),
+        f"{_GATE}test_what_is_used_up_is_counted_once_nobody_else_can_write",
+    ),
+    _guard(
+        "what is against an order makes no INTENT",
+        _JOURNAL,
+        "state = OrderState.NOT_SENT if against else OrderState.INTENT",
+        "state = OrderState.INTENT",
+        f"{_IN_LIMITS}test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_up",
+    ),
+    _guard(
+        "and nothing is sent",
+        _JOURNAL,
+        "return Begun(found, is_ours=not against)",
+        "return Begun(found, is_ours=True)",
+        f"{_IN_LIMITS}test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_up",
+    ),
+    _guard(
+        "when an order was begun is written down",
+        _JOURNAL,
+        "SET begun_ms = ?, added_micro_usd",
+        "SET begun_ms = 0 * ?, added_micro_usd",
+        f"{_IN_LIMITS}test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_up",
+    ),
+    _guard(
+        "what it adds is written down",
+        _JOURNAL,
+        "counts_micro_usd = ?2 WHERE id = ?3",
+        "counts_micro_usd = 0 * ?2 WHERE id = ?3",
+        f"{_IN_LIMITS}test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows",
+    ),
+    _guard(
+        "only what a cancelled order left unfilled is given back",
+        _JOURNAL,
+        "if receipt.state is not OrderState.CANCELED or order is None or not order.size:",
+        "if order is None or not order.size:",
+        f"{_IN_LIMITS}test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows",
+    ),
+    *(
+        _guard(f"{name} is held against its limit", _LIMITS, guarded, without, _AT_LIMIT)
+        for name, guarded, without in (
+            ("the age of a price", "prices.age_ms > limits.price_age_s * 1000 or", "False or"),
+            ("a buy far over the book", "ticket.price > (most := ask * (1 + limits.collar))", "(most := ask) < 0"),
+            ("a sale far under it", "ticket.price < (least := bid * (1 - limits.collar))", "(least := bid) < 0"),
+            ("one order", "if usd > limits.order_usd:", "if False:"),
+            ("a day", "if so_far.day_usd + added > limits.day_usd:", "if False:"),
+            ("a position", "so_far.position_usd + added > most:", "so_far.position_usd > most:"),
+            ("a number of orders", "if count >= most:", "if count > most:"),
+            ("a burst", "if so_far.burst_orders >= limits.burst_orders:", "if False:"),
+            ("a loss", "lost >= limits.day_loss_usd:", "lost > limits.day_loss_usd + 1:"),
+        )
+    ),
+    *(
+        _guard(
+            f"{name} is no price",
+            _LIMITS,
+            guarded,
+            without,
+            f"{_IN_LIMITS}test_without_a_price_to_compare_with_nothing_is_sent",
+        )
+        for name, guarded, without in (
+            ("one from the future", "or prices.age_ms < -limits.price_age_s * 1000:", "or False:"),
+            ("one of unknown age", "if prices.age_ms is None or prices", "if prices.age_ms is not None and prices"),
+            ("an empty side of the book", "if not bid or not ask or bid <= 0 or ask <= 0:", "if not bid and not ask:"),
+            ("a crossed book", "if bid > ask:", "if False:"),
+        )
+    ),
+    _guard(
+        "kinds of orders that are not allowed are refused",
+        _LIMITS,
+        "if kind not in limits.order_types:",
+        "if False:",
+        f"{_IN_LIMITS}test_an_order_of_a_kind_that_is_not_allowed_is_refused",
+    ),
+    _guard(
+        "a burst or a loss stops all trading",
+        _RISK,
+        "if breach.halts:",
+        "if False:",
+        f"{_IN_LIMITS}test_too_many_orders_in_a_burst_stop_all_trading_until_a_person_resumes_it",
+        f"{_IN_LIMITS}test_a_loss_since_midnight_stops_all_trading",
+    ),
+    _guard(
+        "also when it shows only as the approval is used",
+        _DESK,
+        "            await self._risk.stop_if_called_for(broken)\n",
+        "",
+        f"{_IN_LIMITS}test_a_loss_since_midnight_stops_all_trading",
+    ),
+    _guard(
+        "live money has limits that its owner said",
+        "limits_file.py",
+        "if is_live and name not in given",
+        "if False and name not in given",
+        "test_limits_file.py::test_live_money_has_no_default_for_order_and_day",
+    ),
+)
+
+_HALTED: Final = (
+    _guard(
+        "a halt stands before tickets",
+        _RISK,
+        "        self.halt.check()\n",
+        "",
+        f"{_HALTING}test_whatever_stands_there_halts",
+    ),
+    _guard(
+        "and before what was approved earlier",
+        _RISK,
+        "if halted else self._breaches(ticket, look, used)",
+        "if False and halted else self._breaches(ticket, look, used)",
+        f"{_HALTING}test_a_ticket_from_before_the_halt_is_not_sent",
+    ),
+    _guard(
+        "and is looked at last before the order leaves",
+        _DESK,
+        "            self._risk.halt.check()\n",
+        "",
+        f"{_HALTING}test_the_halt_is_looked_at_last_before_the_order_leaves",
+    ),
+    _guard(
+        "it does not stand before a cancel",
+        _DESK,
+        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        "        self._risk.halt.check()\n        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        f"{_HALTING}test_cancels_pass_a_halt_and_all_open_orders_can_be_cancelled_whoever_placed_them",
+    ),
+    _guard(
+        "a file that does not say why halts",
+        _HALT,
+        "(self._said() if is_file else None) or unknown",
+        "self._said() if is_file else None",
+        f"{_HALTING}test_whatever_stands_there_halts",
+    ),
+    _guard(
+        "what cannot be looked at halts",
+        _HALT,
+        'return Halted(None, f"{self._path} cannot be looked at ({error.strerror}).")',
+        "return None",
+        f"{_HALTING}test_a_folder_that_cannot_be_looked_into_halts",
+    ),
+    _guard(
+        "a halt that is there stays as it is",
+        _HALT,
+        "os.O_CREAT | os.O_EXCL",
+        "os.O_CREAT | os.O_TRUNC",
+        f"{_HALTING}test_nothing_there_lets_orders_through_and_a_halt_tells_since_when_and_why",
+    ),
+)
+
+_CHAINED: Final = (
+    *(
+        _guard(name, _AUDIT, guarded, without, f"{_IN_CHAIN}{test}")
+        for name, guarded, without, test in (
+            (
+                "an event carries the digest of the one before",
+                "told = [before, self.seq,",
+                "told = [self.seq,",
+                "test_every_field_of_an_event_is_in_its_digest",
+            ),
+            (
+                "it is compared",
+                "elif event.digest(before) != stored:",
+                "elif False:",
+                "test_a_flipped_field_is_found_where_it_is",
+            ),
+            (
+                "events are counted",
+                "if event.seq != number:",
+                "if False:",
+                "test_a_deleted_event_is_missed_where_it_was",
+            ),
+            (
+                "a ticket's record is the one that its last event left",
+                "if records.get(ticket) != record:",
+                "if False:",
+                "test_a_ticket_that_was_changed_is_found_at_its_last_event",
+            ),
+            (
+                "each record has an event",
+                "for ticket in records.keys() - last_word.keys():",
+                "for ticket in ():",
+                "test_a_ticket_that_was_deleted_or_slipped_in_is_found",
+            ),
+        )
+    ),
+    _guard(
+        "the end is known apart from the events",
+        _AUDIT,
+        "if head != (number, before):",
+        "if False:",
+        f"{_IN_JOURNAL}test_a_last_event_that_is_about_no_ticket_is_missed_when_it_was_cut_off",
+    ),
+    _guard(
+        "the chain is written",
+        _JOURNAL,
+        "digest = event.digest(before)",
+        "digest = event.digest(BEGINNING)",
+        f"{_IN_CHAIN}test_what_was_written_has_no_fault",
+    ),
+    _guard(
+        "each event has the digest of its record",
+        _JOURNAL,
+        'told = {**detail, "receipt": receipt_digest(stored)}',
+        "told = dict(detail)",
+        f"{_IN_CHAIN}test_what_was_written_has_no_fault",
+    ),
+    _guard(
+        "what is recorded leaves an event",
+        _JOURNAL,
+        "    _note_receipt(db, receipt, stored, {name: value",
+        "    dict({name: value",
+        f"{_IN_CHAIN}test_what_was_written_has_no_fault",
+    ),
+    _guard(
+        "a start is written down with its limits",
+        _DESK,
+        "        await self._note_start()\n",
+        "",
+        f"{_IN_LIMITS}test_what_breaks_a_limit_gets_no_ticket_and_is_written_down",
     ),
 )
 
@@ -1223,4 +1479,7 @@ GUARDS: Final = (
     *_NOT_FOUND,
     *_CHANGES,
     *_PROPOSED,
+    *_LIMITED,
+    *_HALTED,
+    *_CHAINED,
 )

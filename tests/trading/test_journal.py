@@ -434,6 +434,17 @@ async def test_a_record_that_cannot_be_read_is_a_journal_that_cannot_be_used(
         journal.receipt(ticket.id, ACCOUNT)
 
 
+async def test_a_last_event_that_is_about_no_ticket_is_missed_when_it_was_cut_off(
+    journal: Journal, journal_path: Path
+) -> None:
+    await proposed(journal)
+    await journal.note(ACCOUNT, NOW_MS, "halted", {"why": "Stop."})
+    with closing(sqlite3.connect(journal_path, isolation_level=None)) as db:
+        db.execute("DELETE FROM events WHERE seq = 2")
+
+    assert [fault.seq for fault in journal.faults()] == [1]
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """No file may grow."""

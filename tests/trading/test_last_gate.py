@@ -73,6 +73,23 @@ async def test_what_was_shown_is_compared_once_nobody_else_can_write(journal_pat
                 await journal.begin(Approval(ticket.id, ticket.digest, Channel.HOST), ACCOUNT, NOW_MS, shown=ticket)
 
 
+async def test_what_is_used_up_is_counted_once_nobody_else_can_write(journal_path: Path) -> None:
+    other, ticket = a_ticket(), a_ticket()
+    of_other = "id = (SELECT ticket FROM events WHERE seq = 1)"
+    begun = "UPDATE tickets SET state = 'live', begun_ms = changed_ms, counts_micro_usd = 70000000 WHERE "
+    clock = _LetGo(begun + of_other)
+    with closing(Journal(journal_path, clock=clock)) as journal:
+        await journal.propose(other)
+        await journal.propose(ticket)
+        with closing(sqlite3.connect(journal_path, isolation_level=None)) as clock.holder:
+            clock.holder.execute("BEGIN IMMEDIATE")
+
+            approval = Approval(ticket.id, ticket.digest, Channel.HOST)
+            found = await journal.begin(approval, ACCOUNT, NOW_MS, allows=lambda used: [f"{used.day_usd} USD"])
+
+    assert (found.is_ours, found.receipt.state, found.receipt.reason) == (False, OrderState.NOT_SENT, "70 USD")
+
+
 async def test_a_ticket_whose_body_is_not_what_its_figures_say_is_not_sent(journal_path: Path) -> None:
     body = a_ticket().body | {"sz": "0.1"}
     ticket = a_ticket(id=body["clOrdId"], body=body, digest=body_digest(body))
