@@ -1,7 +1,7 @@
 """One approval, at most one order, and the record of it whatever happens."""
 
 import asyncio
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -11,7 +11,7 @@ import pytest
 
 from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.errors import Unknown
+from okx_mcp.okx.errors import TooBusy, Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -251,18 +251,22 @@ async def test_what_failed_before_sent_was_written_was_not_sent_whatever_the_err
 async def test_an_order_whose_turn_comes_too_late_is_not_sent(
     desk: OrderDesk, exchange: PaperExchange, client: OkxClient
 ) -> None:
-    approvals = [await approved(desk, buy("0.00001")) for _ in range(170)]
-    states: list[OrderState] = []
+    approval = await approved(desk)
+    body = desk.ticket(approval.ticket_id).ticket.body
 
-    async def commit(approval: Approval) -> None:
-        states.append((await desk.commit(approval)).state)
+    async def stands_in_line(number: int) -> None:
+        with suppress(TooBusy):
+            await client.place_order({**body, "clOrdId": f"before{number}"})
 
     async with anyio.create_task_group() as tasks:
-        for approval in approvals:
-            tasks.start_soon(commit, approval)
+        for number in range(170):
+            tasks.start_soon(stands_in_line, number)
+        receipt = await desk.commit(approval)
 
-    assert states.count(OrderState.NOT_SENT) == 170 - exchange.posts("/trade/order") > 0
-    assert len(exchange.orders()) == exchange.posts("/trade/order")
+    assert receipt.state is OrderState.NOT_SENT
+    assert "is used up" in (receipt.reason or "")
+    assert exchange.posts("/trade/order") == len(exchange.orders()) < 170
+    assert approval.ticket_id not in {order.cl_ord_id for order in exchange.orders()}
 
 
 async def test_an_order_that_differs_from_its_digest_is_not_sent(
