@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
+from okx_mcp.okx.errors import OkxError
 from okx_mcp.tools.toolset import REDUCES, Toolset
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ async def halt_trading(
     words = "Trading is halted; no order is sent until a person resumes it outside of this chat."
     if not cancel_open_orders:
         return HaltReport(summary=f"{words} Open orders stay open.")
-    left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in await desk.cancel_all()]
+    try:
+        left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in await desk.cancel_all()]
+    except OkxError as error:
+        return HaltReport(summary=f"{words} Which orders are open is not known: {error}. Call halt_trading again.")
     end = f"{len(left)} orders are open still." if left else "No order is open any more: the exchange was asked."
     return HaltReport(summary=f"{words} {end}", still_open=left)

@@ -57,14 +57,15 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         orders.extend(OrderView.from_order(each) for each in await exchange.open_orders())
 
     async def read_balance() -> None:
+        await read_orders()  # first: what is filled in between counts twice and not never
         balances.append(await exchange.balance())
 
     in_dollars = f"{instrument.quote_ccy}-USDT"
-    reads: list[Callable[[], Awaitable[None]]] = [lambda: read_ticker(instrument.inst_id), read_orders]
+    reads: list[Callable[[], Awaitable[None]]] = [lambda: read_ticker(instrument.inst_id)]
     if instrument.quote_ccy not in _DOLLARS:
         reads.append(lambda: read_ticker(in_dollars))
-    if limits.position_usd is not None or limits.day_loss_usd is not None:
-        reads.append(read_balance)
+    needs_balance = limits.position_usd is not None or limits.day_loss_usd is not None
+    reads.append(read_balance if needs_balance else read_orders)
     await all_of(*reads)
     ticker = tickers[instrument.inst_id]
     usd_per_quote = Decimal(1) if instrument.quote_ccy in _DOLLARS else tickers[in_dollars].last
@@ -87,6 +88,7 @@ def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decim
         for each in used.may_rest
         if each.ticket.order is None and each.ticket.id not in listed and each.ticket.id != ticket.id
     ]
+    changes = [each.ticket for each in used.may_rest if each.ticket.order is not None and each.state.is_open_end]
     inst_id = ticket.intent.inst_id
     return SoFar(
         day_usd=used.day_usd,
@@ -96,13 +98,13 @@ def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decim
         open_orders=len(seen.open_orders) + len(unlisted),
         instrument_open_orders=sum(order.inst_id == inst_id for order in seen.open_orders)
         + sum(each.intent.inst_id == inst_id for each in unlisted),
-        position_usd=_position(ticket, seen, unlisted),
+        position_usd=_position(ticket, seen, [*unlisted, *changes]),
         day_result_usd=day_result_usd,
     )
 
 
-def _position(ticket: "Ticket", seen: Exposure, unlisted: list["Ticket"]) -> Decimal:
-    """What is held and being bought of the base currency, at the price of this order."""
+def _position(ticket: "Ticket", seen: Exposure, under_way: list["Ticket"]) -> Decimal:
+    """What is held and being bought of the base currency, at the price of this order; a change counts with its more."""
     base = f"{ticket.quantity.base_ccy}-"
     buying = [
         (order.size or _ZERO) - order.filled_size
@@ -110,7 +112,9 @@ def _position(ticket: "Ticket", seen: Exposure, unlisted: list["Ticket"]) -> Dec
         if order.inst_id.startswith(base) and order.side == Side.BUY
     ]
     buying += [
-        each.quantity.base for each in unlisted if each.intent.inst_id.startswith(base) and each.side == Side.BUY
+        max(each.quantity.base - (each.order.size or _ZERO if each.order else _ZERO), _ZERO)
+        for each in under_way
+        if each.intent.inst_id.startswith(base) and each.side == Side.BUY
     ]
     amount = (seen.held or _ZERO) + sum(buying, _ZERO)
     return amount * ticket.price * (seen.prices.usd_per_quote or _ZERO)

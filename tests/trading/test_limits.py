@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Ticket
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
 from tests.clocks import VirtualClock
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy
-from tests.wire import Wire, changed, cut, row_code
+from tests.wire import Deliver, Wire, changed, cut, no_rows, row_code, server_error
 
 LIMITS: Final = Limits(order_usd=Decimal(1000), day_usd=Decimal(5000), position_usd=Decimal(3000))
 PRICES: Final = Prices(Decimal(100), Decimal(101), 0, Decimal(1))
@@ -341,3 +342,59 @@ async def test_an_order_of_a_kind_that_is_not_allowed_is_refused(limited: Callab
     approval = await approved(desk, buy(ord_type=OrdType.POST_ONLY))
 
     assert (await desk.commit(approval)).state is OrderState.LIVE
+
+
+@pytest.mark.anyio
+async def test_an_order_that_the_exchange_does_not_list_yet_counts_all_the_same(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, wire: Wire
+) -> None:
+    desk = limited(instrument_open_orders=1)
+    first, second = await approved(desk), await approved(desk)
+    await desk.commit(first)
+    wire.breaks("GET /trade/orders-pending", no_rows(acted=False), times=10)
+
+    receipt = await desk.commit(second)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert receipt.reason == "1 orders of BTC-USDT are open, and 1 are allowed."
+    assert exchange.posts("/trade/order") == 1
+
+
+@pytest.mark.anyio
+async def test_what_is_held_and_what_is_being_bought_together_keep_to_the_position(
+    limited: Callable[..., OrderDesk], client: OkxClient
+) -> None:
+    held = next(each.eq for each in (await client.balance()).details if each.ccy == "BTC")
+    assert held is not None
+    desk = limited(position_usd=held * 30_000 + 50)
+    first, second = await approved(desk), await approved(desk)
+
+    states = [(await desk.commit(each)).state for each in (first, second)]
+
+    assert states == [OrderState.LIVE, OrderState.NOT_SENT]
+
+
+@pytest.mark.anyio
+async def test_a_change_that_is_under_way_counts_with_what_it_adds(
+    limited: Callable[..., OrderDesk], client: OkxClient, wire: Wire
+) -> None:
+    held = next(each.eq for each in (await client.balance()).details if each.ccy == "BTC")
+    assert held is not None
+    desk = limited(position_usd=held * 30_000 + 80)
+    order = await desk.commit(await approved(desk))
+    more = await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.002")))
+    other = await approved(desk)
+    shows_not_yet = changed(lambda envelope: envelope["data"][0].update({"sz": "0.001"}))
+
+    async def accepted_and_not_shown(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        wire.breaks("GET /trade/order", server_error(acted=False), times=1000)
+        wire.breaks("GET /trade/orders-pending", shows_not_yet, times=10)
+        return await deliver()
+
+    wire.breaks("POST /trade/amend-order", accepted_and_not_shown)
+    await desk.commit(more)
+
+    receipt = await desk.commit(other)
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert "being bought of BTC" in (receipt.reason or "")
