@@ -230,12 +230,16 @@ class OrderDesk:
         The exchange is asked before the journal is believed that it was not sent; and the journal again after that, for
         its own process may have sent it meanwhile.
         """
-        receipt = await self._asked_beyond_the_journal(self.ticket(ticket_id))
-        if receipt.state.order_sent != "no":
-            return await self._reconciler.settled(receipt)
+        unread: OkxError | None = None
+        try:
+            receipt = await self._asked_beyond_the_journal(self.ticket(ticket_id))
+            if receipt.state.order_sent != "no":
+                return await self._reconciler.settled(receipt)
+        except OkxError as error:
+            unread = error
         recorded = self._journal.result(ticket_id, self.account)
         if recorded is None:
-            raise NotApproved(_OTHERS_TICKET)
+            raise unread or NotApproved(_OTHERS_TICKET)
         return await self._reconciler.settled(recorded)
 
     async def _reason_against(self, ticket: Ticket) -> str | None:
