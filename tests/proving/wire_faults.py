@@ -286,7 +286,7 @@ def _changed(change: Callable[[dict[str, Any]], None]) -> Callable[[Setting], Fa
     def make(setting: Setting) -> Fault:
         async def fault(passage: Passage) -> None:
             said = json.loads((await passage.deliver()).partition(HEAD_END)[2])
-            for row in said["data"]:
+            for row in said.get("data", ()):
                 change(row)
             await passage.answer(_an_answer(200, json.dumps(said).encode()))
             setting.struck()
