@@ -189,7 +189,7 @@ def _read_file(named: Path | None) -> dict[str, Any]:
         file = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:
         raise SettingsError(f"the configuration file {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # Decimal refuses some exponents
         raise SettingsError(f"the configuration file {path} is not TOML") from None
     _check_file(path, file)
     return file

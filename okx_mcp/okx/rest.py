@@ -29,7 +29,7 @@ __all__ = ["BeforeSend", "JsonObject", "Rest", "only"]
 JsonObject = Mapping[str, Any]
 """One JSON object as OKX takes or sends it; built from, or read into, a typed value right beside the wire."""
 
-BeforeSend = Callable[[int, bytes], Awaitable[None]]
+BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 """Called with expTime in Unix milliseconds and the body that the socket will get."""
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -185,7 +185,7 @@ class Rest:
         if credentials is not None:
             request.headers.update(_signature(request, credentials, now_ms))
         if before_send is not None:
-            await before_send(exp_time_ms, request.content)
+            request.extensions["trace"] = _at_the_first_byte(await before_send(exp_time_ms, request.content))
         answer = await self._send(asked, request)
         if answer.speaks_in_rows:
             return answer
@@ -271,6 +271,16 @@ class Rest:
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
         return envelope
+
+
+def _at_the_first_byte(last_look: Callable[[], None] | None) -> Callable[[str, object], Awaitable[None]]:
+    """Every order has a connection of its own, and making one takes a while: look again once it stands."""
+
+    async def trace(event: str, _: object) -> None:
+        if last_look is not None and event.endswith("send_request_headers.started"):
+            last_look()
+
+    return trace
 
 
 class _Measuring:

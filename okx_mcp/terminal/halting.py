@@ -27,8 +27,10 @@ def run_halt(state_dir: Path, settings: Callable[[], Settings] | None) -> int:
         _say(f"Trading could NOT be halted: {error}")
         return 1
     _say(f"Trading is halted: {halted.why} No order is sent until okx-mcp resume.")
-    _note(state_dir, "halted", halted.why)
-    return 0 if settings is None else anyio.run(_cancel_all, settings())
+    try:
+        return 0 if settings is None else anyio.run(_cancel_all, settings())
+    finally:
+        _note(state_dir, "halted", halted.why)  # may be waited for, so it comes last
 
 
 def run_resume(state_dir: Path) -> int:
@@ -63,14 +65,14 @@ async def _cancel_all(settings: Settings) -> int:
     try:
         left = await parts.desk.cancel_all()
     except OkxError as error:
-        _say(f"Open orders: {error}")
+        _say(f"Open orders at {settings.in_words}: {error}")
         return 1
     finally:
         await parts.aclose()
     for order in left:
         _say(f"Still open: {order.ord_id}: {order.side} {order.terms} {order.inst_id}")
     if not left:
-        _say("No order is open any more: the exchange was asked.")
+        _say(f"No order is open any more at {settings.in_words}: the exchange was asked.")
     return 1 if left else 0
 
 
@@ -87,7 +89,10 @@ def _note(state_dir: Path, what: str, why: str) -> None:
 def _since(halted: Halted) -> str:
     if halted.since_ms is None:
         return ""
-    return f" since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(halted.since_ms / 1000))}"
+    try:
+        return f" since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(halted.since_ms / 1000))}"
+    except (ValueError, OverflowError, OSError):  # a file that somebody else wrote
+        return ""
 
 
 def _now_ms() -> int:

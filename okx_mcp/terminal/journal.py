@@ -4,7 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from okx_mcp.config import journal_file
 from okx_mcp.okx.foreign_text import cleaned
@@ -26,7 +26,7 @@ def list_journal(state_dir: Path, *, day: str | None, order: str | None, as_json
         return 0
     try:
         since_ms, until_ms = (0, None) if day is None else _of_day(day)
-    except ValueError:
+    except (ValueError, OverflowError):
         _say(f"A day is written 2026-11-26, not {cleaned(day or '')}.")
         return 2
     journal = Journal(path)
@@ -72,10 +72,21 @@ def _of_day(day: str) -> tuple[int, int]:
 
 
 def _as_text(event: Event) -> str:
-    at = f"{datetime.fromtimestamp(event.at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
-    detail = json.loads(event.detail)
+    try:
+        at = f"{datetime.fromtimestamp(event.at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):  # somebody else wrote it; `verify` says so
+        at = str(event.at_ms)
+    detail = _detail(event)
     told = [cleaned(str(detail[name])) for name in _SHOWN if name in detail]
     return "  ".join(filter(None, [f"#{event.seq}", at, event.what, event.ticket, *told]))
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    try:
+        detail = json.loads(event.detail)
+    except (ValueError, RecursionError):
+        detail = None
+    return detail if isinstance(detail, dict) else {"why": event.detail}
 
 
 def _as_json(event: Event) -> str:
@@ -85,7 +96,7 @@ def _as_json(event: Event) -> str:
         "account": event.account,
         "ticket": event.ticket,
         "what": event.what,
-        "detail": json.loads(event.detail),
+        "detail": _detail(event),
     }
     return json.dumps(told, separators=(",", ":"))
 

@@ -29,13 +29,13 @@ async def halt_trading(
     desk: "OrderDesk",
 ) -> HaltReport:
     """Stop all orders at once, until a person resumes trading; cannot be undone here. Cancelling goes on."""
-    await desk.halt("It was halted through the halt_trading tool.")
     words = "Trading is halted; no order is sent until a person resumes it outside of this chat."
-    if not cancel_open_orders:
-        return HaltReport(summary=f"{words} Open orders stay open.")
     try:
-        left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in await desk.cancel_all()]
+        open_still = await desk.halt("It was halted through the halt_trading tool.", cancels=cancel_open_orders)
     except OkxError as error:
         return HaltReport(summary=f"{words} Which orders are open is not known: {error}. Call halt_trading again.")
+    if not cancel_open_orders:
+        return HaltReport(summary=f"{words} Open orders stay open.")
+    left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in open_still]
     end = f"{len(left)} orders are open still." if left else "No order is open any more: the exchange was asked."
     return HaltReport(summary=f"{words} {end}", still_open=left)

@@ -8,7 +8,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 __all__ = ["BEGINNING", "Event", "Fault", "faults", "receipt_digest"]
 
@@ -47,17 +48,21 @@ def receipt_digest(receipt: str) -> str:
 
 
 def faults(
-    chain: Iterable[tuple[Event, str]], head: tuple[int, str], records: Mapping[str, tuple[str, str]]
+    chain: Iterable[tuple[Event, str]],
+    head: tuple[int, str],
+    records: Mapping[str, tuple[str, str]],
+    days: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Fault]:
     """Where the chain breaks. After a fault the chain is followed from what is there, so each one is told once.
 
     Args:
         chain: events in the order of their numbers, each with the digest that is stored with it.
         head: number and digest of the last event, kept apart from the events.
-        records: state and `receipt_digest` of every ticket that is stored.
+        records: state and `receipt_digest` of every ticket's row that is stored.
+        days: what each account was worth as a day began, by "account day".
     """
     before, number = BEGINNING, 0
-    last_word: dict[str, tuple[int, tuple[str, str | None]]] = {}
+    events = []
     for event, stored in chain:
         number += 1
         if event.seq != number:
@@ -66,22 +71,37 @@ def faults(
         elif event.digest(before) != stored:
             yield Fault(event.seq, "this event, or the one before it, is not what was written")
         before = stored
-        if event.ticket is not None:
-            last_word[event.ticket] = event.seq, (event.what, _receipt_of(event))
+        events.append(event)
     if head != (number, before):
         missing = head[0] - number
         what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
         yield Fault(number, what)
-    for ticket, (seq, record) in last_word.items():
-        if records.get(ticket) != record:
-            yield Fault(seq, f"the record of ticket {ticket} is not what this event left")
+    yield from _records_apart(events, number, records)
+    began = {
+        (event.account, _detail(event).get("day")): _detail(event) for event in events if event.what == "day_began"
+    }
+    if {f"{account} {day}": detail.get("equity") for (account, day), detail in began.items()} != days:
+        yield Fault(number, "what the account was worth as a day began is not what was written")
+
+
+def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tuple[str, str]]) -> Iterator[Fault]:
+    """Tickets whose record is not what their last event left."""
+    last_word = {event.ticket: event for event in events if event.ticket is not None}
+    for ticket, event in last_word.items():
+        if records.get(ticket) != (event.what, _receipt_of(event)):
+            yield Fault(event.seq, f"the record of ticket {ticket} is not what this event left")
     for ticket in records.keys() - last_word.keys():
-        yield Fault(number, f"ticket {ticket} is recorded and no event tells of it")
+        yield Fault(last, f"ticket {ticket} is recorded and no event tells of it")
 
 
 def _receipt_of(event: Event) -> str | None:
-    try:
-        digest = json.loads(event.detail)["receipt"]
-    except (ValueError, KeyError, TypeError):
-        return None
+    digest = _detail(event).get("receipt")
     return digest if isinstance(digest, str) else None
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    try:
+        detail = json.loads(event.detail)
+    except (ValueError, RecursionError):
+        return {}
+    return detail if isinstance(detail, dict) else {}

@@ -5,7 +5,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -269,12 +269,13 @@ class OrderDesk:
         record = self._reconciler.record
         ticket, sent = intent.ticket, intent
 
-        async def before_send(exp_time_ms: int, content: bytes) -> None:
+        async def before_send(exp_time_ms: int, content: bytes) -> Callable[[], None]:
             nonlocal sent
             if body_digest(json.loads(content)) != ticket.digest:
                 raise NotApproved("What would have been sent differs from the order that was approved.")
             sent = await self._journal.sending(intent, exp_time_ms, self._now_ms())
             self._risk.halt.check()
+            return self._risk.halt.check
 
         send = self._exchange.place_order if isinstance(ticket.intent, LimitOrder) else self._exchange.amend_order
         try:
@@ -406,13 +407,20 @@ class OrderDesk:
             raise failure or _cancelled_unseen(any_id)
         return seen
 
-    async def halt(self, why: str) -> None:
+    async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.
+
+        Returns what is open after all where it `cancels`. The journal, which may be waited for, comes last.
 
         Raises:
             OSError: it could not be written down.
+            OkxError: what is open could not be read.
         """
-        await self._risk.stop(why)
+        self._risk.halt.halt(why, self._now_ms())
+        try:
+            return await self.cancel_all() if cancels else []
+        finally:
+            await self._risk.note_halt(why)
 
     def halted(self) -> Halted | None:
         """Since when and why nothing is sent; None where orders are."""
@@ -432,7 +440,7 @@ class OrderDesk:
             left: list[OrderView] = []
             try:
                 left = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
-                if not left:
+                if not left and not self._may_still_arrive():
                     return []
             except OkxError as error:
                 unread = error
@@ -445,6 +453,15 @@ class OrderDesk:
                 with anyio.CancelScope(shield=True), suppress(OkxError):
                     await self._exchange.cancel_orders(named)
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
+
+    def _may_still_arrive(self) -> bool:
+        """Whether an order is on its way that OKX's list cannot show yet; a journal that fails holds nothing up."""
+        try:
+            open_ends = self._journal.open_ends(self.account)
+        except JournalUnavailable:
+            return bool(self._under_way)
+        now_ms = self._now_ms()
+        return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in open_ends)
 
     async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> Order | None:
         """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""

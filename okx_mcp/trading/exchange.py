@@ -21,7 +21,7 @@ from okx_mcp.okx.models import (
 
 __all__ = ["BeforeSend", "Exchange"]
 
-BeforeSend = Callable[[int, bytes], Awaitable[None]]
+BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 """See `Rest.write`."""
 
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
-from okx_mcp.trading.limits import Limits, Prices, SoFar
-from okx_mcp.trading.orders import OrderView
+from okx_mcp.trading.limits import DOLLARS, Limits, Prices, SoFar
+from okx_mcp.trading.orders import OrderState, OrderView
 from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
@@ -21,23 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["Exposure", "read_exposure", "so_far"]
 
 _ZERO: Final = Decimal(0)
-_DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
-"""Counted as a dollar each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """One instrument's prices and the account's open orders and worth, as just read.
 
-    `held` is in the instrument's base currency and `equity_usd` the whole trading account; they are read, and not None,
+    `held` is by currency and `equity_usd` the whole trading account; they are read, and not None,
     only where a limit needs them.
     """
 
     prices: Prices
     last: Decimal | None
     open_orders: tuple[OrderView, ...]
-    held: Decimal | None
+    held: dict[str, Decimal]
     equity_usd: Decimal | None
+    began_ms: int
 
 
 async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits) -> Exposure:
@@ -46,6 +45,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
     Raises:
         OkxError: something could not be read, so no order can be held against its limits.
     """
+    began_ms = exchange.exchange_clock.now_ms()
     tickers: dict[str, Ticker] = {}
     orders: list[OrderView] = []
     balances: list[Balance] = []
@@ -62,21 +62,25 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
 
     in_dollars = f"{instrument.quote_ccy}-USDT"
     reads: list[Callable[[], Awaitable[None]]] = [lambda: read_ticker(instrument.inst_id)]
-    if instrument.quote_ccy not in _DOLLARS:
+    if instrument.quote_ccy not in DOLLARS:
         reads.append(lambda: read_ticker(in_dollars))
     needs_balance = limits.position_usd is not None or limits.day_loss_usd is not None
     reads.append(read_balance if needs_balance else read_orders)
     await all_of(*reads)
     ticker = tickers[instrument.inst_id]
-    usd_per_quote = Decimal(1) if instrument.quote_ccy in _DOLLARS else tickers[in_dollars].last
-    age_ms = None if ticker.ts is None else exchange.exchange_clock.now_ms() - ticker.ts
+    times = [each.ts for each in tickers.values()]
+    age_ms = None if None in times else exchange.exchange_clock.now_ms() - min(filter(None, times), default=0)
+    usd_per_quote = Decimal(1) if instrument.quote_ccy in DOLLARS else tickers[in_dollars].ask_px
+    if usd_per_quote is not None and usd_per_quote <= 0:
+        usd_per_quote = None
     balance = balances[0] if balances else None
     return Exposure(
-        prices=Prices(ticker.bid_px, ticker.ask_px, age_ms, usd_per_quote or None),
+        prices=Prices(ticker.bid_px, ticker.ask_px, age_ms, usd_per_quote),
         last=ticker.last,
         open_orders=tuple(orders),
-        held=None if balance is None else _held(balance, instrument.base_ccy),
+        held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
+        began_ms=began_ms,
     )
 
 
@@ -86,9 +90,13 @@ def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decim
     unlisted = [
         each.ticket
         for each in used.may_rest
-        if each.ticket.order is None and each.ticket.id not in listed and each.ticket.id != ticket.id
+        if each.ticket.order is None
+        and each.state is not OrderState.FILLED
+        and each.ticket.id not in listed
+        and each.ticket.id != ticket.id
     ]
     changes = [each.ticket for each in used.may_rest if each.ticket.order is not None and each.state.is_open_end]
+    filled = [each.ticket for each in used.may_rest if each.state is OrderState.FILLED and each.at_ms >= seen.began_ms]
     inst_id = ticket.intent.inst_id
     return SoFar(
         day_usd=used.day_usd,
@@ -98,27 +106,33 @@ def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decim
         open_orders=len(seen.open_orders) + len(unlisted),
         instrument_open_orders=sum(order.inst_id == inst_id for order in seen.open_orders)
         + sum(each.intent.inst_id == inst_id for each in unlisted),
-        position_usd=_position(ticket, seen, [*unlisted, *changes]),
+        position_usd=_position(ticket, seen, [*unlisted, *changes, *filled]),
         day_result_usd=day_result_usd,
     )
 
 
 def _position(ticket: "Ticket", seen: Exposure, under_way: list["Ticket"]) -> Decimal:
-    """What is held and being bought of the base currency, at the price of this order; a change counts with its more."""
-    base = f"{ticket.quantity.base_ccy}-"
-    buying = [
-        (order.size or _ZERO) - order.filled_size
+    """What is held and being bought of the currency that this order buys; a change counts with its more."""
+    usd_per_quote = seen.prices.usd_per_quote or _ZERO
+    is_buy = ticket.side == Side.BUY
+    bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
+    amounts = [
+        _bought(bought, order.inst_id, order.side, (order.size or _ZERO) - order.filled_size, order.price or _ZERO)
         for order in seen.open_orders
-        if order.inst_id.startswith(base) and order.side == Side.BUY
     ]
-    buying += [
-        max(each.quantity.base - (each.order.size or _ZERO if each.order else _ZERO), _ZERO)
-        for each in under_way
-        if each.intent.inst_id.startswith(base) and each.side == Side.BUY
-    ]
-    amount = (seen.held or _ZERO) + sum(buying, _ZERO)
-    return amount * ticket.price * (seen.prices.usd_per_quote or _ZERO)
+    for each in under_way:
+        more = max(each.quantity.base - (each.order.size or _ZERO if each.order else _ZERO), _ZERO)
+        amounts.append(_bought(bought, each.intent.inst_id, each.side, more, each.price))
+    amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
+    return amount * usd_per_quote * (ticket.price if is_buy else 1)
 
 
-def _held(balance: "Balance", ccy: str) -> Decimal:
-    return next((each.eq or _ZERO for each in balance.details if each.ccy == ccy), _ZERO)
+def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:
+    base, _, quote = inst_id.partition("-")
+    if side == Side.BUY:
+        return size if base == ccy else _ZERO
+    return size * price if quote == ccy else _ZERO
+
+
+def _held(balance: "Balance") -> dict[str, Decimal]:
+    return {each.ccy: each.eq or _ZERO for each in balance.details if each.ccy}

@@ -65,7 +65,8 @@ class Halt:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             descriptor = os.open(self._path, _FLAGS, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
+            # From here on it is halted; that the reason is written, and lasts, is less.
+            with suppress(OSError), open(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"since_ms": now_ms, "why": why}, file)
                 file.flush()
                 os.fsync(descriptor)

@@ -33,8 +33,13 @@ of a clock that was moved."""
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 24 * 60 * _MINUTE_MS
 _MICRO: Final = 1_000_000
+_ROWS: Final = (
+    "SELECT id, state, account, changed_ms, ord_id, begun_ms, added_micro_usd, counts_micro_usd, receipt FROM tickets"
+)
+"""All of a ticket's row: what limits count and what finds an order is proven like the receipt."""
 _OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
 _MAY_REST: Final = (*_OPEN_ENDS, OrderState.LIVE, OrderState.PARTIALLY_FILLED)
+_MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
 _CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
 
 
@@ -90,10 +95,10 @@ class Journal:
         async with self._file.transaction(synced=False) as db:
             db.execute(
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
-                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, stored := _to_json(receipt)),
+                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
             )
             detail = {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel}
-            _note_receipt(db, receipt, stored, detail)
+            _note_receipt(db, receipt, detail)
         return receipt
 
     async def note(self, account: Account | None, now_ms: int, what: str, detail: Mapping[str, str]) -> None:
@@ -246,14 +251,16 @@ class Journal:
         with self._file.usable() as db:
             return _used(db, account, now_ms, burst_minutes)
 
-    async def day_began_with(self, account: Account, day: str, equity_usd: Decimal) -> Decimal:
+    async def day_began_with(self, account: Account, day: str, equity_usd: Decimal, now_ms: int) -> Decimal:
         """What the account was worth when it was first looked at on that day; `equity_usd` if that is now.
 
         Raises:
             JournalUnavailable: it could not be written.
         """
         async with self._file.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", (str(account), day, str(equity_usd)))
+            row = (str(account), day, str(equity_usd))
+            if db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", row).rowcount:
+                _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
             query = "SELECT equity FROM days WHERE account = ? AND day = ?"
             return Decimal(db.execute(query, (str(account), day)).fetchone()[0])
 
@@ -276,9 +283,9 @@ class Journal:
             try:
                 rows = db.execute("SELECT seq, at_ms, account, ticket, what, detail, digest FROM events ORDER BY seq")
                 chain = [(Event(*row[:6]), str(row[6])) for row in rows]
-                stored = db.execute("SELECT id, state, receipt FROM tickets")
-                records = {ticket: (state, receipt_digest(receipt)) for ticket, state, receipt in stored}
-                return list(faults(chain, _head(db), records))
+                records = {row[0]: (row[1], receipt_digest(json.dumps(row))) for row in db.execute(_ROWS)}
+                days = {f"{account} {day}": equity for account, day, equity in db.execute("SELECT * FROM days")}
+                return list(faults(chain, _head(db), records, days))
             finally:
                 db.execute("ROLLBACK")
 
@@ -349,10 +356,12 @@ def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Re
     return [receipt for receipt in open_ends if receipt.state is OrderState.UNKNOWN or is_abandoned(receipt, now_ms)]
 
 
-def _in_states(db: sqlite3.Connection, account: Account, states: Sequence[OrderState]) -> list[Receipt]:
+def _in_states(
+    db: sqlite3.Connection, account: Account, states: Sequence[OrderState], since_ms: int = 0
+) -> list[Receipt]:
     marks = ", ".join("?" * len(states))
-    query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks})"  # noqa: S608  # marks only
-    return [_from_json(row[0]) for row in db.execute(query, (str(account), *states))]
+    query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
+    return [_from_json(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
 
 
 def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None) -> None:
@@ -360,7 +369,7 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
     placed_ord_id = None if receipt.ticket.order else receipt.ord_id  # a change is not found by its order's id
     db.execute(
         "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
-        (receipt.state, receipt.at_ms, placed_ord_id, stored := _to_json(receipt), receipt.ticket.id),
+        (receipt.state, receipt.at_ms, placed_ord_id, _to_json(receipt), receipt.ticket.id),
     )
     if added_usd is not None:
         micro_usd = int((added_usd * _MICRO).to_integral_value(ROUND_UP))
@@ -372,19 +381,26 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
     detail = {"ord_id": receipt.ord_id, "code": receipt.code, "reason": receipt.reason}
     if receipt.state is OrderState.INTENT:
         detail["approved_by"] = receipt.approved_by
-    _note_receipt(db, receipt, stored, {name: value for name, value in detail.items() if value is not None})
+    _note_receipt(db, receipt, {name: value for name, value in detail.items() if value is not None})
 
 
 def _filled_permille(receipt: Receipt) -> int | None:
     """How much of a cancelled order was filled, rounded up; None for any other."""
-    order = receipt.order
-    if receipt.state is not OrderState.CANCELED or order is None or not order.size:
+    order, size = receipt.order, receipt.ticket.quantity.base  # not the order's size, which a change may have grown
+    if receipt.state is not OrderState.CANCELED or order is None:
         return None
-    return int((order.filled_size * 1000 / order.size).to_integral_value(ROUND_UP))
+    return int((min(order.filled_size / size, Decimal(1)) * 1000).to_integral_value(ROUND_UP))
 
 
 def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
-    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
+    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
+    (working,) = db.execute(
+        "SELECT sum(counts_micro_usd) FROM tickets "  # noqa: S608  # marks only
+        f"WHERE account = ? AND state IN ({works}) AND begun_ms <= ?",
+        (str(account), *_MAY_REST, now_ms - _DAY_MS),
+    ).fetchone()
+    resumed = "SELECT coalesce(max(at_ms), 0) FROM events WHERE ticket IS NULL AND what = 'resumed'"
+    (resumed_ms,) = db.execute(resumed).fetchone()
     micro_usd, day, minute, burst = db.execute(
         f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "  # noqa: S608  # marks only
         f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} "
@@ -393,24 +409,20 @@ def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: 
             *_CAME_TO_NOTHING,
             now_ms - _DAY_MS,
             now_ms - _MINUTE_MS,
-            now_ms - burst_minutes * _MINUTE_MS,
+            max(now_ms - burst_minutes * _MINUTE_MS, resumed_ms),
             str(account),
             now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
             OrderState.NOT_SENT,
         ),
     ).fetchone()
-    open_ends = [each for each in _in_states(db, account, _MAY_REST) if _is_fresh_or_unproven(each, now_ms)]
-    return Used(Decimal(micro_usd or 0) / _MICRO, day, minute, burst, tuple(open_ends))
+    may_rest = _in_states(db, account, _OPEN_ENDS) + _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _MINUTE_MS)
+    return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
 
 
-def _is_fresh_or_unproven(receipt: Receipt, now_ms: int) -> bool:
-    """Whether the exchange's list of open orders may not show it yet."""
-    return receipt.state.order_sent == "unknown" or now_ms - receipt.at_ms < _MINUTE_MS
-
-
-def _note_receipt(db: sqlite3.Connection, receipt: Receipt, stored: str, detail: Mapping[str, str]) -> None:
+def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:
     ticket = receipt.ticket
-    told = {**detail, "receipt": receipt_digest(stored)}
+    row = db.execute(f"{_ROWS} WHERE id = ?", (ticket.id,)).fetchone()
+    told = {**detail, "receipt": receipt_digest(json.dumps(row))}
     _note(db, receipt.at_ms, str(ticket.account), ticket.id, receipt.state, told)
 
 

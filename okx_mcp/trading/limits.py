@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "standing", "usd_of"]
 
 _ZERO: Final = Decimal(0)
+DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
+"""Counted as a dollar each."""
 _CENT: Final = Decimal("0.01")
+_BEYOND_CENTS: Final = Decimal(10) ** 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,13 @@ class Breach:
 
 def usd_of(ticket: "Ticket", prices: Prices) -> Decimal | None:
     """What the order comes to in dollars; None where that cannot be said."""
-    return None if prices.usd_per_quote is None else ticket.quantity.quote * prices.usd_per_quote
+    price = _paid(ticket, prices)
+    return None if prices.usd_per_quote is None else ticket.quantity.base * price * prices.usd_per_quote
+
+
+def _paid(ticket: "Ticket", prices: Prices) -> Decimal:
+    """The most that is paid: a sale below the best bid is filled at the bid."""
+    return ticket.price if ticket.side == Side.BUY else max(ticket.price, prices.bid or _ZERO)
 
 
 def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
@@ -99,8 +108,10 @@ def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
     usd, order = usd_of(ticket, prices), ticket.order
     if usd is None or order is None:
         return usd
-    was = (order.size or _ZERO) * (order.price or _ZERO) * (prices.usd_per_quote or _ZERO)
-    return max(usd - was, _ZERO)
+    usd_per_quote, size = prices.usd_per_quote or _ZERO, order.size or _ZERO
+    was = size * (order.price or _ZERO) * usd_per_quote
+    more = (ticket.quantity.base - size) * _paid(ticket, prices) * usd_per_quote  # what was filled stays paid
+    return max(usd - was, more, _ZERO)
 
 
 def check(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> list[Breach]:
@@ -181,6 +192,8 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
     if usd is None or added is None:
         yield f"What {ticket.quantity.quote_ccy} is worth in US dollars is not known, so the order has no known value."
         return
+    if ticket.order is not None and added == 0:
+        return  # a change that risks no more than before
     if usd > limits.order_usd:
         yield f"The order comes to {_usd(usd)}, and one order may come to {_usd(limits.order_usd)}."
     if so_far.day_usd + added > limits.day_usd:
@@ -189,14 +202,17 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
             f"{_usd(limits.day_usd)}."
         )
     most = limits.position_usd
-    if most is not None and ticket.side == Side.BUY and so_far.position_usd + added > most:
+    buys = ticket.quantity.base_ccy if ticket.side == Side.BUY else ticket.quantity.quote_ccy
+    if most is not None and buys not in DOLLARS and so_far.position_usd + added > most:
         yield (
-            f"What is held and being bought of {ticket.quantity.base_ccy} comes to {_usd(so_far.position_usd)}; with "
+            f"What is held and being bought of {buys} comes to {_usd(so_far.position_usd)}; with "
             f"{_usd(added)} more it would be above {_usd(most)}."
         )
 
 
 def _counts(ticket: "Ticket", limits: Limits, so_far: SoFar) -> Iterator[str]:
+    if limits.day_loss_usd is not None and so_far.day_result_usd is None:
+        yield "OKX does not say what the account is worth, so its loss of the day is not known."
     inst_id = ticket.intent.inst_id
     limited = [
         (so_far.minute_orders, limits.minute_orders, "orders were sent in the last minute"),
@@ -226,6 +242,8 @@ def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:
 
 def _usd(amount: Decimal) -> str:
     """Rounded away from zero, so that what is above a limit never reads as equal to it."""
+    if abs(amount) >= _BEYOND_CENTS:
+        return f"{amount:.2e} USD"
     return f"{amount.quantize(_CENT, ROUND_UP):,} USD"
 
 

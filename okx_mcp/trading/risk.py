@@ -50,7 +50,7 @@ class Risk:
         if self.limits.day_loss_usd is None or exposure.equity_usd is None:
             return Look(exposure, None)
         day = f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%Y-%m-%d}"
-        began_with = await self._journal.day_began_with(self._account, day, exposure.equity_usd)
+        began_with = await self._journal.day_began_with(self._account, day, exposure.equity_usd, self._now_ms())
         return Look(exposure, exposure.equity_usd - began_with)
 
     async def refuse_above_limits(self, ticket: "Ticket", look: Look) -> None:
@@ -83,6 +83,10 @@ class Risk:
     async def stop(self, why: str) -> None:
         """Halt all trading, and write down that it was halted."""
         self.halt.halt(why, self._now_ms())
+        await self.note_halt(why)
+
+    async def note_halt(self, why: str) -> None:
+        """Write down that it was halted."""
         try:
             await self._journal.note(self._account, self._now_ms(), "halted", {"why": why})
         except JournalUnavailable:

@@ -4,7 +4,7 @@ Over real sockets, since it is the HTTP library that keeps connections and reads
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -81,3 +81,23 @@ async def test_what_is_signed_goes_over_a_connection_of_its_own_and_public_reque
             await client.place_order(ORDER)
 
     assert (exchange.orders, exchange.connections) == (3, 4)
+
+
+class Stopped(Exception):
+    """Somebody said stop while the connection was being made."""
+
+
+async def test_the_last_look_comes_when_the_connection_stands() -> None:
+    exchange = Exchange()
+
+    def stop() -> None:
+        raise Stopped
+
+    async def before_send(_: int, __: bytes) -> Callable[[], None]:
+        return stop
+
+    async with exchange.client() as client:
+        with pytest.raises(Stopped):
+            await client.place_order(ORDER, before_send=before_send)
+
+    assert (exchange.orders, exchange.connections) == (0, 2)

@@ -1,0 +1,238 @@
+"""Ways past a limit or a halt that a hostile reader found: each a rule that holds."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.names import Side
+from okx_mcp.tools.halting import halt_trading
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.limits import SoFar, added_usd, check
+from okx_mcp.trading.orders import OrderState, Receipt, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from tests.clocks import VirtualClock
+from tests.trading.floor import ACCOUNT, LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy, buy_at_once, locked
+from tests.trading.test_limits import LIMITS, PRICES, a_buy, a_sale, an_order
+from tests.wire import Deliver, Wire, changed
+
+NOW_MS = 1_000_100
+HOUR_MS = 3_600_000
+
+Desks = Callable[..., OrderDesk]
+
+
+@pytest.fixture
+def limited(client: OkxClient, journal_path: Path, clock: VirtualClock) -> Desks:
+    def desk(**limits: Any) -> OrderDesk:
+        halt, journal = Halt(journal_path.parent / "HALT"), Journal(journal_path, clock=clock)
+        return a_desk(client, journal, clock, limits=replace(LOOSE_LIMITS, **limits), halt=halt)
+
+    return desk
+
+
+async def sent(journal: Journal, ticket: Ticket, usd: Decimal) -> Receipt:
+    await journal.propose(ticket)
+    approval = Approval(ticket.id, ticket.digest, Channel.HOST)
+    begun = await journal.begin(approval, ACCOUNT, NOW_MS, added_usd=usd)
+    return await journal.sending(begun.receipt, NOW_MS + 5_000, NOW_MS)
+
+
+async def btc_held(client: OkxClient) -> Decimal:
+    return next(each.eq or Decimal(0) for each in (await client.balance()).details if each.ccy == "BTC")
+
+
+# --- the day ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_an_order_that_was_blown_up_before_it_was_cancelled_counts_with_what_was_filled(
+    journal_path: Path,
+) -> None:
+    ticket_id = new_ticket_id()
+    body = a_ticket().body | {"sz": "10", "px": "100", "clOrdId": ticket_id}
+    quantity = Quantity(Decimal(10), Decimal(1000), None, "BTC", "USDT")
+    intent = buy("10", at="100")
+    ticket = a_ticket(
+        id=ticket_id, quantity=quantity, price=Decimal(100), body=body, digest=body_digest(body), intent=intent
+    )
+    with closing(Journal(journal_path)) as journal:
+        receipt = await sent(journal, ticket, Decimal(1000))
+        end = replace(an_order("1000", "1"), filled_size=Decimal(9), state=OrderState.CANCELED)
+        await journal.record(replace(receipt, state=OrderState.CANCELED, order=end, ord_id="1"))
+
+        assert journal.used(ACCOUNT, NOW_MS + 1, 60).day_usd == 900
+
+
+def test_a_change_to_more_at_less_adds_what_more_it_may_buy() -> None:
+    more_at_less = replace(a_buy("1000", "1"), order=replace(an_order("10", "100"), filled_size=Decimal(9)))
+
+    assert added_usd(more_at_less, PRICES) == 990
+
+
+@pytest.mark.anyio
+async def test_an_order_of_yesterday_that_still_works_counts_today(journal_path: Path) -> None:
+    with closing(Journal(journal_path)) as journal:
+        receipt = await sent(journal, a_ticket(), Decimal(1000))
+        await journal.record(replace(receipt, state=OrderState.LIVE, order=an_order("10", "100"), ord_id="1"))
+
+        assert journal.used(ACCOUNT, NOW_MS + 25 * HOUR_MS, 60).day_usd == 1000
+
+
+@pytest.mark.anyio
+async def test_what_the_limits_count_is_in_the_chain_too(limited: Desks, journal_path: Path) -> None:
+    desk = limited(day_loss_usd=Decimal(100))
+    await desk.commit(await approved(desk))
+
+    for changes in (
+        "UPDATE tickets SET begun_ms = begun_ms - 1",
+        "UPDATE tickets SET counts_micro_usd = 0",
+        "UPDATE tickets SET account = 'x'",
+        "UPDATE tickets SET ord_id = '7'",
+        "DELETE FROM days",
+        "UPDATE days SET equity = '1'",
+    ):
+        with (
+            closing(sqlite3.connect(journal_path, isolation_level=None)) as db,
+            closing(Journal(journal_path)) as journal,
+        ):
+            assert journal.faults() == []
+            before = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in ("tickets", "days")}  # noqa: S608
+            db.execute(changes)
+            assert journal.faults(), changes
+            for table, rows in before.items():
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+                db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608
+
+
+# --- values and positions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sale", [a_sale("10.5", "95"), a_sale("1000", "0.01")], ids=["near", "far"])
+def test_a_sale_is_worth_what_the_book_pays_for_it(sale: Ticket) -> None:
+    breaches = check(sale, replace(LIMITS, collar=Decimal(1)), PRICES, SoFar())
+
+    assert any("one order may come to" in breach.words for breach in breaches)
+
+
+def test_a_giant_is_refused_in_words() -> None:
+    breaches = check(a_buy("1e26", "1"), LIMITS, PRICES, SoFar())
+
+    assert "1.00e+26 USD" in breaches[0].words
+
+
+@pytest.mark.anyio
+async def test_a_sale_that_buys_another_currency_keeps_to_its_position(limited: Desks, client: OkxClient) -> None:
+    desk = limited(position_usd=Decimal(1))
+    bid = (await client.ticker("ETH-BTC")).bid_px
+
+    with pytest.raises(AboveLimits, match="being bought of BTC"):
+        await approved(desk, replace(buy("1", "ETH-BTC", at=str(bid)), side=Side.SELL))
+
+
+@pytest.mark.anyio
+async def test_what_another_desk_bought_between_look_and_begin_counts(
+    limited: Desks, client: OkxClient, wire: Wire
+) -> None:
+    at_once = await buy_at_once(client)
+    most = (await btc_held(client) + Decimal("0.0015")) * at_once.price
+    ours, theirs = limited(position_usd=most), limited(position_usd=most)
+    first, second = await approved(ours, at_once), await approved(theirs, at_once)
+
+    async def bought_meanwhile(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        assert (await theirs.commit(second)).state is OrderState.FILLED
+        return response
+
+    wire.breaks("GET /account/balance", bought_meanwhile)
+
+    receipt = await ours.commit(first)
+
+    assert receipt.state is OrderState.NOT_SENT
+
+
+@pytest.mark.anyio
+async def test_a_worth_that_is_not_told_is_no_gain(limited: Desks, wire: Wire) -> None:
+    desk = limited(day_loss_usd=Decimal(1))
+    wire.breaks("GET /account/balance", changed(lambda envelope: envelope["data"][0].update(totalEq="")), times=10)
+
+    with pytest.raises(AboveLimits, match="loss of the day is not known"):
+        await approved(desk)
+
+
+def test_a_change_that_risks_no_more_is_not_gated_by_its_value() -> None:
+    less = replace(a_buy("150"), order=an_order("200", "100"))
+
+    assert check(less, LIMITS, PRICES, SoFar(day_usd=Decimal(5000))) == []
+
+
+# --- halting ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_not_all_is_cancelled_while_an_order_is_on_its_way(limited: Desks, wire: Wire) -> None:
+    desk = limited()
+    approval = await approved(desk)
+    left: list[Any] = []
+
+    async def cancelled_before_it_arrives(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        await desk.halt("Stop.")
+        response = await deliver()
+        left.extend(await desk.cancel_all())
+        return response
+
+    wire.breaks(PLACE, cancelled_before_it_arrives)
+
+    receipt = await desk.commit(approval)
+
+    assert left == []
+    assert receipt.state is OrderState.CANCELED
+
+
+@pytest.mark.anyio
+async def test_a_halt_that_cancels_waits_for_no_journal(
+    limited: Desks, wire: Wire, clock: VirtualClock, journal_path: Path
+) -> None:
+    desk = limited()
+    await desk.commit(await approved(desk))
+    cancelled_at_s: list[float] = []
+
+    async def cancelled(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        cancelled_at_s.append(clock.monotonic_s())
+        return await deliver()
+
+    wire.breaks("POST /trade/cancel-batch-orders", cancelled)
+    began_s = clock.monotonic_s()
+    with locked(journal_path):
+        await halt_trading(True, desk=desk)
+
+    assert cancelled_at_s[0] - began_s < 0.1
+
+
+@pytest.mark.anyio
+async def test_after_a_resume_the_burst_before_it_is_over(
+    limited: Desks, clock: VirtualClock, journal_path: Path
+) -> None:
+    desk = limited(burst_orders=1)
+    await desk.commit(await approved(desk))
+    with pytest.raises(AboveLimits):
+        await approved(desk)
+    with pytest.raises(TradingHalted):
+        await approved(desk)
+
+    Halt(journal_path.parent / "HALT").resume()
+    with closing(Journal(journal_path)) as journal:
+        await journal.note(None, clock.wall_ms() + 1, "resumed", {})
+
+    assert (await desk.commit(await approved(desk))).state is OrderState.LIVE
