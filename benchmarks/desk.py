@@ -41,7 +41,7 @@ from tests.trading.floor import LOOSE_LIMITS
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lives", type=int, default=2000)
+    parser.add_argument("--lives", type=int, default=200)
     parser.add_argument("--dir", type=Path, help="a folder on the disk to measure; without it a temporary one")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.dir) as folder:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from decimal import ROUND_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,8 @@ of a clock that was moved."""
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 24 * 60 * _MINUTE_MS
 _MICRO: Final = 1_000_000
+_UNSEEN_FOR_MS: Final = 15_000
+"""So long the exchange's list may not show what it accepted; longer than NO_EFFECT waits for it."""
 _ROWS: Final = (
     "SELECT id, state, account, changed_ms, ord_id, begun_ms, added_micro_usd, counts_micro_usd, receipt FROM tickets"
 )
@@ -357,11 +359,15 @@ def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Re
 
 
 def _in_states(
-    db: sqlite3.Connection, account: Account, states: Sequence[OrderState], since_ms: int = 0
+    db: sqlite3.Connection,
+    account: Account,
+    states: Sequence[OrderState],
+    since_ms: int = 0,
+    read: Callable[[str], Receipt] | None = None,
 ) -> list[Receipt]:
     marks = ", ".join("?" * len(states))
     query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
-    return [_from_json(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
+    return [(read or _from_json)(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
 
 
 def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None) -> None:
@@ -415,7 +421,8 @@ def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: 
             OrderState.NOT_SENT,
         ),
     ).fetchone()
-    may_rest = _in_states(db, account, _OPEN_ENDS) + _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _MINUTE_MS)
+    fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
+    may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
     return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
 
 
@@ -459,3 +466,9 @@ def _from_json(text: str) -> Receipt:
         return _receipts().validate_json(text)
     except ValueError:
         raise sqlite3.DataError("a record in it cannot be read") from None
+
+
+@lru_cache(maxsize=1024)
+def _read_before(text: str) -> Receipt:
+    """For what is only counted: the same record is read once, however often it is counted."""
+    return _from_json(text)
