@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.okx.errors import OkxError
 from okx_mcp.tools.toolset import REDUCES, Toolset
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ async def halt_trading(
     desk: "OrderDesk",
 ) -> HaltReport:
     """Stop all orders at once, until a person resumes trading; cannot be undone here. Cancelling goes on."""
+    from okx_mcp.okx.errors import OkxError  # with the table of codes; the list of tools needs neither
+
     words = "Trading is halted; no order is sent until a person resumes it outside of this chat."
     try:
         open_still = await desk.halt("It was halted through the halt_trading tool.", cancels=cancel_open_orders)
