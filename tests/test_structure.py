@@ -38,7 +38,7 @@ MAY_NOT_IMPORT_OF_OTHERS: Final = {
 }
 
 ORDER_METHODS: Final = {"place_order", "place_orders", "amend_order", "amend_orders", "cancel_order", "cancel_orders"}
-ORDER_METHODS_CALLED_IN: Final = ("okx.client", "trading.desk", "paper")
+ORDER_METHODS_CALLED_IN: Final = ("okx.client", "trading.desk", "trading.cancelling", "paper")
 ORDER_PATH: Final = re.compile(
     r"(?:.*/)?trade/(?:order|batch-orders|cancel-order|cancel-batch-orders|amend-order|amend-batch-orders"
     r"|close-position|mass-cancel|cancel-all-after|order-algo|cancel-algos|amend-algos)/?(?:\?.*)?"

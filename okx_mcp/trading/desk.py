@@ -6,7 +6,6 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
@@ -15,16 +14,17 @@ import anyio
 
 from okx_mcp import __version__
 from okx_mcp.okx.clock import Clock
-from okx_mcp.okx.errors import OkxError, Refused, Unknown
-from okx_mcp.okx.models import Order
+from okx_mcp.okx.errors import OkxError, Refused
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.cancelling import Canceller
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
 from okx_mcp.trading.limits import Breach, Limits
+from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.orders import (
     Amendment,
     LimitOrder,
@@ -33,17 +33,14 @@ from okx_mcp.trading.orders import (
     Receipt,
     Ticket,
     body_digest,
-    is_ord_id,
-    state_at_exchange,
 )
 from okx_mcp.trading.outcome import Outcome, proves
-from okx_mcp.trading.reconcile import READ_ORDER, Reconciler
+from okx_mcp.trading.reconcile import Reconciler
 from okx_mcp.trading.refusals import (
     JournalUnavailable,
     NoSuchOrder,
     NotApproved,
     Refusal,
-    UnsettledOrder,
 )
 from okx_mcp.trading.risk import Look, Risk
 from okx_mcp.trading.tickets import TicketMaker
@@ -53,11 +50,6 @@ __all__ = ["OrderDesk"]
 
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
-_CANCELLED_AT_ONCE: Final = 20
-"""So many orders a request at most (POST /trade/cancel-batch-orders)."""
-_CANCEL_ALL_WITHIN_S: Final = 20.0
-_CANCEL_AGAIN_AFTER_S: Final = 0.5
-_CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
@@ -67,9 +59,6 @@ _OTHERS_TICKET: Final = (
     "Propose the order again."
 )
 
-_NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
-"""OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
-_NEVER_USED: Final = (OrderState.DECLINED, OrderState.EXPIRED)
 _AFTER: Final = {
     Outcome.NOT_SENT: OrderState.NOT_SENT,
     Outcome.REJECTED: OrderState.REJECTED,
@@ -98,6 +87,7 @@ class OrderDesk:
         self._journal = journal
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
+        self._canceller = Canceller(exchange, self._reconciler, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
@@ -247,7 +237,7 @@ class OrderDesk:
         """
         if ticket.order is None:
             return None
-        order = await self._reconciler.order(ticket.intent.inst_id, ticket.order.ord_id)
+        order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
         view = None if order is None else OrderView.from_order(order)
         if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):
             return None
@@ -351,7 +341,7 @@ class OrderDesk:
             return await self._asked_beyond_the_journal(await self._reconciler.settled(receipt, fresh=True))
         if inst_id is None:
             return None
-        order = await self._reconciler.order(inst_id, any_id)
+        order = await order_at(self._exchange, inst_id, any_id)
         return None if order is None else OrderView.from_order(order)
 
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
@@ -382,30 +372,12 @@ class OrderDesk:
         receipt = self._journal_receipt(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):
+        if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
             return receipt
         if receipt is not None and receipt.ticket.order is not None:
             ord_id = receipt.ticket.order.ord_id
             raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
-        inst_id = _known_inst_id(receipt, inst_id)
-        failure: OkxError | None = None
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._exchange.cancel_order({"instId": inst_id, **_names(any_id)})
-            except OkxError as error:
-                failure = error
-        try:
-            order = await self._after_cancel(inst_id, any_id, is_accepted=failure is None)
-        except OkxError as unread:
-            raise failure or _cancelled_unseen(any_id) from unread
-        if order is None and receipt is not None and receipt.state in _NEVER_USED:
-            return receipt
-        if order is None:
-            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
-        seen = OrderView.from_order(order) if receipt is None else await self._reconciler.read_back(receipt, order)
-        if not state_at_exchange(order).is_final:
-            raise failure or _cancelled_unseen(any_id)
-        return seen
+        return await self._canceller.cancel(any_id, _known_inst_id(receipt, inst_id), receipt)
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.
@@ -429,30 +401,10 @@ class OrderDesk:
     async def cancel_all(self) -> list[OrderView]:
         """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
 
-        Asked of the exchange again and again until there is none, for an accepted cancel may still be at work.
-
         Raises:
             OkxError: what is open could not be read, so it is not known.
         """
-        give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
-        while True:
-            unread: OkxError | None = None
-            left: list[OrderView] = []
-            try:
-                left = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
-                if not left and not self._may_still_arrive():
-                    return []
-            except OkxError as error:
-                unread = error
-            if self._clock.monotonic_s() > give_up_s:
-                if unread is not None:
-                    raise unread
-                return left
-            for first in range(0, len(left), _CANCELLED_AT_ONCE):
-                named = [{"instId": each.inst_id, "ordId": each.ord_id} for each in left[first:][:_CANCELLED_AT_ONCE]]
-                with anyio.CancelScope(shield=True), suppress(OkxError):
-                    await self._exchange.cancel_orders(named)
-            await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
+        return await self._canceller.cancel_all(self._may_still_arrive)
 
     def _may_still_arrive(self) -> bool:
         """Whether an order is on its way that OKX's list cannot show yet; a journal that fails holds nothing up."""
@@ -462,16 +414,6 @@ class OrderDesk:
             return bool(self._under_way)
         now_ms = self._now_ms()
         return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in open_ends)
-
-    async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> Order | None:
-        """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
-        order = await self._reconciler.order(inst_id, any_id)
-        for pause_s in _CANCEL_SHOWS_AFTER_S:
-            if not is_accepted or order is None or state_at_exchange(order).is_final:
-                break
-            await self._clock.sleep(pause_s)
-            order = await self._reconciler.order(inst_id, any_id)
-        return order
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.
@@ -543,10 +485,6 @@ def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
     return inst_id
 
 
-def _names(any_id: str) -> dict[str, str]:
-    return {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
-
-
 def _may_have_left(receipt: Receipt) -> bool:
     """Whether the order may have left this machine: SENT is written just before."""
     return receipt.state is not OrderState.INTENT
@@ -558,21 +496,3 @@ def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
     if isinstance(error, Refused):
         return replace(receipt, state=state, code=error.code, reason=error.reason)
     return replace(receipt, state=state, code=None, reason=f"{error}.")
-
-
-def _cancelled_unseen(any_id: str) -> Unknown:
-    return Unknown(
-        f"OKX accepted the cancel of {any_id}, and does not show yet how the order ended: call check_order", READ_ORDER
-    )
-
-
-def _not_cancelled(any_id: str, inst_id: str, receipt: Receipt | None, failure: OkxError) -> Exception:
-    """Why an order that OKX denies was not cancelled; one denial beside a cancel that failed otherwise is no reason."""
-    if failure.code not in _NOTHING_TO_CANCEL:
-        return failure
-    if receipt is not None and receipt.state.order_sent == "unknown":
-        return UnsettledOrder(
-            f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "
-            "check_order with that id, then cancel again."
-        )
-    return NoSuchOrder(f"OKX knows no open order {any_id} of {inst_id}; there is nothing to cancel.")

@@ -80,6 +80,11 @@ class OrderState(StrEnum):
         return self in _FINAL
 
     @property
+    def was_never_used(self) -> bool:
+        """Whether the ticket was given up before anybody tried to send its order."""
+        return self in (OrderState.DECLINED, OrderState.EXPIRED)
+
+    @property
     def is_open_end(self) -> bool:
         """Whether it was begun, and what became of it is not known to the end."""
         return self in _OPEN_ENDS
@@ -259,12 +264,12 @@ class Ticket:
     @property
     def side(self) -> str:
         """Buy or sell."""
-        return self.intent.side if isinstance(self.intent, LimitOrder) else self._changed.side
+        return self.intent.side if isinstance(self.intent, LimitOrder) else self.changed.side
 
     @property
     def kind(self) -> str:
         """OKX's ordType of the order, or of the one that would change."""
-        return self.intent.ord_type.value if isinstance(self.intent, LimitOrder) else self._changed.ord_type
+        return self.intent.ord_type.value if isinstance(self.intent, LimitOrder) else self.changed.ord_type
 
     @property
     def margin_mode(self) -> str | None:
@@ -279,7 +284,7 @@ class Ticket:
                 return False
             shown = self.intent.body(self.id, TdMode(self.body["tdMode"]), self.quantity)
         else:
-            shown = self.intent.body(self.id, self._changed, self.quantity, self.price)
+            shown = self.intent.body(self.id, self.changed, self.quantity, self.price)
         return self.body == shown and self.digest == body_digest(self.body)
 
     @property
@@ -302,11 +307,12 @@ class Ticket:
             mode = "" if self.body.get("tdMode") == TdMode.CASH else f", {self.body.get('tdMode')}"
             what = f"{exact} ({self.intent.inst_id} limit order{kind}{mode})"
         else:
-            what = f"change order {self._changed.ord_id} to {exact} ({self.intent.inst_id}, was {self._changed.terms})"
+            what = f"change order {self.changed.ord_id} to {exact} ({self.intent.inst_id}, was {self.changed.terms})"
         return f"{self.account.environment.upper()}: {what}"
 
     @property
-    def _changed(self) -> OrderView:
+    def changed(self) -> OrderView:
+        """The order that a change is of, as it was when the ticket was made."""
         if self.order is None:
             raise ValueError("a ticket for a change without the order that would change")
         return self.order

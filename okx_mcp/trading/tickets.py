@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.orders import (
     Amendment,
     LimitOrder,
@@ -97,7 +98,7 @@ class TicketMaker:
 
     async def _open_order(self, intent: Amendment) -> OrderView:
         """The order that would change, as it is now."""
-        order = await self._reconciler.order(intent.inst_id, intent.order_id)
+        order = await order_at(self._exchange, intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
         if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")

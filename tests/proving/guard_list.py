@@ -45,6 +45,8 @@ _HALT: Final = "trading/halt.py"
 _AUDIT: Final = "trading/audit.py"
 _ORDERS: Final = "trading/orders.py"
 _RECONCILE: Final = "trading/reconcile.py"
+_CANCEL: Final = "trading/cancelling.py"
+_LOOKUPS: Final = "trading/lookups.py"
 _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
 _CLIENT: Final = "okx/client.py"
@@ -86,7 +88,7 @@ _BEGINS: Final = (
 _LOCKED: Final = "\n        except sqlite3.OperationalError as error:"
 _DECIDED: Final = "                yield db\n                "
 _SHOWN: Final = (
-    "return order.px == ticket.price and (order.sz == ticket.quantity.base or _was_cut_short(order, ticket))"
+    "is_made = view.price == ticket.price and (view.size == ticket.quantity.base or _was_cut_short(view, ticket))"
 )
 
 _ONE_APPROVAL: Final = (
@@ -489,7 +491,7 @@ _ONE_SEND: Final = (
     ),
     _guard(
         "a cancelled call does not stop a cancel halfway",
-        _DESK,
+        _CANCEL,
         "with anyio.CancelScope(shield=True):\n            try:\n                await self._exchange.cancel_order",
         "with anyio.CancelScope(shield=False):\n            try:\n                await self._exchange.cancel_order",
         f"{_CANCELLING}test_a_cancel_whose_caller_is_cancelled_is_sent_all_the_same",
@@ -566,10 +568,10 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "cancelling goes on beside an UNKNOWN order",
         _DESK,
-        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        "        return await self._canceller.cancel(any_id",
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
-        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        "        return await self._canceller.cancel(any_id",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
     ),
     _guard(
@@ -674,8 +676,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "and cancelled at the exchange",
         _DESK,
-        "receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):",
-        "receipt.state in _NEVER_USED:",
+        "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
+        "receipt.state.was_never_used:",
         f"{_RESTORED}test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange",
     ),
     _guard(
@@ -687,29 +689,29 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "one denial after a broken cancel is not believed",
-        _DESK,
+        _CANCEL,
         "if failure.code not in _NOTHING_TO_CANCEL:",
         "if False:",
         f"{_HOSTILE}test_one_denial_after_a_broken_cancel_does_not_make_a_live_order_vanish",
     ),
     _guard(
         "an accepted cancel is waited for",
-        _DESK,
+        _CANCEL,
         "for pause_s in _CANCEL_SHOWS_AFTER_S:",
         "for pause_s in _CANCEL_SHOWS_AFTER_S[:0]:",
         f"{_CANCELLING}test_an_accepted_cancel_is_waited_for_until_the_order_shows_it",
     ),
     _guard(
         "what does not show it is not told as live",
-        _DESK,
-        "        if not state_at_exchange(order).is_final:\n            raise failure",
+        _CANCEL,
+        "        if not view.state.is_final:\n            raise failure",
         "        if False:\n            raise failure",
         f"{_CANCELLING}test_an_order_that_does_not_show_its_accepted_cancel_is_not_called_live",
         f"{_CANCELLING}test_a_cancel_that_did_not_work_says_so_and_the_order_stays_known_as_live",
     ),
     _guard(
         "an order that is not there yet is not said to be gone",
-        _DESK,
+        _CANCEL,
         'if receipt is not None and receipt.state.order_sent == "unknown":',
         "if False:",
         f"{_FAULTS}test_an_order_that_is_not_there_yet_is_not_said_to_be_gone",
@@ -872,15 +874,15 @@ _NOT_FOUND: Final = (
     _guard(
         "the lists are asked in each round",
         _RECONCILE,
-        "        if order is None and is_over:\n",
+        "        if sight is None and is_over:\n",
         "        if False:\n",
         f"{_FAULTS}test_a_denied_order_is_not_without_effect_while_a_list_cannot_be_read",
     ),
     *(
         _guard(
             f"{name} is one of them",
-            _RECONCILE,
-            f"            lambda: self._exchange.{call},\n",
+            _LOOKUPS,
+            f"        lambda: exchange.{call},\n",
             "",
             f"{_GATE}test_each_list_alone_shows_an_order_that_is_denied",
         )
@@ -892,22 +894,22 @@ _NOT_FOUND: Final = (
     ),
     _guard(
         "the histories are read from the ticket on",
-        _RECONCILE,
-        "begin = ticket.created_ms - round(_MARGIN_S * 1000)",
+        _LOOKUPS,
+        "begin = ticket.created_ms - _BEFORE_THE_TICKET_MS",
         "begin = None",
         f"{_FAULTS}test_the_histories_are_read_from_the_ticket_on",
     ),
     _guard(
         "the fills are asked in each round",
         _RECONCILE,
-        "return order, not await self._was_filled(receipt)",
-        "return order, True",
+        "return sight, not await lookup.left_fills(ticket)",
+        "return sight, True",
         f"{_FAULTS}test_a_denied_order_is_not_without_effect_while_there_are_fills_of_it",
     ),
     *(
         _guard(
             f"{name} are among them",
-            _RECONCILE,
+            _LOOKUPS,
             f"            lambda: self._exchange.{call},\n",
             "",
             f"{_GATE}test_each_record_of_fills_alone_keeps_a_denied_order_from_being_without_effect",
@@ -998,21 +1000,21 @@ _NOT_FOUND: Final = (
     ),
     _guard(
         "an order that was read is the one that was asked for",
-        _RECONCILE,
+        _LOOKUPS,
         "if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):",
         "if order is not None and not is_one:",
         f"{_FAULTS}test_an_answer_about_another_order_settles_nothing",
     ),
     _guard(
         "a row that says nothing of an order is not taken for it",
-        _RECONCILE,
+        _LOOKUPS,
         "if order is not None and not (is_one and any_id in (order.ord_id, order.cl_ord_id)):",
         "if order is not None and any_id not in (order.ord_id, order.cl_ord_id):",
         f"{_CANCELLING}test_a_row_without_a_state_is_not_taken_for_an_order_that_is_asked_for",
     ),
     _guard(
         "an order of the other side is not the one that was placed",
-        _RECONCILE,
+        _LOOKUPS,
         "if order is not None and (order.inst_id, order.side) != (inst_id, ticket.side):",
         "if False:",
         f"{_GATE}test_a_row_that_is_not_the_orders_own_settles_nothing",
@@ -1033,9 +1035,9 @@ _NOT_FOUND: Final = (
     ),
     _guard(
         "an order asked for hours later is not said to have never rested",
-        _RECONCILE,
-        "elif self.now_ms() > (receipt.exp_time_ms or 0) + _OKX_FORGETS_AFTER_MS:",
-        "elif False:",
+        _LOOKUPS,
+        "if now_ms > (receipt.exp_time_ms or 0) + OKX_FORGETS_AFTER_MS:",
+        "if False:",
         f"{_FAULTS}test_an_order_asked_for_hours_later_is_not_said_to_have_never_rested",
     ),
 )
@@ -1104,23 +1106,23 @@ _CHANGES: Final = (
     ),
     _guard(
         "an order with other figures than before and after was changed by others",
-        _RECONCILE,
-        "if order is None or (order.sz, order.px) != (was.size, was.price):",
-        "if order is None:",
+        _LOOKUPS,
+        "if sight is None or (sight.view.size, sight.view.price) != (was.size, was.price):",
+        "if sight is None:",
         f"{_HOSTILE}test_a_change_that_was_made_and_then_overtaken_by_another_client_is_not_called_without_effect",
     ),
     _guard(
         "of an order that is gone no change is denied",
-        _RECONCILE,
-        "if order is None or (order.sz, order.px) != (was.size, was.price):",
-        "if order is not None and (order.sz, order.px) != (was.size, was.price):",
+        _LOOKUPS,
+        "if sight is None or (sight.view.size, sight.view.price) != (was.size, was.price):",
+        "if sight is not None and (sight.view.size, sight.view.price) != (was.size, was.price):",
         f"{_AMENDING}test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect",
     ),
     _guard(
         "a waiting change is withdrawn after a restart",
         _DESK,
-        "receipt.state in _NEVER_USED and (receipt.ticket.order or self._is_unused(receipt)):",
-        "receipt.state in _NEVER_USED and self._is_unused(receipt):",
+        "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
+        "receipt.state.was_never_used and self._is_unused(receipt):",
         f"{_HOSTILE}test_a_waiting_change_is_withdrawn_after_a_restart_as_before_it",
     ),
     _guard(
@@ -1146,37 +1148,37 @@ _CHANGES: Final = (
     ),
     _guard(
         "a change is made when the order shows it",
-        _RECONCILE,
+        _LOOKUPS,
         _SHOWN,
-        "return True",
+        "is_made = True",
         f"{_AMENDING}test_a_change_that_was_acknowledged_and_not_carried_out_is_not_said_to_be_done",
     ),
     _guard(
         "its size is looked at",
-        _RECONCILE,
+        _LOOKUPS,
         _SHOWN,
-        "return order.px == ticket.price",
+        "is_made = view.price == ticket.price",
         f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
     ),
     _guard(
         "its price is looked at",
-        _RECONCILE,
+        _LOOKUPS,
         _SHOWN,
-        "return order.sz == ticket.quantity.base or _was_cut_short(order, ticket)",
+        "is_made = view.size == ticket.quantity.base or _was_cut_short(view, ticket)",
         f"{_AMENDING}test_a_change_of_which_only_a_part_shows_is_not_said_to_be_done",
     ),
     _guard(
         "a change that was cut short by fills was made",
-        _RECONCILE,
-        " or _was_cut_short(order, ticket))",
+        _LOOKUPS,
+        " or _was_cut_short(view, ticket))",
         ")",
         f"{_AMENDING}test_a_size_below_what_was_filled_meanwhile_is_amended_and_ends_the_order",
     ),
     _guard(
         "an order that was filled before its change was not changed",
-        _RECONCILE,
-        "return order.sz not in (None, was) and order.sz",
-        "return order.sz is not None and order.sz",
+        _LOOKUPS,
+        "and size != ticket.changed.size and",
+        "and",
         f"{_AMENDING}test_an_order_that_was_filled_before_its_change_was_not_changed",
     ),
     _guard(
@@ -1282,7 +1284,7 @@ _LIMITED: Final = (
         "only what a cancelled order left unfilled is given back",
         _JOURNAL,
         "if receipt.state is not OrderState.CANCELED or order is None:",
-        "if order is None:",
+        "if sight is None:",
         f"{_IN_LIMITS}test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows",
     ),
     *(
@@ -1370,8 +1372,8 @@ _HALTED: Final = (
     _guard(
         "it does not stand before a cancel",
         _DESK,
-        "        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
-        "        self._risk.halt.check()\n        inst_id = _known_inst_id(receipt, inst_id)\n        failure",
+        "        return await self._canceller.cancel(any_id",
+        "        self._risk.halt.check()\n        return await self._canceller.cancel(any_id",
         f"{_HALTING}test_cancels_pass_a_halt_and_all_open_orders_can_be_cancelled_whoever_placed_them",
     ),
     _guard(
@@ -1470,8 +1472,8 @@ _CHAINED: Final = (
     ),
     _guard(
         "not all is cancelled while an order is on its way",
-        _DESK,
-        "if not left and not self._may_still_arrive():",
+        _CANCEL,
+        "if not left and not may_still_arrive():",
         "if not left:",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
     ),

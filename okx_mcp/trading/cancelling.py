@@ -1,0 +1,128 @@
+"""Taking orders back: one, or every one that is open. Asks nobody for leave and waits for no lock."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from okx_mcp.okx.errors import OkxError, Unknown
+from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
+from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
+from okx_mcp.trading.refusals import NoSuchOrder, UnsettledOrder
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.clock import Clock
+    from okx_mcp.trading.exchange import Exchange
+    from okx_mcp.trading.reconcile import Reconciler
+
+__all__ = ["Canceller"]
+
+_CANCELLED_AT_ONCE: Final = 20
+"""So many orders a request at most (POST /trade/cancel-batch-orders)."""
+_CANCEL_ALL_WITHIN_S: Final = 20.0
+_CANCEL_AGAIN_AFTER_S: Final = 0.5
+_CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
+_NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
+"""OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
+
+
+class Canceller:
+    """Cancels orders of one account and looks whether they are gone."""
+
+    def __init__(self, exchange: "Exchange", reconciler: "Reconciler", clock: "Clock") -> None:
+        self._exchange = exchange
+        self._reconciler = reconciler
+        self._clock = clock
+
+    async def cancel(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
+        """Cancel the order, `receipt` if it is one of ours, and say how it stands afterwards.
+
+        Raises:
+            NoSuchOrder: the exchange knows no such order.
+            UnsettledOrder: the exchange does not know the order yet, and it may still arrive.
+            OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
+        """
+        failure: OkxError | None = None
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._exchange.cancel_order({"instId": inst_id, **_names(any_id)})
+            except OkxError as error:
+                failure = error
+        try:
+            view = await self._after_cancel(inst_id, any_id, is_accepted=failure is None)
+        except OkxError as unread:
+            raise failure or _cancelled_unseen(any_id) from unread
+        if view is None and receipt is not None and receipt.state.was_never_used:
+            return receipt
+        if view is None:
+            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
+        seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view, view.state))
+        if not view.state.is_final:
+            raise failure or _cancelled_unseen(any_id)
+        return seen
+
+    async def cancel_all(self, may_still_arrive: Callable[[], bool]) -> list[OrderView]:
+        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
+
+        `may_still_arrive` says whether an order is on its way that OKX's list cannot show yet. Asked of the
+        exchange again and again until there is none, for an accepted cancel may still be at work.
+
+        Raises:
+            OkxError: what is open could not be read, so it is not known.
+        """
+        give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
+        while True:
+            unread: OkxError | None = None
+            left: list[OrderView] = []
+            try:
+                left = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+                if not left and not may_still_arrive():
+                    return []
+            except OkxError as error:
+                unread = error
+            if self._clock.monotonic_s() > give_up_s:
+                if unread is not None:
+                    raise unread
+                return left
+            for first in range(0, len(left), _CANCELLED_AT_ONCE):
+                named = [{"instId": each.inst_id, "ordId": each.ord_id} for each in left[first:][:_CANCELLED_AT_ONCE]]
+                with anyio.CancelScope(shield=True), suppress(OkxError):
+                    await self._exchange.cancel_orders(named)
+            await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
+
+    async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> OrderView | None:
+        """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
+        view = await self._view(inst_id, any_id)
+        for pause_s in _CANCEL_SHOWS_AFTER_S:
+            if not is_accepted or view is None or view.state.is_final:
+                break
+            await self._clock.sleep(pause_s)
+            view = await self._view(inst_id, any_id)
+        return view
+
+    async def _view(self, inst_id: str, any_id: str) -> OrderView | None:
+        order = await order_at(self._exchange, inst_id, any_id)
+        return None if order is None else OrderView.from_order(order)
+
+
+def _names(any_id: str) -> dict[str, str]:
+    return {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
+
+
+def _cancelled_unseen(any_id: str) -> Unknown:
+    return Unknown(
+        f"OKX accepted the cancel of {any_id}, and does not show yet how the order ended: call check_order", READ_ORDER
+    )
+
+
+def _not_cancelled(any_id: str, inst_id: str, receipt: Receipt | None, failure: OkxError) -> Exception:
+    """Why an order that OKX denies was not cancelled; one denial beside a cancel that failed otherwise is no reason."""
+    if failure.code not in _NOTHING_TO_CANCEL:
+        return failure
+    if receipt is not None and receipt.state.order_sent == "unknown":
+        return UnsettledOrder(
+            f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "
+            "check_order with that id, then cancel again."
+        )
+    return NoSuchOrder(f"OKX knows no open order {any_id} of {inst_id}; there is nothing to cancel.")
