@@ -37,11 +37,23 @@ MAY_NOT_IMPORT_OF_OTHERS: Final = {
     "paper": ("mcp",),
 }
 
-ORDER_METHODS: Final = {"place_order", "place_orders", "amend_order", "amend_orders", "cancel_order", "cancel_orders"}
+ORDER_METHODS: Final = {
+    "place_order",
+    "place_orders",
+    "amend_order",
+    "amend_orders",
+    "cancel_order",
+    "cancel_orders",
+    "place_algo_order",
+    "cancel_algo_orders",
+    "set_leverage",
+    "transfer",
+}
 ORDER_METHODS_CALLED_IN: Final = ("okx.client", "trading.desk", "trading.cancelling", "paper")
 ORDER_PATH: Final = re.compile(
     r"(?:.*/)?trade/(?:order|batch-orders|cancel-order|cancel-batch-orders|amend-order|amend-batch-orders"
     r"|close-position|mass-cancel|cancel-all-after|order-algo|cancel-algos|amend-algos)/?(?:\?.*)?"
+    r"|(?:.*/)?(?:account/set-leverage|asset/transfer)/?(?:\?.*)?"
 )
 ORDER_PATHS_IN: Final = ("okx.client", "okx.catalog", "paper")
 REST_USED_IN: Final = ("okx.client", "okx.rest")

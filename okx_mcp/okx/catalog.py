@@ -78,6 +78,8 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/account/bills", _READ, 5, 1, _USER),
     Endpoint("GET", "/api/v5/account/max-size", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/account/max-avail-size", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/leverage-info", _READ, 20, 2, _USER),
+    Endpoint("POST", "/api/v5/account/set-leverage", _TRADE, 20, 2, _USER),
     Endpoint("POST", "/api/v5/trade/order", _TRADE, 60, 2, _BOOK, takes_exp_time=True),
     Endpoint("POST", "/api/v5/trade/batch-orders", _TRADE, 300, 2, _BOOK, takes_exp_time=True, counts_orders=True),
     Endpoint("POST", "/api/v5/trade/cancel-order", _TRADE, 60, 2, _BOOK),
@@ -89,8 +91,14 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/trade/orders-history-archive", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/trade/fills", _READ, 60, 2, _USER),
     Endpoint("GET", "/api/v5/trade/fills-history", _READ, 10, 2, _USER),
+    Endpoint("POST", "/api/v5/trade/order-algo", _TRADE, 20, 2, _BOOK),
+    Endpoint("POST", "/api/v5/trade/cancel-algos", _TRADE, 20, 2, _BOOK, counts_orders=True),
+    Endpoint("GET", "/api/v5/trade/order-algo", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/trade/orders-algo-pending", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/trade/orders-algo-history", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/asset/balances", _READ, 6, 1, _USER),
     Endpoint("GET", "/api/v5/asset/currencies", _READ, 6, 1, _USER),
+    Endpoint("GET", "/api/v5/asset/transfer-state", _READ, 10, 1, _USER),
     Endpoint("POST", "/api/v5/asset/transfer", _TRADE, 2, 1, CountedBy.USER_CCY),
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["OkxClient"]
 
 _OfInstrument = TypeVar("_OfInstrument", models.PriceLimit, models.Ticker)
-_Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck)
+_Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck, models.AlgoAck)
 
 
 class OkxClient:
@@ -248,6 +248,32 @@ class OkxClient:
         """Executions of three months. GET /trade/fills-history."""
         return await self._listed(models.Fill, "trade/fills-history", instType=inst_type, instId=inst_id, ordId=ord_id)
 
+    async def algo_order(
+        self, *, algo_id: str | None = None, algo_cl_ord_id: str | None = None
+    ) -> models.AlgoOrder | None:
+        """One algo order, or None where OKX knows of none (51603), which is no proof. GET /trade/order-algo."""
+        try:
+            return await self._one(models.AlgoOrder, "trade/order-algo", algoId=algo_id, algoClOrdId=algo_cl_ord_id)
+        except OkxError as error:
+            if error.code == "51603":
+                return None
+            raise
+
+    async def open_algo_orders(self, ord_types: str, inst_id: str | None = None) -> list[models.AlgoOrder]:
+        """Algo orders that wait, newest first, a hundred at most. GET /trade/orders-algo-pending.
+
+        `ord_types` is one of OKX's, or conditional,oco, the only two that may be asked for together.
+        """
+        return await self._algos("trade/orders-algo-pending", ordType=ord_types, instId=inst_id)
+
+    async def algo_order_history(
+        self, ord_type: str, state: str, inst_id: str | None = None, *, after: str | None = None
+    ) -> list[models.AlgoOrder]:
+        """Algo orders that ended in `state` (effective, canceled, order_failed). GET /trade/orders-algo-history."""
+        return await self._algos(
+            "trade/orders-algo-history", ordType=ord_type, state=state, instId=inst_id, after=after
+        )
+
     # --- orders, written: sent once, and only the desk calls these ----------------------------------------------
 
     async def place_order(
@@ -300,10 +326,61 @@ class OkxClient:
         acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
         return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-batch-orders"), answered)
 
-    async def transfer(self, body: JsonObject) -> models.Transfer:
-        """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity."""
-        rows, answered = await self._rest.write(models.Transfer, "asset/transfer", body)
-        return only(rows, endpoint("POST", "asset/transfer"), answered)
+    async def place_algo_order(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.AlgoAck:
+        """POST /trade/order-algo. Otherwise as `place_order`; OKX does not honour expTime here."""
+        acks, answered = await self._rest.write(
+            models.AlgoAck, "trade/order-algo", body, valid_ms=valid_ms, before_send=before_send
+        )
+        return _own_row(acks, body, endpoint("POST", "trade/order-algo"), answered)
+
+    async def cancel_algo_orders(self, bodies: Sequence[JsonObject]) -> list[models.AlgoAck | OkxError]:
+        """POST /trade/cancel-algos, at most 10. For each body its own acknowledgement or error."""
+        acks, answered = await self._rest.write(models.AlgoAck, "trade/cancel-algos", bodies)
+        return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-algos"), answered)
+
+    # --- the account, written: sent once, and only the desk calls these -----------------------------------------
+
+    async def set_leverage(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.Leverage:
+        """POST /account/set-leverage. For cross margin it holds for the whole family of the instrument.
+
+        Raises:
+            Unknown: it may have been set.
+        """
+        asked = endpoint("POST", "account/set-leverage")
+        rows, answered = await self._rest.write(
+            models.Leverage, "account/set-leverage", body, valid_ms=valid_ms, before_send=before_send
+        )
+        return only(rows, asked, answered)
+
+    async def leverage(self, inst_id: str, mgn_mode: str) -> list[models.Leverage]:
+        """What is set, a row for each position side where they differ. GET /account/leverage-info."""
+        return await self._all(models.Leverage, "account/leverage-info", instId=inst_id, mgnMode=mgn_mode)
+
+    async def transfer(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.Transfer:
+        """Between the owner's funding and trading account. POST /asset/transfer; `clientId` is its identity.
+
+        Raises:
+            Unknown: it may have been made.
+        """
+        asked = endpoint("POST", "asset/transfer")
+        rows, answered = await self._rest.write(
+            models.Transfer, "asset/transfer", body, valid_ms=valid_ms, before_send=before_send
+        )
+        row = only(rows, asked, answered)
+        if row.client_id is not None and row.client_id != body.get("clientId"):
+            raise Unknown(f"{asked}: the answer is about another transfer", asked, answered)
+        return row
+
+    async def transfer_state(self, client_id: str) -> models.Transfer | None:
+        """A transfer of the last two weeks, or None where OKX knows of none. GET /asset/transfer-state."""
+        rows = await self._all(models.Transfer, "asset/transfer-state", clientId=client_id)
+        return next((row for row in rows if row.client_id == client_id), None)
 
     async def _candles(
         self, path: str, inst_id: str, bar: str, after: int | None, before: int | None, limit: int
@@ -324,6 +401,9 @@ class OkxClient:
         """Orders or fills of a list; a strange one of somebody else is no reason not to find ours."""
         return await self._rest.read(model, path, params, at_least=("instId", "ordId", "clOrdId"))
 
+    async def _algos(self, path: str, **params: object) -> list[models.AlgoOrder]:
+        return await self._rest.read(models.AlgoOrder, path, params, at_least=("instId", "algoId", "algoClOrdId"))
+
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)
 
@@ -334,8 +414,8 @@ def _row_by_row(
     """What became of each body. A row is only taken for the order that it names; one without a row is Unknown."""
     results: list[_Ack | OkxError] = []
     for body in bodies:
-        names = {str(body[name]) for name in ("clOrdId", "ordId") if body.get(name)}
-        own = [ack for ack in acks if names & {ack.cl_ord_id, ack.ord_id}]
+        names = {str(body[name]) for name in _IDS if body.get(name)}
+        own = [ack for ack in acks if names & set(_ids_of(ack).values())]
         try:
             results.append(_own_row(own, body, asked, answered))
         except OkxError as error:
@@ -346,11 +426,21 @@ def _row_by_row(
 def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint, answered: Answered) -> _Ack:
     """The row that answers this very order; a row about another order proves nothing about ours."""
     ack = only(acks, asked, answered)
-    for sent, named in ((body.get("clOrdId"), ack.cl_ord_id), (body.get("ordId"), ack.ord_id)):
-        if sent and named != sent:
+    for name, named in _ids_of(ack).items():
+        if body.get(name) and named != body[name]:
             raise Unknown(f"{asked}: the answer is about another order", asked, answered)
     if ack.s_code is None:
         raise Unknown(f"{asked}: an answer without sCode", asked, answered)
     if ack.s_code != "0":
         raise order_refusal(asked, replace(answered, code=ack.s_code, message=ack.s_msg or ""))
     return ack
+
+
+_IDS: Final = ("ordId", "clOrdId", "algoId", "algoClOrdId")
+
+
+def _ids_of(ack: _Ack) -> dict[str, str | None]:
+    """OKX's names of the order that an acknowledgement is about."""
+    if isinstance(ack, models.AlgoAck):
+        return {"algoId": ack.algo_id, "algoClOrdId": ack.algo_cl_ord_id}
+    return {"ordId": ack.ord_id, "clOrdId": ack.cl_ord_id}

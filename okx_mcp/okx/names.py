@@ -8,6 +8,8 @@ from enum import StrEnum
 
 __all__ = [
     "AcctLv",
+    "AlgoOrdType",
+    "AlgoState",
     "CtType",
     "ExecType",
     "InstState",
@@ -86,6 +88,27 @@ class OrdType(StrEnum):
     OP_FOK = "op_fok"
     RPI = "rpi"
     ELP = "elp"  # the name of rpi until July 2026
+
+
+class AlgoOrdType(StrEnum):
+    """What an algo order waits for: one trigger, either of two, a price, or a distance from the best one since."""
+
+    CONDITIONAL = "conditional"
+    OCO = "oco"
+    TRIGGER = "trigger"
+    MOVE_ORDER_STOP = "move_order_stop"
+
+
+class AlgoState(StrEnum):
+    """`EFFECTIVE` was triggered and became an order; `ORDER_FAILED` was triggered and OKX refused that order."""
+
+    LIVE = "live"
+    PAUSE = "pause"
+    PARTIALLY_EFFECTIVE = "partially_effective"
+    EFFECTIVE = "effective"
+    CANCELED = "canceled"
+    ORDER_FAILED = "order_failed"
+    PARTIALLY_FAILED = "partially_failed"
 
 
 class OrderState(StrEnum):

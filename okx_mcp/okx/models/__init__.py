@@ -13,10 +13,12 @@ from .account import (
     Bill,
     FeeGroup,
     FiatFee,
+    Leverage,
     MaxAvailSize,
     MaxSize,
     TradeFee,
 )
+from .algo import AlgoAck, AlgoOrder, LinkedOrder
 from .funding import Currency, FundingBalance, Transfer
 from .market import (
     BookLevel,
@@ -37,6 +39,8 @@ from .wire import Row, okx_name
 
 __all__ = [
     "AccountConfig",
+    "AlgoAck",
+    "AlgoOrder",
     "AmendAck",
     "AttachedAlgo",
     "Balance",
@@ -53,7 +57,9 @@ __all__ = [
     "IndexTicker",
     "InstrumentChange",
     "InstrumentRow",
+    "Leverage",
     "LinkedAlgo",
+    "LinkedOrder",
     "MarkPrice",
     "MaxAvailSize",
     "MaxSize",

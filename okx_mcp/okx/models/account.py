@@ -230,3 +230,13 @@ class MaxAvailSize(Row):
     inst_id: Name = None
     avail_buy: Number = None
     avail_sell: Number = None
+
+
+class Leverage(Row):
+    """POST /account/set-leverage and a row of GET /account/leverage-info, one a position side where they differ."""
+
+    inst_id: Name = None
+    ccy: Name = None
+    mgn_mode: n.MgnModeName = None
+    pos_side: n.PosSideName = None
+    lever: Number = None

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from okx_mcp.okx.names import (
     AcctLv,
+    AlgoOrdType,
+    AlgoState,
     CtType,
     ExecType,
     InstState,
@@ -27,6 +29,8 @@ from okx_mcp.okx.names import (
 from .wire import known
 
 AcctLvName = Annotated[AcctLv | str | None, known(AcctLv)]
+AlgoOrdTypeName = Annotated[AlgoOrdType | str | None, known(AlgoOrdType)]
+AlgoStateName = Annotated[AlgoState | str | None, known(AlgoState)]
 CtTypeName = Annotated[CtType | str | None, known(CtType)]
 ExecTypeName = Annotated[ExecType | str | None, known(ExecType)]
 InstStateName = Annotated[InstState | str | None, known(InstState)]
