@@ -175,7 +175,7 @@ class _Prepared:
     async def account_config(self) -> AccountConfig:
         return self._config
 
-    async def account_instruments(self, inst_type: str, inst_id: str | None = None) -> list[InstrumentRow]:
+    async def account_instruments(self, inst_type: str, *, inst_family: str | None = None) -> list[InstrumentRow]:
         return self._instruments
 
     async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> TradeFee:

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["OkxClient"]
 
-_OfInstrument = TypeVar("_OfInstrument", models.PriceLimit, models.Ticker)
+_OfInstrument = TypeVar(
+    "_OfInstrument",
+    models.FundingRate,
+    models.IndexTicker,
+    models.MarkPrice,
+    models.OpenInterest,
+    models.PriceLimit,
+    models.Ticker,
+)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck, models.AlgoAck)
 
 
@@ -109,8 +117,18 @@ class OkxClient:
         return await self._of(inst_id, models.PriceLimit, "public/price-limit")
 
     async def mark_price(self, inst_type: str, inst_id: str) -> models.MarkPrice:
-        """GET /public/mark-price; spot pairs are asked for as MARGIN."""
-        return await self._one(models.MarkPrice, "public/mark-price", instType=inst_type, instId=inst_id)
+        """What positions are valued at; spot pairs are asked for as MARGIN. GET /public/mark-price."""
+        return await self._of(inst_id, models.MarkPrice, "public/mark-price", instType=inst_type)
+
+    async def funding_rate(self, inst_id: str) -> models.FundingRate:
+        """Of a swap, or a future that pays funding as one does. GET /public/funding-rate."""
+        return await self._of(inst_id, models.FundingRate, "public/funding-rate")
+
+    async def open_interest(self, inst_type: str, inst_id: str, inst_family: str | None = None) -> models.OpenInterest:
+        """Contracts that are held; of OPTION the family has to be said. GET /public/open-interest."""
+        return await self._of(
+            inst_id, models.OpenInterest, "public/open-interest", instType=inst_type, instFamily=inst_family
+        )
 
     async def ticker(self, inst_id: str) -> models.Ticker:
         """Last price, best bid and ask, 24 hours. GET /market/ticker."""
@@ -152,11 +170,9 @@ class OkxClient:
         """The newest trades, at most 500. GET /market/trades."""
         return await self._all(models.Trade, "market/trades", instId=inst_id, limit=limit)
 
-    async def index_tickers(
-        self, *, quote_ccy: str | None = None, inst_id: str | None = None
-    ) -> list[models.IndexTicker]:
-        """Index prices of one quote currency or of one index. GET /market/index-tickers."""
-        return await self._all(models.IndexTicker, "market/index-tickers", quoteCcy=quote_ccy, instId=inst_id)
+    async def index_ticker(self, inst_id: str) -> models.IndexTicker:
+        """The price of an index, e.g. BTC-USD. GET /market/index-tickers."""
+        return await self._of(inst_id, models.IndexTicker, "market/index-tickers")
 
     # --- account ----------------------------------------------------------------------------------------------
 
@@ -164,13 +180,19 @@ class OkxClient:
         """The trading account. Currencies without any balance are left out. GET /account/balance."""
         return await self._one(models.Balance, "account/balance", ccy=",".join(ccys) or None)
 
+    async def positions(self, inst_type: str | None = None, inst_id: str | None = None) -> list[models.Position]:
+        """Open positions; one that is asked for by name also when it is closed. GET /account/positions."""
+        return await self._all(models.Position, "account/positions", instType=inst_type, instId=inst_id)
+
     async def account_config(self) -> models.AccountConfig:
         """Account mode, position mode, the key's permissions and IP binding. GET /account/config."""
         return await self._one(models.AccountConfig, "account/config")
 
-    async def account_instruments(self, inst_type: str, inst_id: str | None = None) -> list[models.InstrumentRow]:
-        """What this account may trade. GET /account/instruments."""
-        return await self._all(models.InstrumentRow, "account/instruments", instType=inst_type, instId=inst_id)
+    async def account_instruments(
+        self, inst_type: str, *, inst_family: str | None = None
+    ) -> list[models.InstrumentRow]:
+        """What this account may trade; of OPTION the family has to be said. GET /account/instruments."""
+        return await self._all(models.InstrumentRow, "account/instruments", instType=inst_type, instFamily=inst_family)
 
     async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> models.TradeFee:
         """Fee rates; a negative rate is what you pay. GET /account/trade-fee."""
@@ -213,28 +235,54 @@ class OkxClient:
                 return None
             raise
 
-    async def open_orders(self, inst_id: str | None = None, *, after: str | None = None) -> list[models.Order]:
+    async def open_orders(
+        self,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[models.Order]:
         """Orders that rest, newest first, a hundred at most; `after` is an ordId. GET /trade/orders-pending."""
-        return await self._listed(models.Order, "trade/orders-pending", instId=inst_id, after=after)
+        return await self._listed(
+            models.Order,
+            "trade/orders-pending",
+            instType=inst_type,
+            instId=inst_id,
+            state=state,
+            after=after,
+            limit=limit,
+        )
 
     async def order_history(
-        self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
+        self,
+        inst_type: str,
+        inst_id: str | None = None,
+        *,
+        state: str | None = None,
+        begin: int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> list[models.Order]:
         """Orders that ended in the last seven days, newest first, a hundred at most; `after` is an ordId.
 
         With `begin`, in Unix ms, the hundred that were made next after it. GET /trade/orders-history.
         """
-        return await self._listed(
-            models.Order, "trade/orders-history", instType=inst_type, instId=inst_id, begin=begin, after=after
-        )
+        return await self._ended("trade/orders-history", inst_type, inst_id, state, begin, after, limit)
 
     async def order_archive(
-        self, inst_type: str, inst_id: str | None = None, *, begin: int | None = None, after: str | None = None
+        self,
+        inst_type: str,
+        inst_id: str | None = None,
+        *,
+        state: str | None = None,
+        begin: int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> list[models.Order]:
         """Like `order_history`, three months, without those cancelled unfilled. GET /trade/orders-history-archive."""
-        return await self._listed(
-            models.Order, "trade/orders-history-archive", instType=inst_type, instId=inst_id, begin=begin, after=after
-        )
+        return await self._ended("trade/orders-history-archive", inst_type, inst_id, state, begin, after, limit)
 
     async def fills(
         self, *, inst_id: str | None = None, ord_id: str | None = None, after: str | None = None
@@ -390,12 +438,33 @@ class OkxClient:
     async def _one(self, model: type[AnyRow], path: str, **params: object) -> AnyRow:
         return only(await self._rest.read(model, path, params), endpoint("GET", path))
 
-    async def _of(self, inst_id: str, model: type[_OfInstrument], path: str) -> _OfInstrument:
+    async def _of(self, inst_id: str, model: type[_OfInstrument], path: str, **params: object) -> _OfInstrument:
         """The row about this instrument; one about another is no answer."""
-        row = await self._one(model, path, instId=inst_id)
+        row = await self._one(model, path, instId=inst_id, **params)
         if row.inst_id != inst_id:
             raise Unknown(f"{endpoint('GET', path)}: the answer is about another instrument", endpoint("GET", path))
         return row
+
+    async def _ended(
+        self,
+        path: str,
+        inst_type: str,
+        inst_id: str | None,
+        state: str | None,
+        begin: int | None,
+        after: str | None,
+        limit: int | None,
+    ) -> list[models.Order]:
+        return await self._listed(
+            models.Order,
+            path,
+            instType=inst_type,
+            instId=inst_id,
+            state=state,
+            begin=begin,
+            after=after,
+            limit=limit,
+        )
 
     async def _listed(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         """Orders or fills of a list; a strange one of somebody else is no reason not to find ours."""

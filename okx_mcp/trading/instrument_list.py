@@ -1,8 +1,9 @@
-"""The instruments this account may trade, read once and kept for an hour."""
+"""The instruments this account may trade, each list read once and kept for an hour."""
 
 import difflib
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -13,27 +14,40 @@ from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.instruments import Instrument
 from okx_mcp.trading.refusals import NoSuchInstrument, NotTradable
 
-__all__ = ["InstrumentList"]
+__all__ = ["InstrumentList", "family_of", "kind_of"]
 
 _KEEP_S: Final = 3600.0
 _ASK_AGAIN_FOR_UNKNOWN_AFTER_S: Final = 60.0
+_MOST_LISTS: Final = 40
 _SHOWN: Final = 5
+_WORDS: Final = {
+    InstType.SPOT: "spot instrument",
+    InstType.SWAP: "perpetual swap",
+    InstType.FUTURES: "future",
+    InstType.OPTION: "option",
+}
+
+
+@dataclass(slots=True)
+class _Listed:
+    """One of OKX's lists as read: of a kind, of options those of one family."""
+
+    by_id: dict[str, Instrument] = field(default_factory=dict)
+    read_at_s: float = float("-inf")
+    reading: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 class InstrumentList:
-    """Spot instruments by name (GET /account/instruments)."""
+    """Instruments by name (GET /account/instruments, one list a kind; of options one a family, e.g. BTC-USD)."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._reading = anyio.Lock()
-        self._by_id: dict[str, Instrument] = {}
-        self._read_at_s = float("-inf")
+        self._lists: dict[tuple[InstType, str | None], _Listed] = {}
 
-    async def all(self) -> list[Instrument]:
-        """Every instrument, in OKX's order."""
-        await self._read_if_older_than(_KEEP_S)
-        return list(self._by_id.values())
+    async def all(self, kind: InstType = InstType.SPOT, family: str | None = None) -> list[Instrument]:
+        """Every instrument of a kind, in OKX's order; of OPTION those of a family, which has to be said."""
+        return list((await self._read_if_older_than(_KEEP_S, kind, family)).values())
 
     async def get(self, inst_id: str) -> Instrument:
         """The instrument of this name.
@@ -41,49 +55,81 @@ class InstrumentList:
         Raises:
             NoSuchInstrument: there is none; names near matches.
         """
-        await self.all()
-        if inst_id not in self._by_id:
-            await self._read_if_older_than(_ASK_AGAIN_FOR_UNKNOWN_AFTER_S)
-        if inst_id in self._by_id:
-            return self._by_id[inst_id]
-        near = near_matches(inst_id, self._by_id)
+        kind = kind_of(inst_id)
+        family = family_of(inst_id) if kind is InstType.OPTION else None
+        by_id = await self._read_if_older_than(_KEEP_S, kind, family)
+        if inst_id not in by_id:
+            by_id = await self._read_if_older_than(_ASK_AGAIN_FOR_UNKNOWN_AFTER_S, kind, family)
+        if inst_id in by_id:
+            return by_id[inst_id]
+        near = near_matches(inst_id, by_id)
+        if not near and kind is not InstType.SPOT:
+            near = near_matches(inst_id, [each.inst_id for each in await self.all()])
         hint = f" Did you mean {' or '.join(near)}?" if near else " find_instruments lists what there is."
-        raise NoSuchInstrument(f"There is no spot instrument {inst_id} on this account.{hint}")
+        raise NoSuchInstrument(f"There is no {_WORDS[kind]} {inst_id} on this account.{hint}")
 
-    async def matching(self, text: str) -> list[Instrument]:
-        """Instruments whose name or currency `text` names, the nearest first; all of them for no text."""
-        everything = await self.all()
+    async def matching(self, text: str, kind: InstType = InstType.SPOT, family: str | None = None) -> list[Instrument]:
+        """Instruments of a kind whose name or currency `text` names, the nearest first; all of them for no text."""
+        everything = await self.all(kind, family)
         wanted = text.strip().upper().replace("/", "-")
         own = [each for each in everything if wanted in (each.inst_id, each.base_ccy)]
         other = [each for each in everything if wanted in each.inst_id and each not in own]
-        near = near_matches(wanted, self._by_id) if not own and not other else []
-        return own + other + [self._by_id[name] for name in near]
+        by_id = {each.inst_id: each for each in everything}
+        near = near_matches(wanted, by_id) if not own and not other else []
+        return own + other + [by_id[name] for name in near]
 
     async def tradable(self, inst_id: str) -> Instrument:
         """Like `get`, and it is open for trading.
 
         Raises:
-            NotTradable: it is suspended, not opened yet, or otherwise not live.
+            NotTradable: it is suspended, not opened yet, or otherwise not live; or it is a derivative, of which orders
+                are not made here.
         """
         instrument = await self.get(inst_id)
+        if instrument.contract is not None:
+            raise NotTradable(
+                f"{inst_id} is a derivative ({instrument.kind}); this version orders spot instruments only."
+            )
         if instrument.state != InstState.LIVE:
             raise NotTradable(f"{inst_id} cannot be traded now: its state is {instrument.state}.")
         return instrument
 
-    async def _read_if_older_than(self, age_s: float) -> None:
-        async with self._reading:  # many calls at once need one answer, not one each
-            if self._clock.monotonic_s() - self._read_at_s > age_s:
-                await self._read()
+    async def _read_if_older_than(self, age_s: float, kind: InstType, family: str | None) -> dict[str, Instrument]:
+        listed = self._lists.setdefault((kind, family), _Listed())
+        if len(self._lists) > _MOST_LISTS:  # a family is what somebody wrote
+            self._lists.pop(next(iter(self._lists)))
+        async with listed.reading:  # many calls at once need one answer, not one each
+            if self._clock.monotonic_s() - listed.read_at_s > age_s:
+                listed.by_id = await self._read(kind, family)
+                listed.read_at_s = self._clock.monotonic_s()
+            return listed.by_id
 
-    async def _read(self) -> None:
-        rows = await self._exchange.account_instruments(InstType.SPOT)
+    async def _read(self, kind: InstType, family: str | None) -> dict[str, Instrument]:
         instruments = []
-        for row in rows:
+        for row in await self._exchange.account_instruments(kind, inst_family=family):
             # One without rules cannot be traded, and is no reason to refuse the others.
             with suppress(NotTradable):
                 instruments.append(Instrument.from_row(row))
-        self._by_id = {each.inst_id: each for each in instruments}
-        self._read_at_s = self._clock.monotonic_s()
+        return {each.inst_id: each for each in instruments}
+
+
+def kind_of(inst_id: str) -> InstType:
+    """The kind that a name is written like: BTC-USDT, BTC-USDT-SWAP, BTC-USDT-260626, BTC-USD-260626-90000-C."""
+    last = inst_id.split("-")[2:]
+    match last:
+        case ["SWAP"]:
+            return InstType.SWAP
+        case [_]:
+            return InstType.FUTURES
+        case [_, _, "C" | "P"]:
+            return InstType.OPTION
+        case _:
+            return InstType.SPOT
+
+
+def family_of(inst_id: str) -> str:
+    """The instFamily that an option's name begins with: BTC-USD of BTC-USD-260626-90000-C."""
+    return "-".join(inst_id.split("-")[:2])
 
 
 def near_matches(text: str, names: Iterable[str]) -> list[str]:

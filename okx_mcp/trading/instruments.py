@@ -1,24 +1,30 @@
 """What an instrument is and which numbers it takes: tick, lot, minimum, and one size in its three readings.
 
 A size or price is taken exactly or refused with its nearest neighbours; nothing here rounds what was asked for.
+OKX counts a size in one unit: base currency for spot and margin, contracts for everything else.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from okx_mcp.okx.names import CtType, InstType, OptType
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.refusals import Misfit, NotTradable
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import InstrumentRow
 
-__all__ = ["Instrument", "Quantity", "SizeUnit"]
+__all__ = ["Contract", "Instrument", "Quantity", "SizeUnit"]
 
 _PLACES: Final = 30
 _DIGITS: Final = 6 * _PLACES
 """Enough for any size times any price, and for the quotient of any two, to be exact."""
+_SHOWN: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
+"""Of the one reading that may have no end, USD-valued contracts in their coin; no lots of theirs look alike in it."""
+_CONTRACT_KINDS: Final = frozenset({InstType.SWAP, InstType.FUTURES, InstType.OPTION})
+_SPOT_KINDS: Final = frozenset({InstType.SPOT, InstType.MARGIN})
 
 
 class SizeUnit(StrEnum):
@@ -31,24 +37,57 @@ class SizeUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One size in its three readings. `contracts` is None for spot. Made by `Instrument.quantity` only."""
+    """One size in its three readings. Made by `Instrument` only.
+
+    `contracts`, and what one is worth, are None for spot. `quote` is what the base costs at the price it was read at;
+    for an option that is the premium, in the currency it settles in. Where a contract is worth dollars (inverse),
+    `base` is a quotient, to 12 digits; contracts and quote are exact.
+    """
 
     base: Decimal
     quote: Decimal
     contracts: Decimal | None
     base_ccy: str
     quote_ccy: str
+    contract_value: Decimal | None = None
+    contract_ccy: str | None = None
 
     def __str__(self) -> str:
-        readings = [f"{plain(self.base)} {self.base_ccy}", f"{plain(self.quote)} {self.quote_ccy}"]
+        """Like "10 contracts of 0.01 BTC = 0.1 BTC = 6412 USDT"."""
+        premium = " premium" if self.base_ccy == self.quote_ccy else ""
+        readings = [f"{plain(self.base)} {self.base_ccy}", f"{plain(self.quote)} {self.quote_ccy}{premium}"]
         if self.contracts is not None:
-            readings.insert(0, f"{plain(self.contracts)} contracts")
+            worth = "" if self.contract_value is None else f" of {plain(self.contract_value)} {self.contract_ccy}"
+            readings.insert(0, f"{plain(self.contracts)} contracts{worth}")
         return " = ".join(readings)
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """What one contract stands for: `value` (ctVal times ctMult) of `value_ccy`. An option has strike and `opt_type`.
+
+    `type` is OKX's ctType: settled in the quote currency (linear) or the coin (inverse). Sizes follow from `value_ccy`
+    and not from it: an inverse option is worth coins, an inverse future dollars.
+    """
+
+    value: Decimal
+    value_ccy: str
+    type: CtType | str | None
+    settle_ccy: str
+    family: str
+    underlying: str
+    expires_ms: int | None = None
+    strike: Decimal | None = None
+    opt_type: OptType | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Instrument:
-    """A spot instrument's rules (GET /account/instruments). Sizes in the base currency, prices in the quote."""
+    """An instrument's rules (GET /account/instruments).
+
+    Tick, lot, minimum and maximum are in OKX's units: prices in `quote_ccy`, sizes in the base currency or contracts.
+    Of an option `quote_ccy` is what its premium is paid in, and the tick only the finest one.
+    """
 
     inst_id: str
     base_ccy: str
@@ -58,26 +97,49 @@ class Instrument:
     lot_size: Decimal
     min_size: Decimal
     max_limit_size: Decimal | None
+    kind: InstType | str = InstType.SPOT
+    max_leverage: Decimal | None = None
+    contract: Contract | None = None
 
     @classmethod
     def from_row(cls, row: "InstrumentRow") -> "Instrument":
         """Read the rules out of OKX's row.
 
         Raises:
-            NotTradable: the row lacks a tick, a lot or a minimum, so no order can be checked against it.
+            NotTradable: the row lacks a tick, a lot, a minimum, or what its contract is worth, so no order can be
+                checked against it.
         """
         if not (row.inst_id and row.tick_sz and row.lot_sz and row.min_sz):
             raise NotTradable(f"{row.inst_id or 'This instrument'} has no published tick, lot or minimum size.")
+        kind = row.inst_type or InstType.SPOT
+        contract = _contract(row)
+        if kind not in (_SPOT_KINDS if contract is None else _CONTRACT_KINDS):
+            raise NotTradable(f"{row.inst_id} is listed as {kind}, and what one of it is worth does not fit that.")
+        base_ccy, quote_ccy = row.base_ccy or "", row.quote_ccy or ""
+        if contract is not None:
+            base_ccy, _, quote_ccy = contract.underlying.partition("-")
+            if contract.value_ccy not in (base_ccy, quote_ccy):
+                raise NotTradable(f"A contract of {row.inst_id} is worth neither {base_ccy} nor {quote_ccy}.")
+            if kind == InstType.OPTION:
+                quote_ccy = contract.settle_ccy
         return cls(
             inst_id=row.inst_id,
-            base_ccy=row.base_ccy or "",
-            quote_ccy=row.quote_ccy or "",
+            base_ccy=base_ccy,
+            quote_ccy=quote_ccy,
             state=str(row.state),
             tick_size=row.tick_sz,
             lot_size=row.lot_sz,
             min_size=row.min_sz,
             max_limit_size=row.max_lmt_sz or None,
+            kind=kind,
+            max_leverage=row.lever or None,
+            contract=contract,
         )
+
+    @property
+    def size_unit(self) -> SizeUnit:
+        """What OKX counts sizes of this instrument in, but for spot market orders."""
+        return SizeUnit.BASE if self.contract is None else SizeUnit.CONTRACTS
 
     def checked_price(self, price: Decimal) -> Decimal:
         """`price`, if it is on the tick.
@@ -100,29 +162,75 @@ class Instrument:
     def quantity(self, size: Decimal, unit: SizeUnit, price: Decimal) -> Quantity:
         """`size` in every unit at `price`, which is on the tick.
 
+        Contracts that are worth dollars have no round size in coins: there, what a whole number of lots reads as is
+        taken, to the digit.
+
         Raises:
             Misfit: off the lot, or outside the instrument's minimum and maximum (OKX would say 51121, 51020, 51101).
                 Its neighbours are in the unit that was asked for.
         """
-        if unit is SizeUnit.CONTRACTS:
+        if unit is SizeUnit.CONTRACTS and self.contract is None:
             raise Misfit(f"{self.inst_id} is a spot instrument and has no contracts; give the size in base or quote.")
         _check_is_amount(size, "size")
         with localcontext(prec=_DIGITS):
-            per_base = price if unit is SizeUnit.QUOTE else Decimal(1)
-            lot = self.lot_size * per_base
-            least = _neighbours(self.min_size, self.lot_size)[1] * per_base
-            if size < least:
+            below, above = self._lots_next_to(size, unit, price)
+            least = _neighbours(self.min_size, self.lot_size)[1]
+            if below < least:
                 raise self._misfit(size, unit, price, "below the minimum", above=least)
             if self.max_limit_size is not None:
-                most = _neighbours(self.max_limit_size, self.lot_size)[0] * per_base
-                if size > most:
+                most = _neighbours(self.max_limit_size, self.lot_size)[0]
+                if above > most:
                     raise self._misfit(size, unit, price, "above the maximum", below=most)
-            below, above = _neighbours(size, lot)
             if below != above:
-                lots = f"not a whole number of lots of {plain(self.lot_size)} {self.base_ccy}"
+                of = self.base_ccy if self.contract is None else "contracts"
+                lots = f"not a whole number of lots of {plain(self.lot_size)} {of}"
                 raise self._misfit(size, unit, price, lots, below=below, above=above)
-            base = size // lot * self.lot_size
-            return Quantity(base, base * price, None, self.base_ccy, self.quote_ccy)
+        return self.reading(below, price)
+
+    def reading(self, size: Decimal, price: Decimal) -> Quantity:
+        """A size that exists already, as OKX counts it (a position, a level of a book), in every unit at `price`."""
+        return Quantity(
+            base=self._in(SizeUnit.BASE, size, price),
+            quote=self._in(SizeUnit.QUOTE, size, price),
+            contracts=size if self.contract else None,
+            base_ccy=self.base_ccy,
+            quote_ccy=self.quote_ccy,
+            contract_value=self.contract.value if self.contract else None,
+            contract_ccy=self.contract.value_ccy if self.contract else None,
+        )
+
+    def _rate(self, unit: SizeUnit, price: Decimal) -> tuple[Decimal, Decimal]:
+        """What OKX's unit is worth in `unit`, as a numerator and a denominator: only together are they always exact."""
+        one = Decimal(1)
+        if self.contract is None:
+            return (price, one) if unit is SizeUnit.QUOTE else (one, one)
+        value = self.contract.value
+        match unit:
+            case SizeUnit.CONTRACTS:
+                return one, one
+            case SizeUnit.BASE:
+                return (value, one) if self._is_worth_base else (value, price)
+            case SizeUnit.QUOTE:
+                return (value * price, one) if self._is_worth_base else (value, one)
+
+    @property
+    def _is_worth_base(self) -> bool:
+        return self.contract is not None and self.contract.value_ccy == self.base_ccy
+
+    def _in(self, unit: SizeUnit, size: Decimal, price: Decimal) -> Decimal:
+        with localcontext(prec=_DIGITS):
+            worth, per = self._rate(unit, price)
+            return size * worth if per == 1 else _SHOWN.divide(size * worth, per)
+
+    def _lots_next_to(self, size: Decimal, unit: SizeUnit, price: Decimal) -> tuple[Decimal, Decimal]:
+        """Whole lots at or next to `size`, in OKX's unit; equal when it is such a size, or reads as one does."""
+        worth, per = self._rate(unit, price)
+        step = self.lot_size * worth
+        below = size * per // step * self.lot_size
+        if below * worth == size * per or self._in(unit, below, price) == size:
+            return below, below
+        above = below + self.lot_size
+        return (above, above) if self._in(unit, above, price) == size else (below, above)
 
     def _misfit(
         self,
@@ -134,15 +242,41 @@ class Instrument:
         below: Decimal | None = None,
         above: Decimal | None = None,
     ) -> Misfit:
-        nearest = [each for each in (below, above) if each is not None]
-        if unit is SizeUnit.BASE:
-            asked = f"{plain(size)} {self.base_ccy}"
-            valid = [f"{plain(each)} {self.base_ccy}" for each in nearest]
-        else:
-            asked = f"{plain(size)} {self.quote_ccy} at {plain(price)}"
-            valid = [f"{plain(each / price)} {self.base_ccy} = {plain(each)} {self.quote_ccy}" for each in nearest]
+        """`below` and `above` are in OKX's unit, and 0 is no size."""
+        nearest = [self._in(unit, each, price) if each else None for each in (below, above)]
+        valid = [self._written(each, unit, price) for each in (below, above) if each]
+        at = f" at {plain(price)}" if self._depends_on_price(unit) else ""
+        asked = f"{plain(size)} {self._names()[unit]}{at}"
         words = f"The size {asked} is {what} of {self.inst_id}. Nearest valid: {' or '.join(valid)}."
-        return Misfit(words, below=below, above=above)
+        return Misfit(words, below=nearest[0], above=nearest[1])
+
+    def _written(self, size: Decimal, unit: SizeUnit, price: Decimal) -> str:
+        """A size in OKX's unit and, where that is another, in the one that was asked for."""
+        own = f"{plain(size)} {self._names()[self.size_unit]}"
+        return own if unit is self.size_unit else f"{own} = {plain(self._in(unit, size, price))} {self._names()[unit]}"
+
+    def _names(self) -> dict[SizeUnit, str]:
+        return {SizeUnit.BASE: self.base_ccy, SizeUnit.QUOTE: self.quote_ccy, SizeUnit.CONTRACTS: "contracts"}
+
+    def _depends_on_price(self, unit: SizeUnit) -> bool:
+        return self._rate(unit, Decimal(2)) != self._rate(unit, Decimal(3))
+
+
+def _contract(row: "InstrumentRow") -> Contract | None:
+    """What one contract is worth, or None where the instrument has none."""
+    if not (row.ct_val and row.ct_val_ccy and row.uly and row.settle_ccy):
+        return None
+    return Contract(
+        value=row.ct_val * (row.ct_mult or 1),
+        value_ccy=row.ct_val_ccy,
+        type=row.ct_type,
+        settle_ccy=row.settle_ccy,
+        family=row.inst_family or row.uly,
+        underlying=row.uly,
+        expires_ms=row.exp_time,
+        strike=row.stk,
+        opt_type=row.opt_type,
+    )
 
 
 def _check_is_amount(number: Decimal, what: str) -> None:

@@ -128,6 +128,91 @@ class AccountConfig(Row):
     settle_ccy_list: Texts = ()
 
 
+class CloseOrderAlgo(Row):
+    """A take-profit or stop-loss that closes a whole position, or `close_fraction` of it."""
+
+    algo_id: Name = None
+    sl_trigger_px: Number = None
+    sl_trigger_px_type: n.TriggerPxTypeName = None
+    tp_trigger_px: Number = None
+    tp_trigger_px_type: n.TriggerPxTypeName = None
+    close_fraction: Number = None
+
+
+class Position(Row):
+    """GET /account/positions: one open position of derivatives or on margin.
+
+    `pos` is in contracts; in net mode its sign is the direction. On margin it is in `pos_ccy`, which tells the
+    direction: the base currency is long. `upl`, `margin` and the other amounts are in `ccy`. An empty `liq_px` is an
+    unknown one. `realized_pnl` is `pnl`, `fee`, `funding_fee`, `liq_penalty` and `settled_pnl` together.
+    """
+
+    inst_type: n.InstTypeName = None
+    mgn_mode: n.MgnModeName = None
+    pos_id: Name = None
+    pos_side: n.PosSideName = None
+    pos: Number = None
+    hedged_pos: Number = None
+    base_bal: Number = None
+    quote_bal: Number = None
+    base_borrowed: Number = None
+    base_interest: Number = None
+    quote_borrowed: Number = None
+    quote_interest: Number = None
+    pos_ccy: Name = None
+    avail_pos: Number = None
+    avg_px: Number = None
+    non_settle_avg_px: Number = None
+    upl: Number = None
+    upl_ratio: Number = None
+    upl_last_px: Number = None
+    upl_ratio_last_px: Number = None
+    inst_id: Name = None
+    lever: Number = None
+    liq_px: Number = None
+    mark_px: Number = None
+    imr: Number = None
+    margin: Number = None
+    mgn_ratio: Number = None
+    mmr: Number = None
+    liab: Number = None
+    liab_ccy: Name = None
+    interest: Number = None
+    trade_id: Name = None
+    opt_val: Number = None
+    pending_close_ord_liab_val: Number = None
+    notional_usd: Number = None
+    adl: Number = None
+    ccy: Name = None
+    last: Number = None
+    idx_px: Number = None
+    usd_px: Number = None
+    be_px: Number = None
+    delta_bs: Number = None
+    delta_pa: Number = None
+    gamma_bs: Number = None
+    gamma_pa: Number = None
+    theta_bs: Number = None
+    theta_pa: Number = None
+    vega_bs: Number = None
+    vega_pa: Number = None
+    spot_in_use_amt: Number = None
+    spot_in_use_ccy: Name = None
+    cl_spot_in_use_amt: Number = None
+    max_spot_in_use_amt: Number = None
+    realized_pnl: Number = None
+    settled_pnl: Number = None
+    pnl: Number = None
+    fee: Number = None
+    funding_fee: Number = None
+    liq_penalty: Number = None
+    close_order_algo: Rows[CloseOrderAlgo] = ()
+    c_time: Ms = None
+    u_time: Ms = None
+    biz_ref_id: Name = None
+    biz_ref_type: Name = None
+
+
 class FeeGroup(Row):
     """The rates of one group of instruments, found by the instrument's `group_id`."""
 

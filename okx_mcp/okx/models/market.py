@@ -115,6 +115,41 @@ class MarkPrice(Row):
     ts: Ms = None
 
 
+class FundingRate(Row):
+    """GET /public/funding-rate: what longs pay shorts, as a fraction of the position, negative for the reverse.
+
+    `funding_rate` is charged at `funding_time`, and changes until then; `sett_funding_rate` was charged last.
+    """
+
+    inst_type: n.InstTypeName = None
+    inst_id: Name = None
+    method: Name = None
+    formula_type: Name = None
+    funding_rate: Number = None
+    next_funding_rate: Number = None
+    funding_time: Ms = None
+    next_funding_time: Ms = None
+    min_funding_rate: Number = None
+    max_funding_rate: Number = None
+    interest_rate: Number = None
+    impact_value: Number = None
+    sett_state: Name = None
+    sett_funding_rate: Number = None
+    premium: Number = None
+    ts: Ms = None
+
+
+class OpenInterest(Row):
+    """GET /public/open-interest: `oi` in contracts, `oi_ccy` in coins, `oi_usd` in US dollars."""
+
+    inst_type: n.InstTypeName = None
+    inst_id: Name = None
+    oi: Number = None
+    oi_ccy: Number = None
+    oi_usd: Number = None
+    ts: Ms = None
+
+
 class SystemStatus(Row):
     """GET /system/status: one maintenance, times in ms. From `pre_open_begin` one can cancel and post."""
 

@@ -24,6 +24,11 @@ _LATEST_MS: Final = 10**14
 
 # Names whose capitals cannot be guessed from the snake_case one.
 _IRREGULAR: Final = {
+    **{
+        f"{greek}_{kind}": f"{greek}{kind.upper()}"
+        for greek in ("delta", "gamma", "theta", "vega")
+        for kind in ("bs", "pa")
+    },
     "maker_usdc": "makerUSDC",
     "max_plat_oi_coin_lmt": "maxPlatOICoinLmt",
     "max_plat_oi_lmt": "maxPlatOILmt",
