@@ -34,7 +34,9 @@ from okx_mcp.trading.exchange import BeforeSend
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import LimitOrder, OrderState, Ticket
+from okx_mcp.trading.intents import LimitOrder
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Ticket
 from tests.trading.floor import LOOSE_LIMITS
 
 

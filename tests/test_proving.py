@@ -9,7 +9,7 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.trading import desk, reconcile
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.orders import body_digest
-from okx_mcp.trading.outcome import Outcome
+from okx_mcp.trading.outcome import About, Outcome
 from tests.proving import drift, lives, replay
 from tests.proving.running import Run
 from tests.proving.tally import Violation
@@ -18,8 +18,8 @@ SEED = 1
 
 
 def takes_a_lost_answer_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    def proves(error: OkxError, *, of_change: bool = False) -> Outcome:
-        del error, of_change
+    def proves(error: OkxError, about: About = About.ORDER) -> Outcome:
+        del error, about
         return Outcome.REJECTED
 
     monkeypatch.setattr(desk, "proves", proves)

@@ -26,12 +26,13 @@ from okx_mcp.tools.reports import OrderReport, iso_time, of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.orders import LimitOrder
+from okx_mcp.trading.intents import LimitOrder
 from okx_mcp.trading.refusals import NotApproved, Refusal
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
-    from okx_mcp.trading.orders import Amendment, Receipt, Ticket
+    from okx_mcp.trading.intents import Amendment
+    from okx_mcp.trading.orders import Receipt, Ticket
 
 __all__ = ["Asker"]
 

@@ -10,7 +10,8 @@ from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size, TicketId
 from okx_mcp.tools.reports import OrderReport, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import Amendment, LimitOrder, Receipt
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.orders import OrderState
+from okx_mcp.trading.order_state import OrderState
 
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import OrderView, Receipt

@@ -22,18 +22,12 @@ from okx_mcp.trading.cancelling import Canceller
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
+from okx_mcp.trading.intents import Amendment, LimitOrder
 from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.lookups import order_at
-from okx_mcp.trading.orders import (
-    Amendment,
-    LimitOrder,
-    OrderState,
-    OrderView,
-    Receipt,
-    Ticket,
-    body_digest,
-)
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket, body_digest
 from okx_mcp.trading.outcome import Outcome, proves
 from okx_mcp.trading.reconcile import Reconciler
 from okx_mcp.trading.refusals import (

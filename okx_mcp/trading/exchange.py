@@ -7,16 +7,23 @@ from okx_mcp.okx.clock import ExchangeClock
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.models import (
     AccountConfig,
+    AlgoAck,
+    AlgoOrder,
     AmendAck,
     Balance,
     CancelAck,
     Fill,
+    FundingBalance,
     InstrumentRow,
+    Leverage,
     Order,
     OrderAck,
+    OrderBook,
+    Position,
     PriceLimit,
     Ticker,
     TradeFee,
+    Transfer,
 )
 
 __all__ = ["BeforeSend", "Exchange"]
@@ -66,3 +73,29 @@ class Exchange(Protocol):
     async def cancel_order(self, body: Mapping[str, Any]) -> CancelAck: ...
 
     async def cancel_orders(self, bodies: Sequence[Mapping[str, Any]]) -> list[CancelAck | OkxError]: ...
+
+    async def order_book(self, inst_id: str, levels: int = 20) -> OrderBook: ...
+
+    async def positions(self, inst_type: str | None = None, inst_id: str | None = None) -> list[Position]: ...
+
+    async def place_algo_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> AlgoAck: ...
+
+    async def cancel_algo_orders(self, bodies: Sequence[Mapping[str, Any]]) -> list[AlgoAck | OkxError]: ...
+
+    async def algo_order(
+        self, *, algo_id: str | None = None, algo_cl_ord_id: str | None = None
+    ) -> AlgoOrder | None: ...
+
+    async def open_algo_orders(self, ord_types: str, inst_id: str | None = None) -> list[AlgoOrder]: ...
+
+    async def algo_order_history(self, ord_type: str, state: str, inst_id: str | None = None) -> list[AlgoOrder]: ...
+
+    async def set_leverage(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> Leverage: ...
+
+    async def leverage(self, inst_id: str, mgn_mode: str) -> list[Leverage]: ...
+
+    async def transfer(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> Transfer: ...
+
+    async def transfer_state(self, client_id: str) -> Transfer | None: ...
+
+    async def funding_balances(self, ccys: Sequence[str] = ()) -> list[FundingBalance]: ...

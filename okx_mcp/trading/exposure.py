@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.limits import DOLLARS, Limits, Prices, SoFar
-from okx_mcp.trading.orders import OrderState, OrderView
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView
 from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:

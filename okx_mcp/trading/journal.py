@@ -19,7 +19,8 @@ from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
-from okx_mcp.trading.orders import OrderState, Receipt, Ticket
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt, Ticket
 from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
 
 if TYPE_CHECKING:

@@ -1,187 +1,47 @@
-"""What an order is on its way: intent, ticket, receipt, and the states it passes through.
-
-PROPOSED --approved--> INTENT --just before the socket write--> SENT
-SENT --row sCode 0--> ACCEPTED --read back--> LIVE | PARTIALLY_FILLED | FILLED | CANCELED
-SENT --a definite refusal--> REJECTED          INTENT --nothing left--> NOT_SENT
-SENT --anything else--> UNKNOWN --asked by clOrdId--> one of the above, or NO_EFFECT
-
-A change of an order that rests goes the same way, and ends as AMENDED where the order shows what was approved, or
-as OVERTAKEN where another change came after it before anybody could see.
-"""
+"""What an intent becomes: a ticket, whole and exact, and the receipt of what became of it."""
 
 import hashlib
 import json
 import secrets
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import OrdType, Side, TdMode
+from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.instruments import Quantity, SizeUnit
+from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.intents import (
+    Amendment,
+    Body,
+    ClosePosition,
+    LeverageChange,
+    LimitOrder,
+    MarketOrder,
+    Terms,
+    Transfer,
+    TriggerOrder,
+)
+from okx_mcp.trading.lines import line_of, line_of_account
+from okx_mcp.trading.order_state import OrderState, state_at_exchange, state_of_algo
 
 if TYPE_CHECKING:
-    from okx_mcp.okx.models import Order
+    from okx_mcp.okx.models import AlgoOrder, Order
 
 __all__ = [
-    "Amendment",
-    "LimitOrder",
-    "OrderSent",
-    "OrderState",
+    "AccountTicket",
+    "AnyTicket",
     "OrderView",
     "Receipt",
     "Ticket",
     "body_digest",
     "is_ord_id",
     "new_ticket_id",
-    "state_at_exchange",
 ]
 
-OrderSent = Literal["no", "yes", "unknown"]
-
-_SPOT_MODES: Final = frozenset({TdMode.CASH, TdMode.CROSS})
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
-
-
-class OrderState(StrEnum):
-    """Where an order stands; the picture is in this module's docstring."""
-
-    PROPOSED = "proposed"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-    INTENT = "intent"
-    NOT_SENT = "not_sent"
-    SENT = "sent"
-    UNKNOWN = "unknown"
-    REJECTED = "rejected"
-    NO_EFFECT = "no_effect"
-    ACCEPTED = "accepted"
-    LIVE = "live"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    AMENDED = "amended"
-    OVERTAKEN = "overtaken"
-
-    @property
-    def order_sent(self) -> OrderSent:
-        """Whether the order left this program."""
-        if self in _NEVER_SENT:
-            return "no"
-        return "unknown" if self in _UNPROVEN else "yes"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing can change any more."""
-        return self in _FINAL
-
-    @property
-    def was_never_used(self) -> bool:
-        """Whether the ticket was given up before anybody tried to send its order."""
-        return self in (OrderState.DECLINED, OrderState.EXPIRED)
-
-    @property
-    def is_open_end(self) -> bool:
-        """Whether it was begun, and what became of it is not known to the end."""
-        return self in _OPEN_ENDS
-
-    def supersedes(self, known: "OrderState") -> bool:
-        """Whether this is news to one who knows `known`: what was proven is not taken back by what proves less."""
-        return _PROVES_AS_MUCH[self] >= _PROVES_AS_MUCH[known]
-
-
-_NEVER_SENT: Final = frozenset({OrderState.PROPOSED, OrderState.DECLINED, OrderState.EXPIRED, OrderState.NOT_SENT})
-_UNPROVEN: Final = frozenset({OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN})
-_OPEN_ENDS: Final = _UNPROVEN | {OrderState.ACCEPTED}
-_FINAL: Final = frozenset(
-    {
-        OrderState.DECLINED,
-        OrderState.EXPIRED,
-        OrderState.NOT_SENT,
-        OrderState.REJECTED,
-        OrderState.NO_EFFECT,
-        OrderState.FILLED,
-        OrderState.CANCELED,
-        OrderState.AMENDED,
-        OrderState.OVERTAKEN,
-    }
-)
-
-_PROVES_AS_MUCH: Final = {
-    OrderState.PROPOSED: 0,
-    OrderState.INTENT: 1,
-    OrderState.SENT: 2,
-    OrderState.UNKNOWN: 3,
-    **dict.fromkeys((*_NEVER_SENT - {OrderState.PROPOSED}, OrderState.NO_EFFECT), 4),
-    OrderState.ACCEPTED: 5,
-    **dict.fromkeys((OrderState.LIVE, OrderState.OVERTAKEN), 6),
-    OrderState.PARTIALLY_FILLED: 7,
-    **dict.fromkeys((OrderState.REJECTED, OrderState.FILLED, OrderState.CANCELED, OrderState.AMENDED), 8),
-}
-"""NO_EFFECT rests on the exchange's silence, and that nothing was sent on a journal that may have been put back from a
-copy; so a word of the exchange's goes over both."""
-
-_AT_EXCHANGE: Final = {
-    "live": OrderState.LIVE,
-    "partially_filled": OrderState.PARTIALLY_FILLED,
-    "filled": OrderState.FILLED,
-    "canceled": OrderState.CANCELED,
-    "mmp_canceled": OrderState.CANCELED,
-}
-
-
-def state_at_exchange(order: "Order") -> OrderState:
-    """OKX's word for the state as one of ours; a word we do not know means it is at least accepted."""
-    return _AT_EXCHANGE.get(str(order.state), OrderState.ACCEPTED)
-
-
-@dataclass(frozen=True, slots=True)
-class LimitOrder:
-    """An intent: what was asked for, validated in form, nothing looked up."""
-
-    inst_id: str
-    side: Side
-    size: Decimal
-    unit: SizeUnit
-    price: Decimal
-    ord_type: OrdType = OrdType.LIMIT
-
-    def body(self, cl_ord_id: str, td_mode: TdMode, quantity: Quantity) -> dict[str, str]:
-        """The body of POST /trade/order for this intent, field by field; nothing unvalidated gets into it."""
-        return {
-            "instId": self.inst_id,
-            "tdMode": td_mode.value,
-            "side": self.side.value,
-            "ordType": self.ord_type.value,
-            "sz": plain(quantity.base),
-            "px": plain(self.price),
-            "clOrdId": cl_ord_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Amendment:
-    """An intent: what would change of an order that rests. `size` is its new total in base, filled parts included.
-
-    `order_id` is OKX's ordId or, of an order of ours, its clOrdId. What is None stays as it is.
-    """
-
-    inst_id: str
-    order_id: str
-    size: Decimal | None = None
-    price: Decimal | None = None
-
-    def body(self, req_id: str, order: "OrderView", quantity: Quantity, price: Decimal) -> dict[str, str]:
-        """The body of POST /trade/amend-order. Without cxlOnFail: a change that fails changes nothing.
-
-        Size and price both, also the one that stays: so the order becomes what was shown, whatever it was meanwhile.
-        """
-        changes = {"newSz": plain(quantity.base), "newPx": plain(price)}
-        return {"instId": self.inst_id, "ordId": order.ord_id, **changes, "reqId": req_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,21 +92,41 @@ class OrderView:
             cancel_source=order.cancel_source or None,
         )
 
+    @classmethod
+    def from_algo_order(cls, algo: "AlgoOrder") -> "OrderView":
+        """The same of an order that waits for a trigger; its ids are OKX's algoId and our algoClOrdId."""
+        price = algo.ord_px if algo.ord_px is not None and algo.ord_px > 0 else None
+        return cls(
+            inst_id=algo.inst_id or "",
+            ord_id=algo.algo_id or "",
+            cl_ord_id=algo.algo_cl_ord_id,
+            side=str(algo.side),
+            ord_type=str(algo.ord_type),
+            price=price,
+            size=algo.sz,
+            filled_size=Decimal(0),
+            average_price=None,
+            fee=None,
+            fee_ccy=None,
+            state=state_of_algo(algo),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An intent made exact: the very body that would be sent, and all a person needs to judge it.
+    """An order, or the change of one, made exact: the very body that would be sent, and all a person needs to judge it.
 
-    `id` is also the new order's clOrdId, or the reqId of a change: fresh for each ticket, never reused. `digest` binds
-    an approval to this body. `quantity` and `price` are those the order would have; `order` is the one that would
-    change, as it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge.
+    `id` is also the new order's clOrdId (algoClOrdId where it waits for a trigger), or the reqId of a change: fresh for
+    each ticket, never reused. `digest` binds an approval to this body. `quantity` and `price` are those the order would
+    have; where nothing fixes a price, `price` is what the book would give now. `order` is the one that would change, as
+    it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge.
     Times are Unix milliseconds on the exchange's clock.
     """
 
     id: str
     account: Account
-    intent: LimitOrder | Amendment
-    body: dict[str, str]
+    intent: LimitOrder | MarketOrder | ClosePosition | TriggerOrder | Amendment
+    body: Body
     digest: str
     quantity: Quantity
     price: Decimal
@@ -256,6 +136,8 @@ class Ticket:
     created_ms: int
     expires_ms: int
     order: OrderView | None = None
+    terms: Terms | None = None
+    side_of_close: Side | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.intent, Amendment) and self.order is None:
@@ -264,28 +146,63 @@ class Ticket:
     @property
     def side(self) -> str:
         """Buy or sell."""
-        return self.intent.side if isinstance(self.intent, LimitOrder) else self.changed.side
+        match self.intent:
+            case Amendment():
+                return self.changed.side
+            case ClosePosition():
+                return self.side_of_close or ""
+            case intent:
+                return intent.side
 
     @property
     def kind(self) -> str:
         """OKX's ordType of the order, or of the one that would change."""
-        return self.intent.ord_type.value if isinstance(self.intent, LimitOrder) else self.changed.ord_type
+        match self.intent:
+            case Amendment():
+                return self.changed.ord_type
+            case MarketOrder() | ClosePosition():
+                return OrdType.MARKET.value
+            case intent:
+                return intent.ord_type.value
 
     @property
     def margin_mode(self) -> str | None:
         """OKX's tdMode of a new order."""
-        return self.body.get("tdMode")
+        return None if self.terms is None else self.terms.td_mode.value
+
+    @property
+    def reduces(self) -> bool:
+        """Whether OKX will not let it open or enlarge a position."""
+        return self.terms is not None and self.terms.reduces
+
+    @property
+    def has_own_price(self) -> bool:
+        """Whether the order cannot be filled at a worse price than `price`."""
+        match self.intent:
+            case LimitOrder() | Amendment():
+                return True
+            case TriggerOrder() as intent:
+                return intent.order_price is not None
+            case _:
+                return False
 
     @property
     def sends_what_it_shows(self) -> bool:
         """Whether the body is the one that its digest and its shown figures stand for."""
-        if isinstance(self.intent, LimitOrder):
-            if self.body.get("tdMode") not in _SPOT_MODES or self.price != self.intent.price:
-                return False
-            shown = self.intent.body(self.id, TdMode(self.body["tdMode"]), self.quantity)
-        else:
-            shown = self.intent.body(self.id, self.changed, self.quantity, self.price)
-        return self.body == shown and self.digest == body_digest(self.body)
+        return self.body == self._body_as_shown() and self.digest == body_digest(self.body)
+
+    def _body_as_shown(self) -> Body | None:
+        match self.intent:
+            case Amendment() as intent:
+                return intent.body(self.id, self.changed.ord_id, self.quantity, self.price)
+            case _ if self.terms is None:
+                return None
+            case LimitOrder() as intent:
+                return intent.body(self.id, self.terms, self.quantity) if self.price == intent.price else None
+            case ClosePosition() as intent:
+                return intent.body(self.id, self.terms, self.quantity, Side(self.side))
+            case intent:
+                return intent.body(self.id, self.terms, self.quantity)
 
     @property
     def distance(self) -> Decimal | None:
@@ -297,18 +214,12 @@ class Ticket:
     @property
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
-        quantity = self.quantity
-        exact = (
-            f"{self.side} {plain(quantity.base)} {quantity.base_ccy} at {plain(self.price)} {quantity.quote_ccy} = "
-            f"{plain(quantity.quote)} {quantity.quote_ccy}"
-        )
-        if isinstance(self.intent, LimitOrder):
-            kind = "" if self.intent.ord_type is OrdType.LIMIT else f", {self.intent.ord_type}"
-            mode = "" if self.body.get("tdMode") == TdMode.CASH else f", {self.body.get('tdMode')}"
-            what = f"{exact} ({self.intent.inst_id} limit order{kind}{mode})"
-        else:
-            what = f"change order {self.changed.ord_id} to {exact} ({self.intent.inst_id}, was {self.changed.terms})"
-        return f"{self.account.environment.upper()}: {what}"
+        return line_of(self)
+
+    @property
+    def own_size(self) -> Decimal:
+        """The size as OKX counts it: contracts where there are any, else the base currency."""
+        return self.quantity.base if self.quantity.contracts is None else self.quantity.contracts
 
     @property
     def changed(self) -> OrderView:
@@ -319,13 +230,44 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountTicket:
+    """A change of the account itself, made exact: a leverage, or a transfer between the owner's own accounts.
+
+    `id` is also the transfer's clientId. `was` is the leverage before, or what the account it comes from holds.
+    """
+
+    id: str
+    account: Account
+    intent: LeverageChange | Transfer
+    body: Body
+    digest: str
+    was: Decimal | None
+    channel: Channel
+    created_ms: int
+    expires_ms: int
+
+    @property
+    def sends_what_it_shows(self) -> bool:
+        """Whether the body is the one that its digest and its shown figures stand for."""
+        return self.body == self.intent.body(self.id) and self.digest == body_digest(self.body)
+
+    @property
+    def line(self) -> str:
+        """The ticket in one line, always the same text for the same ticket."""
+        return line_of_account(self)
+
+
+AnyTicket = Ticket | AccountTicket
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a ticket. `order` is what the exchange said last, None where it never said anything.
 
     `code` and `reason` are OKX's code and our words for it where it refused.
     """
 
-    ticket: Ticket
+    ticket: AnyTicket
     state: OrderState
     approved_by: Channel | None = None
     ord_id: str | None = None
@@ -346,6 +288,6 @@ def new_ticket_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
-def body_digest(body: dict[str, str]) -> str:
+def body_digest(body: Body) -> str:
     """SHA-256 over the body's canonical JSON."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -11,7 +11,7 @@ from typing import Final
 from okx_mcp.okx.error_codes import Again, explain
 from okx_mcp.okx.errors import NoConnection, NoCredentials, NotSent, OkxError, Refused, TooBusy
 
-__all__ = ["PROVES", "Code", "Outcome", "proves"]
+__all__ = ["PROVES", "About", "Code", "Outcome", "proves"]
 
 
 class Outcome(StrEnum):
@@ -20,6 +20,14 @@ class Outcome(StrEnum):
     NOT_SENT = "not sent"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+
+
+class About(StrEnum):
+    """What a POST carried: an order, the change of one, or a change of the account."""
+
+    ORDER = "order"
+    CHANGE = "change"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,19 @@ PROVES: Final = (
 
 _BY_CODE: Final = {row.evidence.code: row.outcome for row in PROVES if isinstance(row.evidence, Code)}
 _OF_CHANGES: Final = ("51500", "51501", "51502", "51503", "51506")
-_OF_OTHER_REQUESTS: Final = ("514", "516", "58", "5900", "5910")
-"""How codes begin that answer a cancel, a question, a transfer or an account setting, not an order."""
+_OF_QUESTIONS: Final = ("514", "516")
+_OF_THE_ACCOUNT: Final = ("58", "5900", "5910")
+"""How codes begin that answer a transfer or an account setting, not an order; those above, a cancel or a question."""
+_FOREIGN_TO: Final = {
+    About.ORDER: (*_OF_QUESTIONS, *_OF_THE_ACCOUNT, *_OF_CHANGES),
+    About.CHANGE: (*_OF_QUESTIONS, *_OF_THE_ACCOUNT),
+    About.ACCOUNT: (*_OF_QUESTIONS, *_OF_CHANGES),
+}
 _REFUSES: Final = frozenset({Again.NO, Again.THROTTLED, Again.RESYNC_CLOCK})
 
 
-def proves(error: OkxError, *, of_change: bool = False) -> Outcome:
-    """What this failure of a POST proves about the order, or the change of one, that it carried."""
+def proves(error: OkxError, about: About = About.ORDER) -> Outcome:
+    """What this failure of a POST proves about what it carried."""
     if isinstance(error, NotSent):
         return Outcome.NOT_SENT
     if not isinstance(error, Refused):
@@ -74,7 +88,7 @@ def proves(error: OkxError, *, of_change: bool = False) -> Outcome:
         return _BY_CODE[error.answered.code]
     if (error.answered.http_status or 200) >= 500:  # noqa: PLR2004  # a server's fault proves nothing, whatever it says
         return Outcome.UNKNOWN
-    if error.answered.code.startswith(_OF_OTHER_REQUESTS if of_change else (*_OF_OTHER_REQUESTS, *_OF_CHANGES)):
+    if error.answered.code.startswith(_FOREIGN_TO[about]):
         return Outcome.UNKNOWN
     explained = explain(error.answered.code)
     return Outcome.REJECTED if explained is not None and explained.again in _REFUSES else Outcome.UNKNOWN

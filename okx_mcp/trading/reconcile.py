@@ -11,9 +11,12 @@ from typing import Final
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Unknown
 from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.intents import Amendment, LeverageChange, Transfer, TriggerOrder
 from okx_mcp.trading.journal import Journal, is_abandoned
-from okx_mcp.trading.lookups import OKX_FORGETS_AFTER_MS, READ_ORDER, ChangeLookup, Lookup, OrderLookup, Sight
-from okx_mcp.trading.orders import OrderState, Receipt, Ticket
+from okx_mcp.trading.lookups import READ_ORDER, ChangeLookup, Lookup, OrderLookup, Sight
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
+from okx_mcp.trading.other_lookups import LeverageLookup, TransferLookup, TriggerLookup
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from okx_mcp.trading.together import within
 
@@ -26,7 +29,6 @@ _ASK_EVERY_S: Final = 1.0
 _SETTLE_WITHIN_S: Final = 25.0
 _LONGEST_VALID_MS: Final = 60_000
 """Of an order whose expTime is not known any more."""
-_FORGOTTEN: Final = "It was there once, and OKX forgets an order that was cancelled unfilled after two hours."
 
 
 @dataclass(slots=True)
@@ -46,7 +48,6 @@ class Reconciler:
         self._journal = journal
         self._clock = clock
         self._silences: dict[str, _Silence] = {}
-        self._orders, self._changes = OrderLookup(exchange), ChangeLookup(exchange)
 
     async def settled(self, receipt: Receipt, *, fresh: bool = False) -> Receipt:
         """The receipt with its outcome, if that can be found out within the time for asking.
@@ -59,11 +60,11 @@ class Reconciler:
         match receipt.state:
             case OrderState.PROPOSED | OrderState.INTENT:
                 return await self._closed_if_overdue(receipt)
-            case OrderState.ACCEPTED if receipt.ticket.order is None:
+            case OrderState.ACCEPTED if _is_new_order(receipt.ticket):
                 return await self._read_back_once(receipt)
             case OrderState.SENT | OrderState.UNKNOWN | OrderState.ACCEPTED:
                 return await self._settle(receipt)
-            case OrderState.LIVE | OrderState.PARTIALLY_FILLED | OrderState.AMENDED if fresh:
+            case OrderState.LIVE | OrderState.PARTIALLY_FILLED | OrderState.TRIGGERED | OrderState.AMENDED if fresh:
                 return await self._seen_again(receipt)
             case _:
                 return receipt
@@ -74,14 +75,14 @@ class Reconciler:
         Raises:
             OkxError: OKX did not say.
         """
-        sight = await self._lookup(receipt.ticket).asked(receipt.ticket)
+        sight = await self._lookup(receipt.ticket).asked()
         return await self.read_back(receipt, sight) if sight is not None and sight.state is not None else None
 
     async def read_back(self, receipt: Receipt, sight: Sight) -> Receipt:
         """Write down what the exchange shows of a ticket."""
-        state = sight.state or receipt.state
-        view = sight.view
-        return await self.record(replace(receipt, state=state, ord_id=view.ord_id, order=view, code=None, reason=None))
+        state, view = sight.state or receipt.state, sight.view
+        ord_id = receipt.ord_id if view is None else view.ord_id
+        return await self.record(replace(receipt, state=state, ord_id=ord_id, order=view, code=None, reason=None))
 
     async def record(self, receipt: Receipt) -> Receipt:
         """Write it down if that can be done; what happened at the exchange is true either way."""
@@ -101,7 +102,7 @@ class Reconciler:
         """An INTENT that is about to be given up is asked for first: the journal may be an old copy, put back."""
         try:
             if receipt.state is OrderState.INTENT and is_abandoned(receipt, self.now_ms()):
-                found = None if receipt.ticket.order else await self.found(receipt)
+                found = None if isinstance(receipt.ticket.intent, Amendment) else await self.found(receipt)
                 if found is not None:
                     return found
         except OkxError:
@@ -128,12 +129,13 @@ class Reconciler:
     async def _seen_now(self, receipt: Receipt) -> Receipt:
         if receipt.state is OrderState.AMENDED:
             return await self.found(receipt) or receipt
-        lookup, ticket = self._lookup(receipt.ticket), receipt.ticket
-        sight = await lookup.asked(ticket) or await lookup.listed(ticket)
+        lookup = self._lookup(receipt.ticket)
+        sight = await lookup.asked() or await lookup.listed()
         if sight is not None:
             return await self.read_back(receipt, sight)
-        if self.now_ms() - receipt.at_ms > OKX_FORGETS_AFTER_MS and not await lookup.left_fills(ticket):
-            return await self.record(replace(receipt, state=OrderState.CANCELED, reason=_FORGOTTEN))
+        forgotten = lookup.forgotten(receipt, self.now_ms())
+        if forgotten is not None and not await lookup.left_fills():
+            return await self.record(forgotten)
         raise Unknown(f"{READ_ORDER}: order {receipt.ticket.id}, last seen {receipt.state}, is not found", READ_ORDER)
 
     async def _settle(self, receipt: Receipt) -> Receipt:
@@ -164,13 +166,13 @@ class Reconciler:
     async def _asked(self, receipt: Receipt, silence: _Silence) -> tuple[Sight | None, bool]:
         """One round: the order as the exchange has it, and whether all that could show it denies it for good."""
         is_over = self._cannot_arrive_any_more(receipt, silence)
-        lookup, ticket = self._lookup(receipt.ticket), receipt.ticket
-        sight = await lookup.asked(ticket)
+        lookup = self._lookup(receipt.ticket)
+        sight = await lookup.asked()
         if sight is None and is_over:
-            sight = await lookup.listed(ticket)
+            sight = await lookup.listed()
         if not is_over or (sight is not None and sight.state is not None):
             return sight, False
-        return sight, not await lookup.left_fills(ticket)
+        return sight, not await lookup.left_fills()
 
     def _is_denied_for_good(self, silence: _Silence, *, is_denied: bool) -> bool:
         """Count a denial; two calls that ask at the same moment have heard one."""
@@ -193,5 +195,22 @@ class Reconciler:
             silence.since_s = now_s
         return now_s - silence.since_s > _MARGIN_S
 
-    def _lookup(self, ticket: Ticket) -> Lookup:
-        return self._orders if ticket.order is None else self._changes
+    def _lookup(self, ticket: AnyTicket) -> Lookup:
+        """Where the exchange shows what this ticket sent."""
+        if isinstance(ticket, Ticket):
+            match ticket.intent:
+                case Amendment():
+                    return ChangeLookup(self._exchange, ticket)
+                case TriggerOrder() as intent:
+                    return TriggerLookup(self._exchange, ticket, intent)
+                case _:
+                    return OrderLookup(self._exchange, ticket)
+        match ticket.intent:
+            case LeverageChange() as change:
+                return LeverageLookup(self._exchange, change)
+            case Transfer() as transfer:
+                return TransferLookup(self._exchange, ticket.id, transfer)
+
+
+def _is_new_order(ticket: AnyTicket) -> bool:
+    return isinstance(ticket, Ticket) and ticket.order is None

@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.intents import Amendment, LimitOrder
 from okx_mcp.trading.lookups import order_at
-from okx_mcp.trading.orders import (
-    Amendment,
-    LimitOrder,
-    OrderView,
-    Ticket,
-    body_digest,
-    new_ticket_id,
-)
+from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
 
 if TYPE_CHECKING:

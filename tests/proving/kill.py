@@ -29,7 +29,8 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
 from tests.proving.desks import a_desk_on

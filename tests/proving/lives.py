@@ -7,7 +7,8 @@ from typing import Final
 
 import anyio
 
-from okx_mcp.trading.orders import Amendment, LimitOrder, Ticket
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import Ticket
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own

@@ -16,7 +16,8 @@ from typing import Final
 import anyio
 import httpx2
 
-from okx_mcp.trading.orders import Amendment, Ticket
+from okx_mcp.trading.intents import Amendment
+from okx_mcp.trading.orders import Ticket
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
 from tests.proving.tally import Tally
 from tests.proving.world import World, a_world

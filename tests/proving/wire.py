@@ -24,7 +24,8 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import OrderView, Receipt
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.desks import a_desk_on
 from tests.proving.loopback import Loopback

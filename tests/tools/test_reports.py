@@ -6,7 +6,8 @@ from typing import Final
 import pytest
 
 from okx_mcp.tools.reports import of_receipt
-from okx_mcp.trading.orders import OrderState, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt
 from tests.trading.floor import a_ticket
 
 RECEIPT: Final = Receipt(a_ticket(), OrderState.PROPOSED)

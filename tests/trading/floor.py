@@ -23,7 +23,8 @@ from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
 from tests.wire import Deliver, Wire
 

@@ -17,7 +17,8 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, Receipt, body_digest
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt, body_digest
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import (

@@ -12,7 +12,8 @@ from okx_mcp.okx.errors import Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt
 from okx_mcp.trading.refusals import UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, buy, buy_at_once, exchange_time

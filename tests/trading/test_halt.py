@@ -12,7 +12,7 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState
+from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.refusals import TradingHalted
 from tests.clocks import VirtualClock
 from tests.trading.floor import PENDING, PLACE, a_desk, approved

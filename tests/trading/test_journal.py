@@ -20,7 +20,8 @@ from okx_mcp.okx.hosts import Site
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt, Ticket
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
 from tests.trading.floor import ACCOUNT, a_ticket, locked
 

@@ -14,7 +14,8 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from tests.clocks import VirtualClock
 from tests.proving.disk import AVAILABLE, IO_ERROR, NO_SPACE, Disk, failing_disk

@@ -18,7 +18,8 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, body_digest
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved, buy_at_once

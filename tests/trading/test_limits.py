@@ -20,7 +20,9 @@ from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits, Prices, SoFar, added_usd, check
-from okx_mcp.trading.orders import Amendment, OrderState, OrderView, Ticket
+from okx_mcp.trading.intents import Amendment
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Ticket
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
 from tests.clocks import VirtualClock
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy

@@ -11,7 +11,9 @@ from okx_mcp.okx.models import Order
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import Quantity, SizeUnit
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderState, OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
 from tests.trading.floor import ACCOUNT, a_ticket, buy
 
 

@@ -92,7 +92,7 @@ def test_what_is_not_a_known_refusal_is_unknown() -> None:
 
 @pytest.mark.parametrize("code", [*OF_CHANGES, *OF_OTHER_REQUESTS])
 def test_the_answer_to_another_request_proves_nothing(code: str) -> None:
-    about_a_change = {proves(error, of_change=True) for error in _as_answered(code)}
+    about_a_change = {proves(error, About.CHANGE) for error in _as_answered(code)}
 
     assert {proves(error) for error in _as_answered(code)} == {Outcome.UNKNOWN}
     assert about_a_change == {Outcome.REJECTED if code in OF_CHANGES else Outcome.UNKNOWN}

@@ -14,7 +14,8 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, must_measure_before_sending

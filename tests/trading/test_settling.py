@@ -15,7 +15,8 @@ from okx_mcp.trading import reconcile
 from okx_mcp.trading.approval import Approval
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import PLACE, READ, a_desk, approved

@@ -27,7 +27,8 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderView, Receipt, Ticket, body_digest
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket, body_digest
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME
 from tests.proving.oracle import believed

@@ -1,0 +1,125 @@
+"""A ticket in one line: what a client's approval card shows, and what has to be repeated to the letter."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from okx_mcp.okx.names import AlgoOrdType, OrdType, Side, TdMode
+from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.intents import (
+    Amendment,
+    ClosePosition,
+    Exits,
+    LeverageChange,
+    LimitOrder,
+    MarketOrder,
+    Terms,
+    TriggerOrder,
+)
+
+if TYPE_CHECKING:
+    from okx_mcp.trading.intents import Transfer
+    from okx_mcp.trading.orders import AccountTicket, Ticket
+
+__all__ = ["line_of", "line_of_account", "on_terms", "waits_for"]
+
+_WAYS: Final = {
+    AlgoOrdType.TRIGGER: "trigger order",
+    AlgoOrdType.CONDITIONAL: "stop or take-profit order",
+    AlgoOrdType.OCO: "take-profit and stop-loss order, one cancels the other",
+    AlgoOrdType.MOVE_ORDER_STOP: "trailing stop",
+}
+
+
+def line_of(ticket: "Ticket") -> str:
+    """Environment, side, size in every unit, price, instrument, kind, terms. The same text for the same ticket."""
+    return f"{ticket.account.environment.upper()}: {_what(ticket)}"
+
+
+def line_of_account(ticket: "AccountTicket") -> str:
+    """The same of a change of the account."""
+    what = _leverage(ticket.intent, ticket.was) if isinstance(ticket.intent, LeverageChange) else _moved(ticket.intent)
+    return f"{ticket.account.environment.upper()}: {what}"
+
+
+def on_terms(terms: Terms | None) -> list[str]:
+    """Margin mode, leverage, position side, reduce only: what is not as it is on spot."""
+    if terms is None:
+        return []
+    mode = [] if terms.td_mode is TdMode.CASH else [terms.td_mode.value]
+    if terms.leverage is not None:
+        mode = [f"{terms.td_mode.value} {plain(terms.leverage)}x"]
+    side = [] if terms.pos_side is None else [f"{terms.pos_side.value} position"]
+    return [*mode, *side, *(["reduce only"] if terms.reduces else [])]
+
+
+def waits_for(intent: TriggerOrder) -> str:
+    """What a trigger order waits for, and what it does then."""
+    price = f"the {intent.price_type.value} price"
+    match intent.ord_type:
+        case AlgoOrdType.TRIGGER:
+            at = "at market" if intent.order_price is None else f"at {plain(intent.order_price)}"
+            return f"{at} once {price} reaches {plain(intent.trigger_price or Decimal(0))}"
+        case AlgoOrdType.MOVE_ORDER_STOP:
+            way = "risen from its lowest" if intent.side is Side.BUY else "fallen from its highest"
+            since = "" if intent.activation_price is None else f" since it reached {plain(intent.activation_price)}"
+            return f"at market once the last price has {way}{since} by {plain(intent.trail_percent or Decimal(0))} %"
+        case _:
+            return f"at market at {_exits(intent.exits)} of {price}"
+
+
+def _what(ticket: "Ticket") -> str:
+    quantity, inst_id = ticket.quantity, ticket.intent.inst_id
+    size = _size(ticket)
+    exact = f"{ticket.side} {size} at {plain(ticket.price)} {quantity.quote_ccy} = {plain(quantity.quote)} {quantity.quote_ccy}"
+    estimate = f"about {plain(quantity.quote)} {quantity.quote_ccy} at {plain(ticket.price)}"
+    terms = on_terms(ticket.terms)
+    match ticket.intent:
+        case Amendment():
+            return f"change order {ticket.changed.ord_id} to {exact} ({inst_id}, was {ticket.changed.terms})"
+        case LimitOrder() as intent:
+            kind = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
+            about = [f"{inst_id} limit order", *kind, *terms, *_with(intent.exits)]
+            return f"{exact} ({', '.join(about)})"
+        case MarketOrder() as intent:
+            about = [f"{inst_id} market order", *terms, *_with(intent.exits)]
+            if quantity.contracts is None and intent.unit is SizeUnit.QUOTE:
+                spent = f"{ticket.side} for {plain(quantity.quote)} {quantity.quote_ccy} at market"
+                bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(ticket.price)}"
+                return f"{spent}, {bought} ({', '.join(about)})"
+            return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
+        case ClosePosition():
+            about = [f"{inst_id} closing order", *terms]
+            return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
+        case TriggerOrder() as intent:
+            about = [f"{inst_id} {_WAYS[intent.ord_type]}", *terms]
+            return f"{ticket.side} {size} {waits_for(intent)}, about {plain(quantity.quote)} {quantity.quote_ccy} ({', '.join(about)})"
+
+
+def _size(ticket: "Ticket") -> str:
+    quantity = ticket.quantity
+    base = f"{plain(quantity.base)} {quantity.base_ccy}"
+    if quantity.contracts is None:
+        return base
+    worth = f"{plain(quantity.contract_value or Decimal(0))} {quantity.contract_ccy}"
+    return f"{plain(quantity.contracts)} contracts of {worth} = {base}"
+
+
+def _exits(exits: Exits) -> str:
+    named = (("take profit", exits.take_profit), ("stop loss", exits.stop_loss))
+    return " or ".join(f"{name} {plain(price)}" for name, price in named if price is not None)
+
+
+def _with(exits: Exits) -> list[str]:
+    return [f"then {_exits(exits)}"] if exits != Exits() else []
+
+
+def _leverage(intent: LeverageChange, was: Decimal | None) -> str:
+    side = "" if intent.position is None else f" {intent.position}"
+    before = "" if was is None else f"from {plain(was)}x "
+    return f"set leverage of {intent.inst_id}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
+
+
+def _moved(intent: "Transfer") -> str:
+    origin = "funding" if intent.to == "trading" else "trading"
+    return f"transfer {plain(intent.amount)} {intent.ccy} from the {origin} to the {intent.to} account"

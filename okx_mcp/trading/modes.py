@@ -1,0 +1,158 @@
+"""How an order is carried out on this account: margin mode and position side, from what OKX says of the account.
+
+What follows from the account is derived, and what does not fit it is refused with what it is and what the order needs.
+Pure. Source of the table: POST /trade/order, tdMode and posSide.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from okx_mcp.okx.names import AcctLv, InstType, MgnMode, PosMode, PosSide, Side, TdMode
+from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.intents import Terms
+from okx_mcp.trading.refusals import Misfit, NotTradable
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from okx_mcp.trading.accounts import AccountRules
+    from okx_mcp.trading.instruments import Instrument, Quantity
+    from okx_mcp.trading.positions import PositionView
+
+__all__ = ["check_reduces", "position_to_close", "reduced_by", "terms_of"]
+
+_NAMES: Final = {
+    AcctLv.SPOT: "spot",
+    AcctLv.FUTURES: "futures",
+    AcctLv.MULTI_CURRENCY: "multi-currency margin",
+    AcctLv.PORTFOLIO: "portfolio margin",
+}
+_CROSS_ONLY: Final = (AcctLv.MULTI_CURRENCY, AcctLv.PORTFOLIO)
+"""Account modes in which a margin order of a spot pair is cross."""
+
+
+def terms_of(
+    instrument: "Instrument",
+    rules: "AccountRules",
+    side: Side,
+    asked: MgnMode | None,
+    held: Sequence["PositionView"],
+    *,
+    reduces: bool,
+) -> Terms:
+    """tdMode, posSide and reduceOnly of an order of this instrument, with the account's positions in it.
+
+    Raises:
+        NotTradable: the account's mode does not allow such an order.
+        Misfit: what was asked for does not fit, or nothing says which margin mode is meant.
+    """
+    if asked is MgnMode.CASH:
+        raise Misfit("margin_mode is cross or isolated; an order without margin leaves it out.")
+    if instrument.contract is not None:
+        return _of_derivative(instrument, rules, side, asked, held, reduces=reduces)
+    if asked is None:
+        if reduces:
+            raise Misfit(
+                f"{instrument.inst_id} is a spot pair: what is held is sold, so reduce_only says nothing here."
+            )
+        return Terms(rules.spot_td_mode)
+    return _of_margin(instrument, rules, asked, reduces=reduces)
+
+
+def _of_margin(instrument: "Instrument", rules: "AccountRules", asked: MgnMode, *, reduces: bool) -> Terms:
+    mode = _known_mode(rules, instrument)
+    if mode is AcctLv.SPOT:
+        raise NotTradable("The account is in spot mode, and an order on margin needs futures mode or a higher one.")
+    if mode in _CROSS_ONLY and asked is not MgnMode.CROSS:
+        raise NotTradable(f"In {_NAMES[mode]} mode a margin order of {instrument.inst_id} is cross, not {asked}.")
+    put_up = instrument.quote_ccy if mode is AcctLv.FUTURES else None
+    return Terms(TdMode(asked.value), reduces=reduces, margin_ccy=put_up)
+
+
+def _of_derivative(
+    instrument: "Instrument",
+    rules: "AccountRules",
+    side: Side,
+    asked: MgnMode | None,
+    held: Sequence["PositionView"],
+    *,
+    reduces: bool,
+) -> Terms:
+    mode = _known_mode(rules, instrument)
+    if mode is AcctLv.SPOT:
+        raise NotTradable(
+            f"The account is in spot mode, and {instrument.inst_id} ({instrument.kind}) needs futures mode or a higher "
+            "one; the account mode is changed at OKX."
+        )
+    if rules.position_mode is None:
+        raise NotTradable("OKX does not say whether positions are net or long and short, so no side can be named.")
+    pos_side = None
+    if rules.position_mode == PosMode.LONG_SHORT and instrument.kind != InstType.OPTION:
+        pos_side = PosSide.LONG if (side is Side.BUY) != reduces else PosSide.SHORT
+    return Terms(TdMode(_margin_mode(instrument, asked, held, side, reduces=reduces).value), pos_side, reduces)
+
+
+def _margin_mode(
+    instrument: "Instrument", asked: MgnMode | None, held: Sequence["PositionView"], side: Side, *, reduces: bool
+) -> MgnMode:
+    if asked is not None:
+        return asked
+    meant = [each for each in held if not reduces or each.side == reduced_by(side)]
+    modes = {each.margin_mode for each in meant}
+    if len(modes) != 1 or not modes <= set(MgnMode):
+        raise Misfit(
+            f"Say margin_mode, cross or isolated, for {instrument.inst_id}: the account holds "
+            f"{'positions in both' if modes else 'no position'}, so nothing says which is meant."
+        )
+    return MgnMode(modes.pop())
+
+
+def _known_mode(rules: "AccountRules", instrument: "Instrument") -> AcctLv:
+    if rules.account_mode not in _NAMES:
+        raise NotTradable(
+            f"This version does not know how {instrument.inst_id} is traded in account mode {rules.account_mode}."
+        )
+    return AcctLv(rules.account_mode)
+
+
+def reduced_by(side: Side) -> str:
+    """The side of the positions that an order of this side reduces."""
+    return "short" if side is Side.BUY else "long"
+
+
+def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, held: Sequence["PositionView"]) -> None:
+    """Refuse what OKX would refuse (51169, 51170): it does not trim an order that is larger than the position.
+
+    Raises:
+        Misfit: there is no such position, or it is smaller.
+    """
+    if not terms.reduces:
+        return
+    wanted = reduced_by(side)
+    size: Decimal | None = next(
+        (each.size for each in held if each.side == wanted and each.margin_mode == terms.td_mode), None
+    )
+    own = quantity.base if quantity.contracts is None else quantity.contracts
+    unit = quantity.base_ccy if quantity.contracts is None else "contracts"
+    if size is None:
+        raise Misfit(f"There is no {wanted} {terms.td_mode} position in {inst_id} that this could reduce.")
+    if own > size:
+        raise Misfit(
+            f"The {wanted} position in {inst_id} is {plain(size)} {unit}, and a reduce-only order of {plain(own)} is more.",
+            below=size,
+        )
+
+
+def position_to_close(inst_id: str, held: Sequence["PositionView"], asked: str | None) -> "PositionView":
+    """The one position that is meant.
+
+    Raises:
+        Misfit: there is none, or there are several and `asked` does not tell.
+    """
+    meant = [each for each in held if asked in (None, each.side)]
+    if len(meant) == 1:
+        return meant[0]
+    if not meant:
+        raise Misfit(f"There is no {f'{asked} ' if asked else ''}position in {inst_id}.")
+    open_ones = " and ".join(f"{each.side} {each.margin_mode}" for each in meant)
+    raise Misfit(f"There are several positions in {inst_id} ({open_ones}); say which one by its side.")

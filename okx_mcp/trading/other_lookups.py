@@ -1,0 +1,116 @@
+"""Where the exchange shows what is not an order in the book: one that waits for a trigger, a leverage, a transfer."""
+
+from dataclasses import replace
+from typing import Final
+
+from okx_mcp.okx.catalog import endpoint
+from okx_mcp.okx.errors import Unknown
+from okx_mcp.okx.models import AlgoOrder
+from okx_mcp.okx.names import AlgoState, TransferState
+from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.intents import LeverageChange, Transfer, TriggerOrder
+from okx_mcp.trading.lookups import Sight, order_at, rows_of
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket
+
+__all__ = ["LeverageLookup", "TransferLookup", "TriggerLookup"]
+
+READ_ALGO: Final = endpoint("GET", "trade/order-algo")
+_ENDED: Final = (AlgoState.EFFECTIVE, AlgoState.CANCELED, AlgoState.ORDER_FAILED)
+_TRANSFERS: Final = {
+    TransferState.SUCCESS: OrderState.DONE,
+    TransferState.PENDING: OrderState.ACCEPTED,
+    TransferState.FAILED: OrderState.REJECTED,
+}
+
+
+class _ByItsOwnQuestion:
+    """What one question shows, with no list beside it and no executions of its own."""
+
+    async def listed(self) -> Sight | None:
+        """There are no lists of it."""
+        return None
+
+    async def left_fills(self) -> bool:
+        """There are none of it."""
+        return False
+
+    def without_effect(self, receipt: Receipt, sight: Sight | None, now_ms: int) -> Receipt:
+        """NO_EFFECT."""
+        del sight, now_ms
+        return replace(receipt, state=OrderState.NO_EFFECT)
+
+    def forgotten(self, receipt: Receipt, now_ms: int) -> Receipt | None:
+        """Nothing: OKX keeps it longer than anybody asks."""
+        del receipt, now_ms
+        return None
+
+
+class TriggerLookup(_ByItsOwnQuestion):
+    """An order that waits for a trigger, by its algoClOrdId; once it is triggered, the order that it became."""
+
+    def __init__(self, exchange: Exchange, ticket: Ticket, intent: TriggerOrder) -> None:
+        self._exchange = exchange
+        self._ticket = ticket
+        self._intent = intent
+
+    async def asked(self) -> Sight | None:
+        """GET /trade/order-algo, and /trade/order once it is triggered."""
+        algo = await self._exchange.algo_order(algo_cl_ord_id=self._ticket.id)
+        shown = (self._ticket.id, self._intent.inst_id, self._ticket.side)
+        if algo is not None and (algo.algo_cl_ord_id, algo.inst_id, algo.side) != shown:
+            raise Unknown(f"{READ_ALGO}: the answer is about another order", READ_ALGO)
+        return None if algo is None else await self._followed(algo)
+
+    async def listed(self) -> Sight | None:
+        """GET /trade/orders-algo-pending, /trade/orders-algo-history."""
+        exchange, kind, inst_id = self._exchange, self._intent.ord_type.value, self._intent.inst_id
+        rows = await rows_of(
+            lambda: exchange.open_algo_orders(kind, inst_id),
+            *(lambda state=state: exchange.algo_order_history(kind, state, inst_id) for state in _ENDED),
+        )
+        found = next((row for row in rows if row.algo_cl_ord_id == self._ticket.id), None)
+        return None if found is None else await self._followed(found)
+
+    async def _followed(self, algo: AlgoOrder) -> Sight:
+        view = OrderView.from_algo_order(algo)
+        if view.state is OrderState.TRIGGERED and algo.ord_id_list:
+            order = await order_at(self._exchange, self._intent.inst_id, algo.ord_id_list[-1])
+            if order is not None:
+                became = OrderView.from_order(order)
+                return Sight(became.state, became)
+        return Sight(view.state, view)
+
+
+class LeverageLookup(_ByItsOwnQuestion):
+    """A leverage, by what is set now."""
+
+    def __init__(self, exchange: Exchange, intent: LeverageChange) -> None:
+        self._exchange = exchange
+        self._intent = intent
+
+    async def asked(self) -> Sight | None:
+        """GET /account/leverage-info."""
+        rows = await self._exchange.leverage(self._intent.inst_id, self._intent.margin_mode.value)
+        meant = [row for row in rows if self._intent.position in (None, row.pos_side)]
+        is_set = bool(meant) and all(row.lever == self._intent.leverage for row in meant)
+        return Sight(OrderState.DONE if is_set else None)
+
+
+class TransferLookup(_ByItsOwnQuestion):
+    """A transfer, by its clientId."""
+
+    def __init__(self, exchange: Exchange, ticket_id: str, intent: Transfer) -> None:
+        self._exchange = exchange
+        self._ticket_id = ticket_id
+        self._intent = intent
+
+    async def asked(self) -> Sight | None:
+        """GET /asset/transfer-state."""
+        row = await self._exchange.transfer_state(self._ticket_id)
+        if row is None:
+            return None
+        if (row.ccy, row.amt) != (self._intent.ccy, self._intent.amount):
+            asked = endpoint("GET", "asset/transfer-state")
+            raise Unknown(f"{asked}: the answer is about another transfer", asked)
+        return Sight(_TRANSFERS.get(TransferState(row.state)) if row.state in set(TransferState) else None)
