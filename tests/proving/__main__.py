@@ -23,6 +23,10 @@ EXPERIMENTS: Final = (
     "race",
     "replay",
     "drift",
+    "limits",
+    "collar",
+    "halt",
+    "audit",
 )
 SMALL: Final = {
     "lives": 300,
@@ -34,6 +38,10 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
+    "limits": 20,
+    "collar": 300,
+    "halt": 10,
+    "audit": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
