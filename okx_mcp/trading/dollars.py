@@ -1,4 +1,4 @@
-"""What a currency is worth in US dollars, from the first pair with a dollar that OKX has a price of."""
+"""What a currency is worth in US dollars, from the first pair with a dollar whose book is whole."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -41,7 +41,7 @@ async def in_dollars(exchange: "Exchange", ccy: str) -> InDollars:
             if error.code != _NO_SUCH_INSTRUMENT:
                 raise
             continue
-        price = ticker.ask_px if pair in _PAIRS else ticker.bid_px
-        if price is not None and price > 0:
-            return InDollars(price if pair in _PAIRS else 1 / price, ticker)
+        bid, ask = ticker.bid_px, ticker.ask_px
+        if bid is not None and ask is not None and 0 < bid <= ask:
+            return InDollars(ask if pair in _PAIRS else 1 / bid, ticker)
     return InDollars(None)

@@ -39,7 +39,9 @@ WORTH: Final[dict[str, tuple[dict[str, tuple[str, str]], Decimal | None]]] = {
     "in USD": ({"BRL_USD": ("0.5", "0.6"), "USDT_BRL": ("4", "5")}, Decimal("0.6")),
     "of USDT": ({"USDT_BRL": ("4", "5"), "USDC_BRL": ("2", "3")}, Decimal("0.25")),
     "of USDC": ({"USDC_BRL": ("2", "3")}, Decimal("0.5")),
-    "by the next where one has no price": ({"BRL_USDT": ("", "0"), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
+    "by the next where one has no price": ({"BRL_USDT": ("0.1", ""), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
+    "by the next where one is crossed": ({"BRL_USDT": ("0.3", "0.2"), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
+    "by the next where one is zero": ({"BRL_USDT": ("0", "0.2"), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
     "by nothing": ({"EUR_USDT": ("1", "2")}, None),
 }
 
