@@ -19,6 +19,8 @@ _CHOICES: Final = {"order_types": tuple(OrdType), "margin_modes": tuple(TdMode)}
 _MOST_OPEN: Final = 100
 """One page of OKX's open orders; more are not counted."""
 _MOST_BURST_MINUTES: Final = 24 * 60
+_NEVER_ZERO: Final = frozenset({"burst_orders", "burst_minutes", "price_age_s"})
+"""Zero reads as "off", and would be "always" of a stop, or no stop at all, or no price that is young enough."""
 
 
 class LimitsError(Exception):
@@ -63,9 +65,8 @@ def _value(name: str, value: Any) -> Any:
         if percent > 100:  # noqa: PLR2004
             raise LimitsError("collar_percent is at most 100")
         return percent / 100
-    if name == "burst_minutes":
-        return _whole(name, value, _MOST_BURST_MINUTES)
-    return _whole(name, value, 1_000_000)
+    least = 1 if name in _NEVER_ZERO else 0
+    return _whole(name, value, least, _MOST_BURST_MINUTES if name == "burst_minutes" else 1_000_000)
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:
@@ -83,7 +84,7 @@ def _amount(name: str, value: Any) -> Decimal:
     return Decimal(value)
 
 
-def _whole(name: str, value: Any, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise LimitsError(f"{name} is a whole number from 0 to {most}")
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise LimitsError(f"{name} is a whole number from {least} to {most}")
     return value

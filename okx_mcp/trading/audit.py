@@ -1,7 +1,8 @@
 """The journal as a chain: each event carries the digest of the one before it, so that no record changes unseen.
 
 What this proves: a record that was flipped, deleted, inserted, moved or cut off is found, and where. What it cannot:
-whoever may write the file may write a whole new chain into it.
+whoever may write the file may cut off its end and set the head and the tickets back to before it, for which nothing has
+to be computed, or write a whole new chain into it.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from okx_mcp.okx.foreign_text import cleaned
 
 __all__ = ["BEGINNING", "Event", "Fault", "faults", "receipt_digest"]
 
@@ -77,11 +80,7 @@ def faults(
         what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
         yield Fault(number, what)
     yield from _records_apart(events, number, records)
-    began = {
-        (event.account, _detail(event).get("day")): _detail(event) for event in events if event.what == "day_began"
-    }
-    if {f"{account} {day}": detail.get("equity") for (account, day), detail in began.items()} != days:
-        yield Fault(number, "what the account was worth as a day began is not what was written")
+    yield from _days_apart(events, number, days)
 
 
 def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tuple[str, str]]) -> Iterator[Fault]:
@@ -89,9 +88,22 @@ def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tup
     last_word = {event.ticket: event for event in events if event.ticket is not None}
     for ticket, event in last_word.items():
         if records.get(ticket) != (event.what, _receipt_of(event)):
-            yield Fault(event.seq, f"the record of ticket {ticket} is not what this event left")
+            yield Fault(event.seq, f"the record of ticket {cleaned(ticket)} is not what this event left")
     for ticket in records.keys() - last_word.keys():
-        yield Fault(last, f"ticket {ticket} is recorded and no event tells of it")
+        yield Fault(last, f"ticket {cleaned(ticket)} is recorded and no event tells of it")
+
+
+def _days_apart(events: Iterable[Event], last: int, days: Mapping[str, str]) -> Iterator[Fault]:
+    """Days whose beginning is not what its event told."""
+    told = {}
+    for event in events:
+        if event.what == "day_began":
+            detail = _detail(event)
+            told[f"{event.account} {detail.get('day')}"] = (event.seq, detail.get("equity"))
+    for day in sorted(told.keys() | days.keys()):
+        seq, equity = told.get(day, (last, None))
+        if days.get(day) != equity:
+            yield Fault(seq, f"what the account was worth as the day began is not what was written: {cleaned(day)}")
 
 
 def _receipt_of(event: Event) -> str | None:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -254,13 +255,16 @@ class Journal:
         with self._file.usable() as db:
             return _used(db, account, now_ms, burst_minutes)
 
-    async def day_began_with(self, account: Account, day: str, equity_usd: Decimal, now_ms: int) -> Decimal:
-        """What the account was worth when it was first looked at on that day; `equity_usd` if that is now.
+    async def day_began_with(self, account: Account, equity_usd: Decimal, now_ms: int) -> Decimal:
+        """What the account was worth when it was first looked at since 00:00 UTC; `equity_usd` if that is now.
+
+        A person who resumes trading knows of the loss that stopped it, so from then on it is counted anew.
 
         Raises:
             JournalUnavailable: it could not be written.
         """
         async with self._file.transaction() as db:
+            day = _day(db, now_ms)
             row = (str(account), day, str(equity_usd))
             if db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", row).rowcount:
                 _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
@@ -282,7 +286,8 @@ class Journal:
     def faults(self) -> list[Fault]:
         """Where the journal is not what was written; see `audit.faults`."""
         with self._file.usable() as db:
-            db.execute("BEGIN")  # one moment for all three
+            db.text_factory = lambda stored: stored.decode(errors="surrogateescape")  # or what is not text stops it
+            db.execute("BEGIN")  # one moment for all of them
             try:
                 rows = db.execute("SELECT seq, at_ms, account, ticket, what, detail, digest FROM events ORDER BY seq")
                 chain = [(Event(*row[:6]), str(row[6])) for row in rows]
@@ -290,6 +295,7 @@ class Journal:
                 days = {f"{account} {day}": equity for account, day, equity in db.execute("SELECT * FROM days")}
                 return list(faults(chain, _head(db), records, days))
             finally:
+                db.text_factory = str
                 db.execute("ROLLBACK")
 
 
@@ -406,8 +412,7 @@ def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: 
         f"WHERE account = ? AND state IN ({works}) AND begun_ms <= ?",
         (str(account), *_MAY_REST, now_ms - _DAY_MS),
     ).fetchone()
-    resumed = "SELECT coalesce(max(at_ms), 0) FROM events WHERE ticket IS NULL AND what = 'resumed'"
-    (resumed_ms,) = db.execute(resumed).fetchone()
+    _, resumed_ms = _resumed(db)
     micro_usd, day, minute, burst = db.execute(
         f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "  # noqa: S608  # marks only
         f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} "
@@ -425,6 +430,19 @@ def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: 
     fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
     may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
     return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
+
+
+def _day(db: sqlite3.Connection, now_ms: int) -> str:
+    """The UTC day, and where trading was resumed on it, since which event."""
+    day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
+    seq, resumed_ms = _resumed(db)
+    return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
+
+
+def _resumed(db: sqlite3.Connection) -> tuple[int, int]:
+    """Number and time of the last time that trading was resumed; zeros where it never was."""
+    query = "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' ORDER BY seq DESC LIMIT 1"
+    return db.execute(query).fetchone() or (0, 0)
 
 
 def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:
