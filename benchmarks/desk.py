@@ -33,8 +33,8 @@ from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.intents import LimitOrder
+from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from tests.trading.floor import LOOSE_LIMITS
@@ -180,7 +180,9 @@ class _Prepared:
     async def account_instruments(self, inst_type: str, *, inst_family: str | None = None) -> list[InstrumentRow]:
         return self._instruments
 
-    async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> TradeFee:
+    async def trade_fee(
+        self, inst_type: str, inst_id: str | None = None, *, inst_family: str | None = None
+    ) -> TradeFee:
         return self._fee
 
     async def ticker(self, inst_id: str) -> Ticker:

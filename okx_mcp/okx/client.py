@@ -194,9 +194,16 @@ class OkxClient:
         """What this account may trade; of OPTION the family has to be said. GET /account/instruments."""
         return await self._all(models.InstrumentRow, "account/instruments", instType=inst_type, instFamily=inst_family)
 
-    async def trade_fee(self, inst_type: str, inst_id: str | None = None) -> models.TradeFee:
-        """Fee rates; a negative rate is what you pay. GET /account/trade-fee."""
-        return await self._one(models.TradeFee, "account/trade-fee", instType=inst_type, instId=inst_id)
+    async def trade_fee(
+        self, inst_type: str, inst_id: str | None = None, *, inst_family: str | None = None
+    ) -> models.TradeFee:
+        """Fee rates of a spot pair, or of a family of contracts; a negative rate is what you pay.
+
+        GET /account/trade-fee.
+        """
+        return await self._one(
+            models.TradeFee, "account/trade-fee", instType=inst_type, instId=inst_id, instFamily=inst_family
+        )
 
     async def bills(self, *, ccy: str | None = None, limit: int = 100) -> list[models.Bill]:
         """Balance changes of seven days. GET /account/bills."""

@@ -27,12 +27,13 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import LimitOrder
+from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.refusals import NotApproved, Refusal
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.intents import Amendment
-    from okx_mcp.trading.orders import Receipt, Ticket
+    from okx_mcp.trading.orders import Receipt
 
 __all__ = ["Asker"]
 
@@ -195,6 +196,6 @@ def _waits_for_host(receipt: "Receipt") -> OrderReport:
     line = json.dumps(receipt.ticket.line, ensure_ascii=False)
     return of_receipt(
         receipt,
-        f"Not sent. Show the user this order and ask: {'; '.join(_lines(receipt.ticket))}. If the user says yes, call "
+        f"Not sent. Show the user this order and ask: {'; '.join(_lines(receipt.ticket) if isinstance(receipt.ticket, Ticket) else [receipt.ticket.line])}. If the user says yes, call "
         f"confirm_order with this ticket_id and order set to {line}.",
     )

@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Ticket
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.orders import OrderView, Receipt
+    from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
 __all__ = ["EnvironmentName", "Number", "OrderReport", "iso_time", "of_order", "of_receipt"]
 
@@ -50,7 +51,7 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     """A ticket of ours and what became of it."""
     ticket, order = receipt.ticket, receipt.order
     code = f"OKX {receipt.code}:" if receipt.code else None
-    words = (_WORDS[receipt.state], _end_of(order, ticket.quantity.base_ccy), code, receipt.reason)
+    words = (_WORDS[receipt.state], _end_of(order, _unit_of(ticket)), code, receipt.reason)
     return OrderReport(
         summary=summary or " ".join(filter(None, words)),
         state=receipt.state.value,
@@ -66,6 +67,13 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
         approved_by=receipt.approved_by.strength if receipt.approved_by else None,
         expires=iso_time(ticket.expires_ms) if receipt.state is OrderState.PROPOSED else None,
     )
+
+
+def _unit_of(ticket: "AnyTicket") -> str:
+    """What the exchange counts the order's size in."""
+    if not isinstance(ticket, Ticket):
+        return ""
+    return ticket.quantity.base_ccy if ticket.quantity.contracts is None else "contracts"
 
 
 def of_order(order: "OrderView", environment: Environment) -> OrderReport:
@@ -125,6 +133,10 @@ _WORDS: Final = {
     OrderState.FILLED: "The order is filled.",
     OrderState.CANCELED: "The order is cancelled.",
     OrderState.AMENDED: "The order was changed as approved.",
+    OrderState.TRIGGERED: "The price it waited for was reached, and what became of the order cannot be seen yet. Call "
+    "check_order with its ticket_id.",
+    OrderState.FAILED: "The price it waited for was reached, and the exchange refused the order: nothing was traded.",
+    OrderState.DONE: "It is done as approved.",
     OrderState.OVERTAKEN: "The order was changed otherwise, or ended, before anybody could see whether this change was "
     "made; it is not in effect. Call check_order with the order's own id.",
 }

@@ -9,6 +9,7 @@ from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.accounts import AccountRules
 from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.instruments import Instrument
 
 __all__ = ["AccountFacts"]
 
@@ -39,16 +40,20 @@ class AccountFacts:
         rules.check_key()
         return rules
 
-    async def taker_rate(self, inst_id: str) -> Decimal | None:
-        """The rate of a spot order that takes, as OKX writes it: negative is what you pay (GET /account/trade-fee).
+    async def taker_rate(self, instrument: Instrument) -> Decimal | None:
+        """The rate of an order that takes, as OKX writes it: negative is what you pay (GET /account/trade-fee).
 
         The rate of the instrument's fee group; where OKX names several, the dearest, for it is shown as "at most".
 
         Raises:
             OkxError: it could not be read.
         """
+        inst_id = instrument.inst_id
         if inst_id not in self._fee_rates or self._is_old(self._fee_rates[inst_id][0]):
-            fees = await self._exchange.trade_fee(InstType.SPOT, inst_id)
+            if instrument.contract is None:
+                fees = await self._exchange.trade_fee(InstType.SPOT, inst_id)
+            else:
+                fees = await self._exchange.trade_fee(instrument.kind, inst_family=instrument.contract.family)
             rates = [group.taker for group in fees.fee_group if group.taker is not None]
             self._fee_rates[inst_id] = (self._clock.monotonic_s(), min(rates, default=fees.taker))
         return self._fee_rates[inst_id][1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.catalog import Permission
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import AcctLv, TdMode
+from okx_mcp.okx.names import AcctLv, PosMode, TdMode
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.refusals import NotTradable
 
@@ -43,6 +43,7 @@ class AccountRules:
     """What OKX says of the account and the key (GET /account/config)."""
 
     account_mode: AcctLv | str | None
+    position_mode: PosMode | str | None
     permissions: frozenset[str]
     bound_ips: str
     borrows_by_itself: bool
@@ -52,7 +53,7 @@ class AccountRules:
         """Read the rules out of OKX's row."""
         permissions = frozenset(filter(_PERMISSION.fullmatch, map(str.strip, (config.perm or "").split(","))))
         borrows = bool(config.auto_loan or config.enable_spot_borrow)
-        return cls(config.acct_lv, permissions, config.ip or "", borrows)
+        return cls(config.acct_lv, config.pos_mode, permissions, config.ip or "", borrows)
 
     @property
     def key_may_withdraw(self) -> bool:

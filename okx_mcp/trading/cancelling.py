@@ -1,25 +1,33 @@
 """Taking orders back: one, or every one that is open. Asks nobody for leave and waits for no lock."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
 from okx_mcp.okx.errors import OkxError, Unknown
 from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
+from okx_mcp.trading.order_state import OrderState, state_of_algo
 from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
+from okx_mcp.trading.other_lookups import TRIGGER_LISTS, trigger_at
 from okx_mcp.trading.refusals import NoSuchOrder, UnsettledOrder
 
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
+    from okx_mcp.okx.models import AlgoOrder
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.reconcile import Reconciler
 
 __all__ = ["Canceller"]
 
+_Row = TypeVar("_Row")
+
 _CANCELLED_AT_ONCE: Final = 20
 """So many orders a request at most (POST /trade/cancel-batch-orders)."""
+_TRIGGERS_AT_ONCE: Final = 10
+"""POST /trade/cancel-algos."""
 _CANCEL_ALL_WITHIN_S: Final = 20.0
 _CANCEL_AGAIN_AFTER_S: Final = 0.5
 _CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
@@ -57,39 +65,84 @@ class Canceller:
             return receipt
         if view is None:
             raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
-        seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view, view.state))
+        seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
+        if not view.state.is_final:
+            raise failure or _cancelled_unseen(any_id)
+        return seen
+
+    async def cancel_trigger(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
+        """Cancel an order that waits for a trigger; one that was triggered meanwhile, as the order that it became.
+
+        Raises:
+            as `cancel`.
+        """
+        named = {"algoId": any_id} if is_ord_id(any_id) else {"algoClOrdId": any_id}
+        with anyio.CancelScope(shield=True):
+            try:
+                (done,) = await self._exchange.cancel_algo_orders([{"instId": inst_id, **named}])
+            except OkxError as error:
+                done = error
+        failure = done if isinstance(done, OkxError) else None
+        try:
+            algo = await self._after_cancel_of_trigger(inst_id, any_id, is_accepted=failure is None)
+        except OkxError as unread:
+            raise failure or _cancelled_unseen(any_id) from unread
+        if algo is None:
+            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
+        view = OrderView.from_algo_order(algo)
+        if view.state is OrderState.TRIGGERED and algo.ord_id_list:
+            return await self.cancel(algo.ord_id_list[-1], inst_id, receipt)
+        seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
         if not view.state.is_final:
             raise failure or _cancelled_unseen(any_id)
         return seen
 
     async def cancel_all(self, may_still_arrive: Callable[[], bool]) -> list[OrderView]:
-        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
+        """Cancel every open order of the account, whoever placed it, and everything that waits for a trigger.
 
-        `may_still_arrive` says whether an order is on its way that OKX's list cannot show yet. Asked of the
-        exchange again and again until there is none, for an accepted cancel may still be at work.
+        Returns what is open after all. `may_still_arrive` says whether an order is on its way that OKX's list cannot
+        show yet. Asked of the exchange again and again until there is none, for an accepted cancel may still be at work.
 
         Raises:
             OkxError: what is open could not be read, so it is not known.
         """
         give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
         while True:
-            unread: OkxError | None = None
-            left: list[OrderView] = []
-            try:
-                left = [OrderView.from_order(order) for order in await self._exchange.open_orders()]
-                if not left and not may_still_arrive():
-                    return []
-            except OkxError as error:
-                unread = error
+            unread: list[OkxError] = []
+            orders = await self._read(unread, self._exchange.open_orders)
+            triggers = [
+                trigger
+                for kind in TRIGGER_LISTS
+                for trigger in await self._read(unread, partial(self._exchange.open_algo_orders, kind))
+            ]
+            views = [*map(OrderView.from_order, orders), *map(OrderView.from_algo_order, triggers)]
+            if not views and not unread and not may_still_arrive():
+                return []
             if self._clock.monotonic_s() > give_up_s:
-                if unread is not None:
-                    raise unread
-                return left
-            for first in range(0, len(left), _CANCELLED_AT_ONCE):
-                named = [{"instId": each.inst_id, "ordId": each.ord_id} for each in left[first:][:_CANCELLED_AT_ONCE]]
-                with anyio.CancelScope(shield=True), suppress(OkxError):
-                    await self._exchange.cancel_orders(named)
+                if unread:
+                    raise unread[0]
+                return views
+            await self._cancel_each(
+                [{"instId": each.inst_id, "ordId": each.ord_id} for each in orders],
+                [{"instId": each.inst_id, "algoId": each.algo_id} for each in triggers],
+            )
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
+
+    async def _read(self, unread: list[OkxError], read: Callable[[], Awaitable[list[_Row]]]) -> list[_Row]:
+        """A list, or none of it where it cannot be read; then the other ones are cancelled all the same."""
+        try:
+            return await read()
+        except OkxError as error:
+            unread.append(error)
+            return []
+
+    async def _cancel_each(self, orders: list[dict[str, str | None]], triggers: list[dict[str, str | None]]) -> None:
+        for first in range(0, len(orders), _CANCELLED_AT_ONCE):
+            with anyio.CancelScope(shield=True), suppress(OkxError):
+                await self._exchange.cancel_orders(orders[first:][:_CANCELLED_AT_ONCE])
+        for first in range(0, len(triggers), _TRIGGERS_AT_ONCE):
+            with anyio.CancelScope(shield=True), suppress(OkxError):
+                await self._exchange.cancel_algo_orders(triggers[first:][:_TRIGGERS_AT_ONCE])
 
     async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> OrderView | None:
         """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
@@ -100,6 +153,16 @@ class Canceller:
             await self._clock.sleep(pause_s)
             view = await self._view(inst_id, any_id)
         return view
+
+    async def _after_cancel_of_trigger(self, inst_id: str, any_id: str, *, is_accepted: bool) -> "AlgoOrder | None":
+        """The same of an order that waits for a trigger."""
+        algo = await trigger_at(self._exchange, inst_id, any_id)
+        for pause_s in _CANCEL_SHOWS_AFTER_S:
+            if not is_accepted or algo is None or state_of_algo(algo) is not OrderState.LIVE:
+                break
+            await self._clock.sleep(pause_s)
+            algo = await trigger_at(self._exchange, inst_id, any_id)
+        return algo
 
     async def _view(self, inst_id: str, any_id: str) -> OrderView | None:
         order = await order_at(self._exchange, inst_id, any_id)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final, NoReturn, overload
 
 import anyio
 
@@ -19,16 +19,17 @@ from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
 from okx_mcp.trading.cancelling import Canceller
-from okx_mcp.trading.exchange import Exchange
+from okx_mcp.trading.exchange import BeforeSend, Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.intents import AccountIntent, Amendment, LeverageChange, OrderIntent, Transfer, TriggerOrder
 from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView, Receipt, Ticket, body_digest
-from okx_mcp.trading.outcome import Outcome, proves
+from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket, body_digest
+from okx_mcp.trading.other_lookups import view_at
+from okx_mcp.trading.outcome import About, Outcome, proves
 from okx_mcp.trading.reconcile import Reconciler
 from okx_mcp.trading.refusals import (
     JournalUnavailable,
@@ -37,13 +38,15 @@ from okx_mcp.trading.refusals import (
     Refusal,
 )
 from okx_mcp.trading.risk import Look, Risk
-from okx_mcp.trading.tickets import TicketMaker
+from okx_mcp.trading.tickets import TicketMaker, wanted_by
 from okx_mcp.trading.together import all_of, within
 
 __all__ = ["OrderDesk"]
 
 _ORDER_VALID_MS: Final = 5_000
 """expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+_REQUEST_VALID_MS: Final = 30_000
+"""Where OKX honours no expTime, it refuses a signature that is older than this (50102), which is as final."""
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
@@ -83,8 +86,8 @@ class OrderDesk:
         self._reconciler = Reconciler(exchange, journal, clock)
         self._canceller = Canceller(exchange, self._reconciler, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
-        self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
-        self._own: dict[str, Ticket] = {}
+        self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._risk)
+        self._own: dict[str, AnyTicket] = {}
         self._begun: set[str] = set()
         self._declined: set[str] = set()
         self._under_way: set[str] = set()
@@ -99,7 +102,13 @@ class OrderDesk:
 
     # --- a ticket -----------------------------------------------------------------------------------------------
 
-    async def propose(self, intent: LimitOrder | Amendment, channel: Channel) -> Ticket:
+    @overload
+    async def propose(self, intent: OrderIntent, channel: Channel) -> Ticket: ...
+
+    @overload
+    async def propose(self, intent: AccountIntent, channel: Channel) -> AccountTicket: ...
+
+    async def propose(self, intent: OrderIntent | AccountIntent, channel: Channel) -> AnyTicket:
         """Make the intent exact and write it down. Nothing is sent.
 
         Raises:
@@ -120,7 +129,7 @@ class OrderDesk:
             await self._journal.note(self.account, self._now_ms(), "started", started)
             self._is_start_noted = True
 
-    def _remember(self, ticket: Ticket) -> None:
+    def _remember(self, ticket: AnyTicket) -> None:
         """Keep the ticket whole for as long as it may be committed; what is not kept is never sent."""
         for each in [each for each in self._own.values() if ticket.created_ms >= each.expires_ms]:
             del self._own[each.id]
@@ -139,7 +148,7 @@ class OrderDesk:
             raise NotApproved("There is no such ticket on this account.")
         return receipt
 
-    def age_ms(self, ticket: Ticket) -> int:
+    def age_ms(self, ticket: AnyTicket) -> int:
         """How long ago the ticket was made."""
         return self._now_ms() - ticket.created_ms
 
@@ -169,10 +178,10 @@ class OrderDesk:
             return await self._reconciler.settled(recorded)
         if approval.ticket_id in self._declined:
             raise NotApproved("This ticket was not approved and cannot be used any more.")
-        if await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
+        if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
-        look = await self._risk.look(await self.instruments.get(shown.intent.inst_id))
+        look = await self._look_again(shown)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
@@ -184,8 +193,15 @@ class OrderDesk:
             self._under_way.discard(approval.ticket_id)
             self._left_open.set()
 
+    async def _look_again(self, ticket: AnyTicket) -> Look:
+        """Fresh prices, and whatever else this order is held against."""
+        if not isinstance(ticket, Ticket):
+            return await self._risk.look(None)
+        instrument = await self.instruments.get(ticket.intent.inst_id)
+        return await self._risk.look(instrument, wanted_by(ticket, instrument))
+
     async def _begin(
-        self, approval: Approval, shown: Ticket, look: Look, against: str | None
+        self, approval: Approval, shown: AnyTicket, look: Look, against: str | None
     ) -> tuple[Begun, list[Breach]]:
         """Consume the approval, and write INTENT if nothing speaks against it: no reason we know, no limit, no halt."""
         broken: list[Breach] = []
@@ -223,13 +239,13 @@ class OrderDesk:
             raise unread or NotApproved(_OTHERS_TICKET)
         return await self._reconciler.settled(recorded)
 
-    async def _reason_against(self, ticket: Ticket) -> str | None:
+    async def _reason_against(self, ticket: AnyTicket) -> str | None:
         """Why the approved ticket is not to be sent after all, as things are by now.
 
         A change of an order that is not any more as it was shown would be another change; and one that shows already
         what it would become could not be told from one that was made.
         """
-        if ticket.order is None:
+        if not isinstance(ticket, Ticket) or ticket.order is None:
             return None
         order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
         view = None if order is None else OrderView.from_order(order)
@@ -242,7 +258,7 @@ class OrderDesk:
         """Send it, unless this process sent it before, whatever the journal says."""
         ticket = intent.ticket
         if ticket.id in self._begun:
-            exp_time_ms = self._now_ms() + _ORDER_VALID_MS  # whatever was sent before cannot be valid for longer
+            exp_time_ms = self._now_ms() + _REQUEST_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
@@ -261,9 +277,8 @@ class OrderDesk:
             self._risk.halt.check()
             return self._risk.halt.check
 
-        send = self._exchange.place_order if isinstance(ticket.intent, LimitOrder) else self._exchange.amend_order
         try:
-            ack = await send(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+            exchanges_id = await self._post(ticket, before_send)
         except OkxError as error:
             return await record(_after_failure(sent, error))
         except Refusal as refusal:
@@ -274,7 +289,29 @@ class OrderDesk:
             with anyio.CancelScope(shield=True):
                 await record(replace(sent, state=state))
             raise
-        return await record(replace(sent, state=OrderState.ACCEPTED, ord_id=ack.ord_id))
+        return await record(replace(sent, state=OrderState.ACCEPTED, ord_id=exchanges_id))
+
+    async def _post(self, ticket: AnyTicket, before_send: BeforeSend) -> str | None:
+        """The one request of this kind of ticket. Returns OKX's id of what it accepted, where it gives one."""
+        exchange = self._exchange
+        match ticket.intent:
+            case Amendment():
+                amended = await exchange.amend_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                return amended.ord_id
+            case TriggerOrder():
+                waits = await exchange.place_algo_order(
+                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
+                )
+                return waits.algo_id
+            case LeverageChange():
+                await exchange.set_leverage(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                return None
+            case Transfer():
+                moved = await exchange.transfer(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                return moved.trans_id
+            case _:
+                placed = await exchange.place_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                return placed.ord_id
 
     async def settle_open_ends(self) -> list[Receipt]:
         """Ask about every order that was begun and whose end is not known. Returns those that are still open.
@@ -335,8 +372,7 @@ class OrderDesk:
             return await self._asked_beyond_the_journal(await self._reconciler.settled(receipt, fresh=True))
         if inst_id is None:
             return None
-        order = await order_at(self._exchange, inst_id, any_id)
-        return None if order is None else OrderView.from_order(order)
+        return await view_at(self._exchange, inst_id, any_id)
 
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
         """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
@@ -368,9 +404,13 @@ class OrderDesk:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
         if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
             return receipt
+        if receipt is not None and isinstance(receipt.ticket, AccountTicket):
+            raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
         if receipt is not None and receipt.ticket.order is not None:
             ord_id = receipt.ticket.order.ord_id
             raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
+        if receipt is not None and isinstance(receipt.ticket.intent, TriggerOrder):
+            return await self._canceller.cancel_trigger(any_id, receipt.ticket.intent.inst_id, receipt)
         return await self._canceller.cancel(any_id, _known_inst_id(receipt, inst_id), receipt)
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
@@ -472,7 +512,7 @@ class OrderDesk:
 
 def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
     """What the journal knows goes before what was said."""
-    if receipt is not None:
+    if receipt is not None and isinstance(receipt.ticket, Ticket):
         return receipt.ticket.intent.inst_id
     if inst_id is None:
         raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
@@ -485,8 +525,13 @@ def _may_have_left(receipt: Receipt) -> bool:
 
 
 def _after_failure(receipt: Receipt, error: OkxError) -> Receipt:
-    of_change = receipt.ticket.order is not None
-    state = _AFTER[proves(error, of_change=of_change) if _may_have_left(receipt) else Outcome.NOT_SENT]
+    state = _AFTER[proves(error, _about(receipt.ticket)) if _may_have_left(receipt) else Outcome.NOT_SENT]
     if isinstance(error, Refused):
         return replace(receipt, state=state, code=error.code, reason=error.reason)
     return replace(receipt, state=state, code=None, reason=f"{error}.")
+
+
+def _about(ticket: AnyTicket) -> About:
+    if isinstance(ticket, AccountTicket):
+        return About.ACCOUNT
+    return About.ORDER if ticket.order is None else About.CHANGE

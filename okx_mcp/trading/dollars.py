@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.errors import Refused
-from okx_mcp.trading.limits import DOLLARS
+from okx_mcp.trading.valuation import DOLLARS
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Ticker

@@ -4,76 +4,139 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import Side
+from okx_mcp.okx.names import InstType, Side
+from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
-from okx_mcp.trading.limits import Limits, Prices, SoFar
+from okx_mcp.trading.limits import Limits, SoFar
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView
+from okx_mcp.trading.orders import OrderView, Ticket
+from okx_mcp.trading.other_lookups import TRIGGER_LISTS
+from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.together import all_of
+from okx_mcp.trading.valuation import Prices, quote_value
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from okx_mcp.okx.models import Balance, Ticker
     from okx_mcp.trading.exchange import Exchange
-    from okx_mcp.trading.instruments import Instrument
+    from okx_mcp.trading.instruments import Instrument, SizeUnit
     from okx_mcp.trading.journal import Used
-    from okx_mcp.trading.orders import Ticket
 
-__all__ = ["Exposure", "read_exposure", "so_far"]
+__all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "so_far"]
 
 _ZERO: Final = Decimal(0)
+_WHOLE_BOOK: Final = 400
+"""Levels a side, as many as there are to have (GET /market/books)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What this order asks to be known beside prices and open orders.
+
+    `takes` is side, size and its unit of an order without a price of its own; `leverage_of` the margin mode in which it
+    opens a position; `triggers`, whether what waits for a trigger counts as open.
+    """
+
+    takes: "tuple[Side, Decimal, SizeUnit] | None" = None
+    leverage_of: str | None = None
+    triggers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """One instrument's prices and the account's open orders and worth, as just read.
 
-    `held` is by currency and `equity_usd` the whole trading account; they are read, and not None,
-    only where a limit needs them.
+    `positions` are those in this instrument. `held` is by currency and `equity_usd` the whole trading account; they are
+    read, and not None, only where a limit needs them.
     """
 
     prices: Prices
     last: Decimal | None
     open_orders: tuple[OrderView, ...]
+    positions: tuple[PositionView, ...]
     held: dict[str, Decimal]
     equity_usd: Decimal | None
     began_ms: int
 
 
-async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits) -> Exposure:
-    """Ask everything at once (GET /market/ticker, /trade/orders-pending, /account/balance).
+async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[PositionView, ...]:
+    """The account's open positions in one instrument (GET /account/positions).
+
+    Raises:
+        OkxError: they could not be read.
+    """
+    rows = await exchange.positions(inst_id=instrument.inst_id)
+    views = (PositionView.from_position(row, instrument) for row in rows if row.inst_id == instrument.inst_id)
+    return tuple(view for view in views if view is not None)
+
+
+async def read_exposure(
+    exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted = Wanted()
+) -> Exposure:
+    """Ask everything at once (GET /market/ticker, /trade/orders-pending, /account/balance, and what is wanted).
 
     Raises:
         OkxError: something could not be read, so no order can be held against its limits.
     """
     began_ms = exchange.exchange_clock.now_ms()
     tickers: list[Ticker] = []
-    worth: list[InDollars] = []
+    worth: dict[str, InDollars] = {}
     orders: list[OrderView] = []
+    positions: list[PositionView] = []
     balances: list[Balance] = []
+    taken: list[Taken] = []
+    leverages: list[Decimal] = []
 
     async def read_ticker() -> None:
         tickers.append(await exchange.ticker(instrument.inst_id))
 
-    async def read_worth_of_quote() -> None:
-        worth.append(await in_dollars(exchange, instrument.quote_ccy))
+    async def read_worth(ccy: str) -> None:
+        worth[ccy] = await in_dollars(exchange, ccy)
 
     async def read_orders() -> None:
         orders.extend(OrderView.from_order(each) for each in await exchange.open_orders())
+        if wanted.triggers:
+            for kind in TRIGGER_LISTS:
+                orders.extend(OrderView.from_algo_order(each) for each in await exchange.open_algo_orders(kind))
 
-    async def read_balance() -> None:
+    async def read_at_risk() -> None:
         await read_orders()  # first: what is filled in between counts twice and not never
-        balances.append(await exchange.balance())
+        if limits.position_usd is not None and instrument.contract is not None:
+            positions.extend(await positions_in(exchange, instrument))
+        if limits.position_usd is not None or limits.day_loss_usd is not None:
+            balances.append(await exchange.balance())
 
-    needs_balance = limits.position_usd is not None or limits.day_loss_usd is not None
-    await all_of(read_ticker, read_worth_of_quote, read_balance if needs_balance else read_orders)
-    (ticker,), (quote,) = tickers, worth
+    async def read_book() -> None:
+        if wanted.takes is not None:
+            side, size, unit = wanted.takes
+            book = await exchange.order_book(instrument.inst_id, _WHOLE_BOOK)
+            taken.append(take(book.asks if side is Side.BUY else book.bids, instrument, size, unit))
+
+    async def read_leverage() -> None:
+        if wanted.leverage_of is not None:
+            rows = await exchange.leverage(instrument.inst_id, wanted.leverage_of)
+            leverages.extend(row.lever for row in rows if row.lever is not None)
+
+    ccys = {instrument.quote_ccy, *([instrument.base_ccy] if instrument.kind == InstType.OPTION else [])}
+    reads: list[Callable[[], Awaitable[None]]] = [read_ticker, read_at_risk, read_book, read_leverage]
+    await all_of(*reads, *(lambda ccy=ccy: read_worth(ccy) for ccy in sorted(ccys)))
+    (ticker,) = tickers
     balance = balances[0] if balances else None
+    priced = [each.ticker for each in worth.values()]
     return Exposure(
         prices=Prices(
-            ticker.bid_px, ticker.ask_px, _age_ms(exchange.exchange_clock.now_ms(), ticker, quote.ticker), quote.usd
+            bid=ticker.bid_px,
+            ask=ticker.ask_px,
+            age_ms=_age_ms(exchange.exchange_clock.now_ms(), ticker, *priced),
+            usd_per_quote=worth[instrument.quote_ccy].usd,
+            usd_per_base=worth[instrument.base_ccy].usd if instrument.kind == InstType.OPTION else None,
+            taken=taken[0] if taken else None,
+            leverage=max(leverages, default=None),
         ),
         last=ticker.last,
         open_orders=tuple(orders),
+        positions=tuple(positions),
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
         began_ms=began_ms,
@@ -86,19 +149,17 @@ def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
     return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 
-def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decimal | None) -> SoFar:
+def so_far(ticket: Ticket, seen: Exposure, used: "Used", day_result_usd: Decimal | None) -> SoFar:
     """What counts beside this order, from the exchange's word and, for what it may not show yet, the journal's."""
     listed = {order.cl_ord_id for order in seen.open_orders}
+    orders = [(each, each.ticket) for each in used.may_rest if isinstance(each.ticket, Ticket)]
     unlisted = [
-        each.ticket
-        for each in used.may_rest
-        if each.ticket.order is None
-        and each.state is not OrderState.FILLED
-        and each.ticket.id not in listed
-        and each.ticket.id != ticket.id
+        other
+        for each, other in orders
+        if other.order is None and each.state is not OrderState.FILLED and other.id not in {*listed, ticket.id}
     ]
-    changes = [each.ticket for each in used.may_rest if each.ticket.order is not None and each.state.is_open_end]
-    filled = [each.ticket for each in used.may_rest if each.state is OrderState.FILLED and each.at_ms >= seen.began_ms]
+    changes = [other for each, other in orders if other.order is not None and each.state.is_open_end]
+    filled = [other for each, other in orders if each.state is OrderState.FILLED and each.at_ms >= seen.began_ms]
     inst_id = ticket.intent.inst_id
     return SoFar(
         day_usd=used.day_usd,
@@ -113,8 +174,10 @@ def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decim
     )
 
 
-def _position(ticket: "Ticket", seen: Exposure, under_way: list["Ticket"]) -> Decimal:
-    """What is held and being bought of the currency that this order buys; a change counts with its more."""
+def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
+    """What is held and under way in the direction of this order; a change counts with its more."""
+    if ticket.quantity.contracts is not None:
+        return _contracts_on_side(ticket, seen, under_way)
     usd_per_quote = seen.prices.usd_per_quote or _ZERO
     is_buy = ticket.side == Side.BUY
     bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
@@ -123,10 +186,31 @@ def _position(ticket: "Ticket", seen: Exposure, under_way: list["Ticket"]) -> De
         for order in seen.open_orders
     ]
     for each in under_way:
-        more = max(each.quantity.base - (each.order.size or _ZERO if each.order else _ZERO), _ZERO)
-        amounts.append(_bought(bought, each.intent.inst_id, each.side, more, each.price))
+        amounts.append(_bought(bought, each.intent.inst_id, each.side, _more(each), each.price))
     amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
     return amount * usd_per_quote * (ticket.price if is_buy else 1)
+
+
+def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
+    """Positions on this order's side, less those on the other, and every working order of the same side, in dollars."""
+    inst_id, grows = ticket.intent.inst_id, "long" if ticket.side == Side.BUY else "short"
+    held = sum((each.size if each.side == grows else -each.size for each in seen.positions), _ZERO)
+    working = [
+        (order.size or _ZERO) - order.filled_size
+        for order in seen.open_orders
+        if (order.inst_id, order.side) == (inst_id, ticket.side)
+    ]
+    begun = [_more(each) for each in under_way if (each.intent.inst_id, each.side) == (inst_id, ticket.side)]
+    contracts = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
+    if seen.prices.usd_per_base is not None:
+        return contracts * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
+    return quote_value(ticket.quantity, contracts, ticket.price) * (seen.prices.usd_per_quote or _ZERO)
+
+
+def _more(ticket: Ticket) -> Decimal:
+    """What it adds to what rests, counted as OKX counts it."""
+    was = ticket.order.size or _ZERO if ticket.order else _ZERO
+    return max(ticket.own_size - was, _ZERO)
 
 
 def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:

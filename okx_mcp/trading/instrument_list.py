@@ -82,14 +82,9 @@ class InstrumentList:
         """Like `get`, and it is open for trading.
 
         Raises:
-            NotTradable: it is suspended, not opened yet, or otherwise not live; or it is a derivative, of which orders
-                are not made here.
+            NotTradable: it is suspended, not opened yet, or otherwise not live.
         """
         instrument = await self.get(inst_id)
-        if instrument.contract is not None:
-            raise NotTradable(
-                f"{inst_id} is a derivative ({instrument.kind}); this version orders spot instruments only."
-            )
         if instrument.state != InstState.LIVE:
             raise NotTradable(f"{inst_id} cannot be traded now: its state is {instrument.state}.")
         return instrument

@@ -162,6 +162,17 @@ class Instrument:
             above=above,
         )
 
+    def check_spend(self, amount: Decimal, price: Decimal) -> None:
+        """Refuse an amount of the quote currency that buys or sells less than the minimum at about `price`.
+
+        Raises:
+            Misfit: it does (OKX would say 51020).
+        """
+        _check_is_amount(amount, "size")
+        least = self.amount(_neighbours(self.min_size, self.lot_size)[1], SizeUnit.QUOTE, price)
+        if amount < least:
+            raise self._misfit(amount, SizeUnit.QUOTE, price, "below the minimum", above=self.min_size)
+
     def quantity(self, size: Decimal, unit: SizeUnit, price: Decimal) -> Quantity:
         """`size` in every unit at `price`, which is on the tick.
 
@@ -255,7 +266,7 @@ class Instrument:
         """`below` and `above` are in OKX's unit, and 0 is no size."""
         nearest = [self.amount(each, unit, price) if each else None for each in (below, above)]
         valid = [self._written(each, unit, price) for each in (below, above) if each]
-        at = f" at {plain(price)}" if self._depends_on_price(unit) else ""
+        at = f" at {plain(price)}" if self.depends_on_price(unit) else ""
         asked = f"{plain(size)} {self._names()[unit]}{at}"
         words = f"The size {asked} is {what} of {self.inst_id}. Nearest valid: {' or '.join(valid)}."
         return Misfit(words, below=nearest[0], above=nearest[1])
@@ -270,7 +281,8 @@ class Instrument:
     def _names(self) -> dict[SizeUnit, str]:
         return {SizeUnit.BASE: self.base_ccy, SizeUnit.QUOTE: self.quote_ccy, SizeUnit.CONTRACTS: "contracts"}
 
-    def _depends_on_price(self, unit: SizeUnit) -> bool:
+    def depends_on_price(self, unit: SizeUnit) -> bool:
+        """Whether a size in this unit is another number of lots at another price."""
         return self._rate(unit, Decimal(2)) != self._rate(unit, Decimal(3))
 
 

@@ -4,7 +4,6 @@ Every body is built here, field by field, and nothing that was not validated get
 the unit that OKX counts it in, and a market order on spot always says which (tgtCcy).
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
@@ -31,7 +30,7 @@ __all__ = [
     "TriggerOrder",
 ]
 
-Body = Mapping[str, str | bool | Sequence[Mapping[str, str]]]
+Body = dict[str, str | bool | list[dict[str, str]]]
 """What is sent, as JSON: text but for OKX's few booleans and the orders attached to one."""
 
 _AT_MARKET: Final = "-1"

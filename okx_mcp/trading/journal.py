@@ -21,7 +21,7 @@ from okx_mcp.trading.approval import Approval
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import Receipt, Ticket
+from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
 from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Journal:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    async def propose(self, ticket: Ticket) -> Receipt:
+    async def propose(self, ticket: AnyTicket) -> Receipt:
         """Record a new ticket.
 
         Raises:
@@ -120,7 +120,7 @@ class Journal:
         account: Account,
         now_ms: int,
         *,
-        shown: Ticket | None = None,
+        shown: AnyTicket | None = None,
         added_usd: Decimal = Decimal(0),
         burst_minutes: int = 60,
         allows: Allows = lambda _: (),
@@ -145,7 +145,7 @@ class Journal:
                     raise NotApproved("The recorded ticket differs from the one that was shown.")
                 if approval.digest != found.ticket.digest or not found.ticket.sends_what_it_shows:
                     raise NotApproved("The recorded order differs from the one that was approved.")
-                _refuse_beside_unsettled(db, account, now_ms)
+                _refuse_beside_unsettled(db, found.ticket, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
                 used = _used(db, account, now_ms, burst_minutes)
                 against = " ".join(allows(used))
@@ -174,7 +174,7 @@ class Journal:
                 raise NotApproved("The recorded order differs from the one that was approved.")
             if now_ms >= found.ticket.expires_ms:
                 raise NotApproved("The ticket expired before its order could be sent.")
-            _refuse_beside_unsettled(db, receipt.ticket.account, now_ms)
+            _refuse_beside_unsettled(db, receipt.ticket, now_ms)
             sent = _moved(found, OrderState.SENT, now_ms, exp_time_ms=exp_time_ms)
             _record(db, sent)
         return sent
@@ -342,13 +342,14 @@ def _if_ever_used(receipt: Receipt) -> Receipt:
     return receipt
 
 
-def _refuse_beside_unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> None:
-    waiting = _unsettled(db, account, now_ms)
-    if waiting:
+def _refuse_beside_unsettled(db: sqlite3.Connection, ticket: AnyTicket, now_ms: int) -> None:
+    """New risk waits; what OKX lets only reduce a position adds none, and waits for nothing."""
+    waiting = _unsettled(db, ticket.account, now_ms)
+    if waiting and not ticket.reduces:
         raise unsettled(waiting)
 
 
-def _refuse_beside_amendment(db: sqlite3.Connection, ticket: Ticket) -> None:
+def _refuse_beside_amendment(db: sqlite3.Connection, ticket: AnyTicket) -> None:
     """Two changes of one order under way at once could not be told apart by what the order shows afterwards."""
     if ticket.order is None:
         return
@@ -399,9 +400,10 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
 
 def _filled_permille(receipt: Receipt) -> int | None:
     """How much of a cancelled order was filled, rounded up; None for any other."""
-    order, size = receipt.order, receipt.ticket.quantity.base  # not the order's size, which a change may have grown
-    if receipt.state is not OrderState.CANCELED or order is None:
+    order, ticket = receipt.order, receipt.ticket
+    if receipt.state is not OrderState.CANCELED or order is None or not isinstance(ticket, Ticket):
         return None
+    size = ticket.own_size  # not the order's size, which a change may have grown
     return int((min(order.filled_size / size, Decimal(1)) * 1000).to_integral_value(ROUND_UP))
 
 

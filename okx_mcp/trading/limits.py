@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.intents import LeverageChange, TriggerOrder
+from okx_mcp.trading.valuation import DOLLARS, Prices, added_usd, usd_of
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.orders import Ticket
+    from okx_mcp.trading.orders import AccountTicket, Ticket
 
-__all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "standing", "usd_of"]
+__all__ = ["Breach", "Limits", "SoFar", "check", "check_account", "standing"]
 
 _ZERO: Final = Decimal(0)
-DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
-"""Counted as a dollar each."""
 _CENT: Final = Decimal("0.01")
 _OF_ONE: Final = {"are": "is", "were": "was"}
 _BEYOND_CENTS: Final = Decimal(10) ** 20
@@ -45,8 +45,12 @@ class Limits:
     collar: Decimal = Decimal("0.05")
     price_age_s: int = 30
     instruments: tuple[str, ...] = ()
-    order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
-    margin_modes: tuple[str, ...] = ("cash", "cross")
+    order_types: tuple[str, ...] = (
+        *("limit", "post_only", "ioc", "fok", "market"),
+        *("conditional", "oco", "trigger", "move_order_stop"),
+    )
+    margin_modes: tuple[str, ...] = ("cash", "cross", "isolated")
+    leverage: Decimal = Decimal(5)
     burst_orders: int = 100
     burst_minutes: int = 60
     day_loss_usd: Decimal | None = None
@@ -56,16 +60,6 @@ class Limits:
         """SHA-256 over every limit, to be written down at each start."""
         named = ";".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
         return hashlib.sha256(named.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """One look at an instrument's market. `usd_per_quote` is None where the quote currency has no price in dollars."""
-
-    bid: Decimal | None
-    ask: Decimal | None
-    age_ms: int | None
-    usd_per_quote: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +88,28 @@ class Breach:
     halts: bool = False
 
 
-def usd_of(ticket: "Ticket", prices: Prices) -> Decimal | None:
-    """What the order comes to in dollars; None where that cannot be said."""
-    price = _paid(ticket, prices)
-    return None if prices.usd_per_quote is None else ticket.quantity.base * price * prices.usd_per_quote
-
-
-def _paid(ticket: "Ticket", prices: Prices) -> Decimal:
-    """The most that is paid: a sale below the best bid is filled at the bid."""
-    return ticket.price if ticket.side == Side.BUY else max(ticket.price, prices.bid or _ZERO)
-
-
-def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
-    """What it adds to what is under way: all of a new order; of a change, what goes beyond the order as it was."""
-    usd, order = usd_of(ticket, prices), ticket.order
-    if usd is None or order is None:
-        return usd
-    usd_per_quote, size = prices.usd_per_quote or _ZERO, order.size or _ZERO
-    was = size * (order.price or _ZERO) * usd_per_quote
-    more = (ticket.quantity.base - size) * _paid(ticket, prices) * usd_per_quote  # what was filled stays paid
-    return max(usd - was, more, _ZERO)
-
-
 def check(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> list[Breach]:
     """Every limit that this order would break."""
     broken = [*_what_is_allowed(ticket, limits), *_price(ticket, limits, prices)]
-    if ticket.order is None or added_usd(ticket, prices) != 0:  # what risks no more than before waits for nothing
-        broken += [*_value(ticket, limits, prices, so_far), *_counts(ticket, limits, so_far)]
+    if not ticket.reduces and (ticket.order is None or added_usd(ticket, prices) != 0):
+        # what risks no more than before waits for nothing
+        broken += [
+            *_leverage(ticket, limits, prices),
+            *_value(ticket, limits, prices, so_far),
+            *_counts(ticket, limits, so_far),
+        ]
+    return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
+
+
+def check_account(ticket: "AccountTicket", limits: Limits, so_far: SoFar) -> list[Breach]:
+    """Every limit that this change of the account would break."""
+    intent, broken = ticket.intent, [*_sent(limits, so_far)]
+    if isinstance(intent, LeverageChange):
+        broken += [*_instrument(intent.inst_id, limits), *_margin_mode(intent.margin_mode.value, limits)]
+        if intent.leverage > limits.leverage:
+            broken.append(
+                f"The leverage {plain(intent.leverage)}x is above {plain(limits.leverage)}x, the highest allowed."
+            )
     return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
 
 
@@ -139,6 +128,7 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         f"open orders of one instrument: {limits.instrument_open_orders}",
         f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
         f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
+        f"leverage of what opens a position: {plain(limits.leverage)}x",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
         *(
             f"{what}: {_usd(most)}"
@@ -152,13 +142,30 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
 
 
 def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:
-    inst_id, kind, mode = ticket.intent.inst_id, ticket.kind, ticket.margin_mode
+    yield from _instrument(ticket.intent.inst_id, limits)
+    if ticket.kind not in limits.order_types:
+        yield f"{ticket.kind} orders are not among those allowed: {', '.join(limits.order_types)}."
+    if ticket.margin_mode is not None:
+        yield from _margin_mode(ticket.margin_mode, limits)
+
+
+def _instrument(inst_id: str, limits: Limits) -> Iterator[str]:
     if limits.instruments and not any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments):
         yield f"{inst_id} is not among the instruments that may be traded: {', '.join(limits.instruments)}."
-    if kind not in limits.order_types:
-        yield f"{kind} orders are not among those allowed: {', '.join(limits.order_types)}."
-    if mode is not None and mode not in limits.margin_modes:
+
+
+def _margin_mode(mode: str, limits: Limits) -> Iterator[str]:
+    if mode not in limits.margin_modes:
         yield f"The margin mode {mode} is not among those allowed: {', '.join(limits.margin_modes)}."
+
+
+def _leverage(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
+    """Of what opens a position: an option is paid in full or margined by its own rule, and has none."""
+    if prices.leverage is not None and prices.leverage > limits.leverage:
+        yield (
+            f"The leverage of {ticket.intent.inst_id} is set to {plain(prices.leverage)}x, and "
+            f"{plain(limits.leverage)}x is the highest at which a position may be opened."
+        )
 
 
 def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
@@ -172,16 +179,45 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
     if bid > ask:
         yield f"The order book of {inst_id} is crossed: bid {plain(bid)}, ask {plain(ask)}."
         return
-    percent = plain(limits.collar * 100)
-    if ticket.side == Side.BUY and ticket.price > (most := ask * (1 + limits.collar)):
+    percent, price = plain(limits.collar * 100), ticket.price
+    if isinstance(ticket.intent, TriggerOrder):
+        yield from _after_trigger(ticket, ticket.intent, limits)
+        return
+    if not ticket.has_own_price:
+        worst = _worst(ticket, prices)
+        if worst is None:
+            yield f"The book of {inst_id} that OKX shows does not hold the whole size, so what it would pay is not known."
+            return
+        price = worst
+    if ticket.side == Side.BUY and price > (most := ask * (1 + limits.collar)):
         yield (
-            f"The price {plain(ticket.price)} is above {plain(most)}, which is {percent} % over the best ask "
+            f"The price {plain(price)} is above {plain(most)}, which is {percent} % over the best ask "
             f"{plain(ask)}; that is as far as a buy may go."
         )
-    if ticket.side == Side.SELL and ticket.price < (least := bid * (1 - limits.collar)):
+    if ticket.side == Side.SELL and price < (least := bid * (1 - limits.collar)):
         yield (
-            f"The price {plain(ticket.price)} is below {plain(least)}, which is {percent} % under the best bid "
+            f"The price {plain(price)} is below {plain(least)}, which is {percent} % under the best bid "
             f"{plain(bid)}; that is as far as a sale may go."
+        )
+
+
+def _worst(ticket: "Ticket", prices: Prices) -> Decimal | None:
+    """The worst price at which a market order of this size is filled by the book; None where the book ends before."""
+    taken = prices.taken
+    size = ticket.quantity.quote if ticket.spends_quote else ticket.own_size
+    return taken.worst_price if taken is not None and taken.size >= size else None
+
+
+def _after_trigger(ticket: "Ticket", intent: TriggerOrder, limits: Limits) -> Iterator[str]:
+    """Far from the market is what a trigger is for; its order must not be far through the trigger."""
+    trigger, price = intent.trigger_price, intent.order_price
+    if trigger is None or price is None:
+        return
+    off = (price - trigger) / trigger if ticket.side == Side.BUY else (trigger - price) / trigger
+    if off > limits.collar:
+        yield (
+            f"The order's price {plain(price)} lies {plain(limits.collar * 100)} % or more through its trigger "
+            f"{plain(trigger)}; that is as far as it may."
         )
 
 
@@ -197,31 +233,35 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
             f"Orders of the last 24 hours come to {_usd(so_far.day_usd)}; with {_usd(added)} more they would be above "
             f"{_usd(limits.day_usd)}."
         )
-    most = limits.position_usd
-    buys = ticket.quantity.base_ccy if ticket.side == Side.BUY else ticket.quantity.quote_ccy
-    if most is not None and buys not in DOLLARS and so_far.position_usd + added > most:
+    most, quantity = limits.position_usd, ticket.quantity
+    gains = quantity.base_ccy if ticket.side == Side.BUY else quantity.quote_ccy
+    what = f"is held and being bought of {gains}"
+    if quantity.contracts is not None:
+        gains, what = "", f"is held and being opened in {ticket.intent.inst_id} on this side"
+    if most is not None and gains not in DOLLARS and so_far.position_usd + added > most:
         yield (
-            f"What is held and being bought of {buys} comes to {_usd(so_far.position_usd)}; with "
-            f"{_usd(added)} more it would be above {_usd(most)}."
+            f"What {what} comes to {_usd(so_far.position_usd)}; with {_usd(added)} more it would be above {_usd(most)}."
         )
 
 
 def _counts(ticket: "Ticket", limits: Limits, so_far: SoFar) -> Iterator[str]:
+    yield from _sent(limits, so_far)
+    if ticket.order is None:  # a change opens no further order
+        yield from _reached(so_far.open_orders, limits.open_orders, "are open")
+        of_instrument = f"are open of {ticket.intent.inst_id}"
+        yield from _reached(so_far.instrument_open_orders, limits.instrument_open_orders, of_instrument)
+
+
+def _sent(limits: Limits, so_far: SoFar) -> Iterator[str]:
     if limits.day_loss_usd is not None and so_far.day_result_usd is None:
         yield "OKX does not say what the account is worth, so its loss of the day is not known."
-    inst_id = ticket.intent.inst_id
-    limited = [
-        (so_far.minute_orders, limits.minute_orders, "were sent in the last minute"),
-        (so_far.day_orders, limits.day_orders, "were sent in the last 24 hours"),
-    ]
-    if ticket.order is None:  # a change opens no further order
-        limited += [
-            (so_far.open_orders, limits.open_orders, "are open"),
-            (so_far.instrument_open_orders, limits.instrument_open_orders, f"are open of {inst_id}"),
-        ]
-    for count, most, what in limited:
-        if count >= most:
-            yield f"{_orders(count, what)}; the limit is {most}."
+    yield from _reached(so_far.minute_orders, limits.minute_orders, "were sent in the last minute")
+    yield from _reached(so_far.day_orders, limits.day_orders, "were sent in the last 24 hours")
+
+
+def _reached(count: int, most: int, what: str) -> Iterator[str]:
+    if count >= most:
+        yield f"{_orders(count, what)}; the limit is {most}."
 
 
 def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:

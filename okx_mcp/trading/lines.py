@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AlgoOrdType, OrdType, Side, TdMode
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
     Amendment,
     ClosePosition,
@@ -71,8 +70,9 @@ def waits_for(intent: TriggerOrder) -> str:
 def _what(ticket: "Ticket") -> str:
     quantity, inst_id = ticket.quantity, ticket.intent.inst_id
     size = _size(ticket)
-    exact = f"{ticket.side} {size} at {plain(ticket.price)} {quantity.quote_ccy} = {plain(quantity.quote)} {quantity.quote_ccy}"
-    estimate = f"about {plain(quantity.quote)} {quantity.quote_ccy} at {plain(ticket.price)}"
+    value = f"{plain(quantity.quote)} {quantity.quote_ccy}"
+    exact = f"{ticket.side} {size} at {plain(ticket.price)} {quantity.quote_ccy} = {value}"
+    estimate = f"about {value} at {plain(ticket.price)}"
     terms = on_terms(ticket.terms)
     match ticket.intent:
         case Amendment():
@@ -83,8 +83,8 @@ def _what(ticket: "Ticket") -> str:
             return f"{exact} ({', '.join(about)})"
         case MarketOrder() as intent:
             about = [f"{inst_id} market order", *terms, *_with(intent.exits)]
-            if quantity.contracts is None and intent.unit is SizeUnit.QUOTE:
-                spent = f"{ticket.side} for {plain(quantity.quote)} {quantity.quote_ccy} at market"
+            if ticket.spends_quote:
+                spent = f"{ticket.side} for {value} at market"
                 bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(ticket.price)}"
                 return f"{spent}, {bought} ({', '.join(about)})"
             return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
@@ -93,7 +93,7 @@ def _what(ticket: "Ticket") -> str:
             return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
         case TriggerOrder() as intent:
             about = [f"{inst_id} {_WAYS[intent.ord_type]}", *terms]
-            return f"{ticket.side} {size} {waits_for(intent)}, about {plain(quantity.quote)} {quantity.quote_ccy} ({', '.join(about)})"
+            return f"{ticket.side} {size} {waits_for(intent)}, about {value} ({', '.join(about)})"
 
 
 def _size(ticket: "Ticket") -> str:

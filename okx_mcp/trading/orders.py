@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.intents import (
     Amendment,
     Body,
@@ -187,6 +188,12 @@ class Ticket:
                 return False
 
     @property
+    def spends_quote(self) -> bool:
+        """Whether it is a market order whose size is an amount of the quote currency, whatever that buys."""
+        intent = self.intent
+        return isinstance(intent, MarketOrder) and intent.unit is SizeUnit.QUOTE and self.quantity.contracts is None
+
+    @property
     def sends_what_it_shows(self) -> bool:
         """Whether the body is the one that its digest and its shown figures stand for."""
         return self.body == self._body_as_shown() and self.digest == body_digest(self.body)
@@ -247,6 +254,15 @@ class AccountTicket:
     expires_ms: int
 
     @property
+    def order(self) -> None:
+        """It changes no order."""
+
+    @property
+    def reduces(self) -> bool:
+        """It closes no position."""
+        return False
+
+    @property
     def sends_what_it_shows(self) -> bool:
         """Whether the body is the one that its digest and its shown figures stand for."""
         return self.body == self.intent.body(self.id) and self.digest == body_digest(self.body)
@@ -288,6 +304,6 @@ def new_ticket_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
-def body_digest(body: Body) -> str:
+def body_digest(body: Mapping[str, object]) -> str:
     """SHA-256 over the body's canonical JSON."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -11,11 +11,13 @@ from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.intents import LeverageChange, Transfer, TriggerOrder
 from okx_mcp.trading.lookups import Sight, order_at, rows_of
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView, Receipt, Ticket
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket, is_ord_id
 
-__all__ = ["LeverageLookup", "TransferLookup", "TriggerLookup"]
+__all__ = ["TRIGGER_LISTS", "LeverageLookup", "TransferLookup", "TriggerLookup", "trigger_at", "view_at"]
 
 READ_ALGO: Final = endpoint("GET", "trade/order-algo")
+TRIGGER_LISTS: Final = ("conditional,oco", "trigger", "move_order_stop")
+"""The kinds that have to be asked for one after the other (GET /trade/orders-algo-pending)."""
 _ENDED: Final = (AlgoState.EFFECTIVE, AlgoState.CANCELED, AlgoState.ORDER_FAILED)
 _TRANSFERS: Final = {
     TransferState.SUCCESS: OrderState.DONE,
@@ -114,3 +116,31 @@ class TransferLookup(_ByItsOwnQuestion):
             asked = endpoint("GET", "asset/transfer-state")
             raise Unknown(f"{asked}: the answer is about another transfer", asked)
         return Sight(_TRANSFERS.get(TransferState(row.state)) if row.state in set(TransferState) else None)
+
+
+async def trigger_at(exchange: Exchange, inst_id: str, any_id: str) -> AlgoOrder | None:
+    """An order that waits for a trigger, or did, by OKX's algoId or our algoClOrdId; None where OKX reports none.
+
+    Raises:
+        OkxError: OKX did not say, or spoke of another order.
+    """
+    if is_ord_id(any_id):
+        algo = await exchange.algo_order(algo_id=any_id)
+    else:
+        algo = await exchange.algo_order(algo_cl_ord_id=any_id)
+    if algo is not None and (algo.inst_id != inst_id or any_id not in (algo.algo_id, algo.algo_cl_ord_id)):
+        raise Unknown(f"{READ_ALGO}: the answer is about another order", READ_ALGO)
+    return algo
+
+
+async def view_at(exchange: Exchange, inst_id: str, any_id: str) -> OrderView | None:
+    """An order of anybody's, in the book or waiting for a trigger; None where OKX reports neither.
+
+    Raises:
+        OkxError: OKX did not say.
+    """
+    order = await order_at(exchange, inst_id, any_id)
+    if order is not None:
+        return OrderView.from_order(order)
+    algo = await trigger_at(exchange, inst_id, any_id)
+    return None if algo is None else OrderView.from_algo_order(algo)

@@ -4,26 +4,30 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from okx_mcp.trading.exposure import Exposure, read_exposure, so_far
+from okx_mcp.trading.exposure import Exposure, Wanted, read_exposure, so_far
 from okx_mcp.trading.halt import Halt
-from okx_mcp.trading.limits import Breach, Limits, SoFar, added_usd, check, standing
+from okx_mcp.trading.limits import Breach, Limits, SoFar, check, check_account, standing
+from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
+from okx_mcp.trading.valuation import added_usd
 
 if TYPE_CHECKING:
     from okx_mcp.trading.accounts import Account
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument
     from okx_mcp.trading.journal import Journal, Used
-    from okx_mcp.trading.orders import Ticket
 
 __all__ = ["Look", "Risk"]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at market and account found. `day_result_usd` is None where no limit asks for it."""
+    """What one look at market and account found.
 
-    exposure: Exposure
+    `exposure` is None for a change of the account itself, `day_result_usd` where no limit asks for it.
+    """
+
+    exposure: Exposure | None
     day_result_usd: Decimal | None
 
 
@@ -39,19 +43,24 @@ class Risk:
         self._exchange = exchange
         self._journal = journal
 
-    async def look(self, instrument: "Instrument") -> Look:
-        """Read prices and exposure now.
+    async def look(self, instrument: "Instrument | None", wanted: Wanted = Wanted()) -> Look:
+        """Read prices and exposure now; without an instrument, only what the account is worth.
 
         Raises:
             OkxError, JournalUnavailable: it is not known what is at risk, so nothing may be sent.
         """
-        exposure = await read_exposure(self._exchange, instrument, self.limits)
-        if self.limits.day_loss_usd is None or exposure.equity_usd is None:
+        exposure, equity_usd = None, None
+        if instrument is not None:
+            exposure = await read_exposure(self._exchange, instrument, self.limits, wanted)
+            equity_usd = exposure.equity_usd
+        elif self.limits.day_loss_usd is not None:
+            equity_usd = (await self._exchange.balance()).total_eq
+        if self.limits.day_loss_usd is None or equity_usd is None:
             return Look(exposure, None)
-        began_with = await self._journal.day_began_with(self._account, exposure.equity_usd, self._now_ms())
-        return Look(exposure, exposure.equity_usd - began_with)
+        began_with = await self._journal.day_began_with(self._account, equity_usd, self._now_ms())
+        return Look(exposure, equity_usd - began_with)
 
-    async def refuse_above_limits(self, ticket: "Ticket", look: Look) -> None:
+    async def refuse_above_limits(self, ticket: AnyTicket, look: Look) -> None:
         """For a new ticket, before anybody is asked about it.
 
         Raises:
@@ -67,7 +76,7 @@ class Risk:
             await self.stop_if_called_for(broken)
             raise AboveLimits(words)
 
-    def against(self, ticket: "Ticket", look: Look, used: "Used") -> list[Breach]:
+    def against(self, ticket: AnyTicket, look: Look, used: "Used") -> list[Breach]:
         """What speaks against sending the order now; asked inside the journal's transaction."""
         halted = self.halt.found()
         return [Breach(f"Trading is halted: {halted.why}")] if halted else self._breaches(ticket, look, used)
@@ -100,13 +109,20 @@ class Risk:
         so_far = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, open_orders)
         return standing(self.limits, so_far)
 
-    def added_usd(self, ticket: "Ticket", look: Look) -> Decimal:
+    def added_usd(self, ticket: AnyTicket, look: Look) -> Decimal:
         """What the order adds to the day; zero where its value is not known, for then it is refused."""
+        if not isinstance(ticket, Ticket) or look.exposure is None or ticket.reduces:
+            return Decimal(0)
         return added_usd(ticket, look.exposure.prices) or Decimal(0)
 
-    def _breaches(self, ticket: "Ticket", look: Look, used: "Used") -> list[Breach]:
-        exposure = look.exposure
-        return check(ticket, self.limits, exposure.prices, so_far(ticket, exposure, used, look.day_result_usd))
+    def _breaches(self, ticket: AnyTicket, look: Look, used: "Used") -> list[Breach]:
+        exposure, result = look.exposure, look.day_result_usd
+        if isinstance(ticket, Ticket) and exposure is not None:
+            return check(ticket, self.limits, exposure.prices, so_far(ticket, exposure, used, result))
+        if isinstance(ticket, Ticket):
+            raise ValueError("an order without a look at its market")
+        sent = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, day_result_usd=result)
+        return check_account(ticket, self.limits, sent)
 
     def _now_ms(self) -> int:
         return self._exchange.exchange_clock.now_ms()

@@ -1,30 +1,61 @@
 """Making an intent exact: the very body that would be sent, its figures, and the rules that it passed."""
 
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import Side
+from okx_mcp.okx.names import InstType, MgnMode, PosMode, PosSide, Side, TdMode
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.exposure import Wanted, positions_in
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.intents import (
+    Amendment,
+    ClosePosition,
+    LeverageChange,
+    LimitOrder,
+    MarketOrder,
+    Terms,
+    Transfer,
+    TriggerOrder,
+)
 from okx_mcp.trading.lookups import order_at
-from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.modes import check_reduces, position_to_close, terms_of
+from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.price_rules import check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
 
 if TYPE_CHECKING:
-    from okx_mcp.okx.models import PriceLimit
+    from collections.abc import Sequence
+
+    from okx_mcp.okx.clock import ExchangeClock
     from okx_mcp.trading.account_facts import AccountFacts
-    from okx_mcp.trading.accounts import Account
+    from okx_mcp.trading.accounts import Account, AccountRules
     from okx_mcp.trading.approval import Channel
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instrument_list import InstrumentList
-    from okx_mcp.trading.reconcile import Reconciler
-    from okx_mcp.trading.risk import Risk
+    from okx_mcp.trading.instruments import Instrument, Quantity
+    from okx_mcp.trading.intents import Body
+    from okx_mcp.trading.positions import PositionView
+    from okx_mcp.trading.risk import Look, Risk
 
-__all__ = ["TicketMaker"]
+__all__ = ["TicketMaker", "wanted_by"]
 
 _TICKET_VALID_MS: Final = 5 * 60 * 1000
 _ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exact:
+    """An order's figures, and the look at the market that they were made with."""
+
+    body: "Body"
+    quantity: "Quantity"
+    price: Decimal
+    look: "Look"
+    terms: Terms | None = None
+    order: OrderView | None = None
+    side_of_close: Side | None = None
 
 
 class TicketMaker:
@@ -36,17 +67,19 @@ class TicketMaker:
         exchange: "Exchange",
         instruments: "InstrumentList",
         facts: "AccountFacts",
-        reconciler: "Reconciler",
         risk: "Risk",
     ) -> None:
         self._account = account
         self._exchange = exchange
         self._instruments = instruments
         self._facts = facts
-        self._reconciler = reconciler
         self._risk = risk
 
-    async def ticket(self, intent: LimitOrder | Amendment, channel: "Channel") -> Ticket:
+    async def ticket(
+        self,
+        intent: LimitOrder | MarketOrder | ClosePosition | TriggerOrder | Amendment | LeverageChange | Transfer,
+        channel: "Channel",
+    ) -> AnyTicket:
         """The intent made exact, within the limits.
 
         Raises:
@@ -56,39 +89,218 @@ class TicketMaker:
         rules = await self._facts.rules()
         rules.check_trading()
         ticket_id = new_ticket_id()
+        if isinstance(intent, LeverageChange | Transfer):
+            return await self._of_account(intent, rules, ticket_id, channel)
         instrument = await self._instruments.tradable(intent.inst_id)
-        order: OrderView | None = None
-        if isinstance(intent, LimitOrder):
-            side, price = intent.side.value, instrument.checked_price(intent.price)
-            quantity = instrument.quantity(intent.size, intent.unit, price)
-            body = intent.body(ticket_id, rules.spot_td_mode, quantity)
-        else:
-            order = await self._open_order(intent)
-            side, price = order.side, instrument.checked_price(intent.price or order.price or _ZERO)
-            quantity = instrument.quantity(intent.size or order.size or _ZERO, SizeUnit.BASE, price)
-            _check_change(order, quantity.base, price)
-            body = intent.body(ticket_id, order, quantity, price)
-        _check_price_band(intent.inst_id, side, price, await self._exchange.price_limit(intent.inst_id))
-        look = await self._risk.look(instrument)
-        fee_rate = await self._facts.taker_rate(intent.inst_id)
-        now_ms = self._reconciler.now_ms()
+        exact = await self._exact(intent, instrument, rules, ticket_id)
+        fee_rate = await self._facts.taker_rate(instrument)
+        now_ms = self._clock.now_ms()
         ticket = Ticket(
+            id=ticket_id,
+            account=self._account,
+            intent=intent,
+            body=exact.body,
+            digest=body_digest(exact.body),
+            quantity=exact.quantity,
+            price=exact.price,
+            last_price=exact.look.exposure.last if exact.look.exposure else None,
+            fee_rate=fee_rate,
+            channel=channel,
+            created_ms=now_ms,
+            expires_ms=now_ms + _TICKET_VALID_MS,
+            order=exact.order,
+            terms=exact.terms,
+            side_of_close=exact.side_of_close,
+        )
+        await self._risk.refuse_above_limits(ticket, exact.look)
+        return ticket
+
+    async def _exact(
+        self,
+        intent: LimitOrder | MarketOrder | ClosePosition | TriggerOrder | Amendment,
+        instrument: "Instrument",
+        rules: "AccountRules",
+        ticket_id: str,
+    ) -> _Exact:
+        match intent:
+            case Amendment():
+                return await self._change(intent, instrument, ticket_id)
+            case LimitOrder():
+                return await self._limit(intent, instrument, rules, ticket_id)
+            case MarketOrder():
+                return await self._market(intent, instrument, rules, ticket_id)
+            case ClosePosition():
+                return await self._close(intent, instrument, rules, ticket_id)
+            case TriggerOrder():
+                return await self._trigger(intent, instrument, rules, ticket_id)
+
+    async def _limit(
+        self, intent: LimitOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
+        held = await self._held(instrument, intent.margin_mode)
+        terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
+        price = instrument.checked_price(intent.price)
+        quantity = instrument.quantity(intent.size, intent.unit, price)
+        check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
+        check_exits(intent.exits, intent.side, price, instrument)
+        check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
+        look, terms = await self._look(instrument, terms)
+        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+
+    async def _market(
+        self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
+        _check_takes_market_orders(instrument)
+        held = await self._held(instrument, intent.margin_mode)
+        terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
+        spends_quote = intent.unit is SizeUnit.QUOTE and instrument.contract is None
+        if spends_quote:
+            size = intent.size
+        else:
+            size = _size_at_any_price(instrument, intent.size, intent.unit)
+        unit = SizeUnit.QUOTE if spends_quote else instrument.size_unit
+        look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit))
+        price = _given_by_book(look, instrument)
+        quantity = instrument.reading(size, price, unit)
+        if spends_quote:
+            instrument.check_spend(size, price)
+        check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
+        check_exits(intent.exits, intent.side, price, instrument)
+        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+
+    async def _close(
+        self, intent: ClosePosition, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
+        if instrument.contract is None:
+            raise Misfit(
+                f"{instrument.inst_id} is a spot pair: sell what is held, or place an order on margin with reduce_only."
+            )
+        _check_takes_market_orders(instrument)
+        position = position_to_close(
+            instrument.inst_id, await positions_in(self._exchange, instrument), intent.position
+        )
+        side = Side.SELL if position.side == "long" else Side.BUY
+        is_hedged = rules.position_mode == PosMode.LONG_SHORT
+        terms = Terms(TdMode(position.margin_mode), PosSide(position.side) if is_hedged else None, reduces=True)
+        size = position.size
+        if intent.size is not None:
+            size = _size_at_any_price(instrument, intent.size, intent.unit)
+        look, terms = await self._look(instrument, terms, takes=(side, size, instrument.size_unit))
+        price = _given_by_book(look, instrument)
+        quantity = instrument.reading(size, price)
+        check_reduces(terms, quantity, instrument.inst_id, side, [position])
+        body = intent.body(ticket_id, terms, quantity, side)
+        return _Exact(body, quantity, price, look, terms, side_of_close=side)
+
+    async def _trigger(
+        self, intent: TriggerOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
+        if instrument.kind == InstType.OPTION:
+            raise Misfit("OKX takes no trigger orders of options.")
+        held = await self._held(instrument, intent.margin_mode)
+        terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
+        look, terms = await self._look(instrument, terms, triggers=True)
+        last = look.exposure.last if look.exposure else None
+        price = check_trigger(intent, instrument, last)
+        if intent.order_price is None:
+            own = _size_at_any_price(instrument, intent.size, intent.unit)
+            quantity = instrument.reading(own, price)
+        else:
+            quantity = instrument.quantity(intent.size, intent.unit, price)
+        check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
+        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+
+    async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
+        order = await self._open_order(intent)
+        price = instrument.checked_price(intent.price or order.price or _ZERO)
+        quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
+        own = quantity.base if quantity.contracts is None else quantity.contracts
+        _check_change(order, own, price)
+        check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
+        look = await self._risk.look(instrument)
+        return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
+
+    async def _of_account(
+        self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
+    ) -> AccountTicket:
+        if isinstance(intent, LeverageChange):
+            was = await self._leverage_before(intent, rules)
+        else:
+            was = await self._available(intent)
+        body, now_ms = intent.body(ticket_id), self._clock.now_ms()
+        ticket = AccountTicket(
             id=ticket_id,
             account=self._account,
             intent=intent,
             body=body,
             digest=body_digest(body),
-            quantity=quantity,
-            price=price,
-            last_price=look.exposure.last,
-            fee_rate=fee_rate,
+            was=was,
             channel=channel,
             created_ms=now_ms,
             expires_ms=now_ms + _TICKET_VALID_MS,
-            order=order,
         )
-        await self._risk.refuse_above_limits(ticket, look)
+        await self._risk.refuse_above_limits(ticket, await self._risk.look(None))
         return ticket
+
+    async def _leverage_before(self, intent: LeverageChange, rules: "AccountRules") -> Decimal | None:
+        instrument = await self._instruments.tradable(intent.inst_id)
+        most = instrument.max_leverage
+        if most is None or instrument.kind == InstType.OPTION:
+            raise NotTradable(f"OKX names no leverage for {intent.inst_id}.")
+        if not _ONE <= intent.leverage <= most:
+            raise Misfit(f"The leverage of {intent.inst_id} is from 1 to {plain(most)}.", below=most)
+        needs_side = rules.position_mode == PosMode.LONG_SHORT and intent.margin_mode is MgnMode.ISOLATED
+        if needs_side != (intent.position is not None) and instrument.contract is not None:
+            when = "has to be said" if needs_side else "is left out"
+            raise Misfit(f"The position's side {when}: the account is in {rules.position_mode}, {intent.margin_mode}.")
+        rows = await self._exchange.leverage(intent.inst_id, intent.margin_mode.value)
+        levers = [row.lever for row in rows if row.lever is not None and intent.position in (None, row.pos_side)]
+        was = max(levers, default=None)
+        if levers and set(levers) == {intent.leverage}:
+            raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
+        return was
+
+    async def _available(self, intent: Transfer) -> Decimal | None:
+        """What the account has that the transfer comes from.
+
+        Raises:
+            Misfit: it is less than the transfer (OKX would say 58350).
+        """
+        if intent.to == "trading":
+            rows = await self._exchange.funding_balances([intent.ccy])
+            found = [row.avail_bal or _ZERO for row in rows if row.ccy == intent.ccy]
+            origin = "funding"
+        else:
+            balance = await self._exchange.balance()
+            found = [row.avail_bal or _ZERO for row in balance.details if row.ccy == intent.ccy]
+            origin = "trading"
+        available = sum(found, _ZERO)
+        if intent.amount > available:
+            raise Misfit(
+                f"The {origin} account has {plain(available)} {intent.ccy} available, and {plain(intent.amount)} is more.",
+                below=available or None,
+            )
+        return available
+
+    async def _held(self, instrument: "Instrument", margin_mode: MgnMode | None) -> "Sequence[PositionView]":
+        """Positions that say on which terms an order is carried out; without margin there are none."""
+        if instrument.contract is None and margin_mode is None:
+            return ()
+        return await positions_in(self._exchange, instrument)
+
+    async def _look(
+        self,
+        instrument: "Instrument",
+        terms: Terms,
+        *,
+        takes: tuple[Side, Decimal, SizeUnit] | None = None,
+        triggers: bool = False,
+    ) -> "tuple[Look, Terms]":
+        """A look at the market, and the terms with the leverage that is set."""
+        wanted = Wanted(takes, _leverage_of(instrument, terms), triggers)
+        look = await self._risk.look(instrument, wanted)
+        leverage = look.exposure.prices.leverage if look.exposure else None
+        return look, replace(terms, leverage=leverage)
 
     async def _open_order(self, intent: Amendment) -> OrderView:
         """The order that would change, as it is now."""
@@ -100,6 +312,55 @@ class TicketMaker:
             raise NotTradable("Only an order with a price of its own can be changed.")
         return view
 
+    @property
+    def _clock(self) -> "ExchangeClock":
+        return self._exchange.exchange_clock
+
+
+def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
+    """What has to be known, once more, when this ticket's order is about to be sent."""
+    takes = None
+    if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
+        unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
+        takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
+    leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)
+    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
+
+
+def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
+    """The margin mode whose leverage counts, where the order could open a position with one."""
+    is_borrowed = instrument.contract is not None or terms.margin_ccy is not None or terms.td_mode is TdMode.ISOLATED
+    if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
+        return None
+    return terms.td_mode.value
+
+
+def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:
+    """The size as OKX counts it, where it does not depend on a price that nobody knows yet."""
+    if instrument.depends_on_price(unit):
+        other = "contracts" if instrument.contract is not None else instrument.base_ccy
+        raise Misfit(
+            f"At market the price is not known, so {plain(size)} {unit} of {instrument.inst_id} is no exact size; "
+            f"give it in {other}."
+        )
+    quantity = instrument.quantity(size, unit, _ONE)
+    return quantity.base if quantity.contracts is None else quantity.contracts
+
+
+def _given_by_book(look: "Look", instrument: "Instrument") -> Decimal:
+    """The average that the book would give now, or the last price; limits refuse an order the book does not hold."""
+    exposure = look.exposure
+    taken = exposure.prices.taken if exposure else None
+    price = (taken.average_price if taken else None) or (exposure.last if exposure else None)
+    if not price:
+        raise NotTradable(f"{instrument.inst_id} has no price now, so a market order has no value that could be said.")
+    return price
+
+
+def _check_takes_market_orders(instrument: "Instrument") -> None:
+    if instrument.kind == InstType.OPTION:
+        raise Misfit("OKX takes no market orders of options; place a limit order, ioc to have it at once.")
+
 
 def _check_change(order: OrderView, size: Decimal, price: Decimal) -> None:
     if (size, price) == (order.size, order.price):
@@ -109,14 +370,3 @@ def _check_change(order: OrderView, size: Decimal, price: Decimal) -> None:
             f"The new size {plain(size)} is the order's total, and {plain(order.filled_size)} of it is filled already; "
             "to take back the rest, cancel it."
         )
-
-
-def _check_price_band(inst_id: str, side: str, price: Decimal, band: "PriceLimit") -> None:
-    """Refuse before anybody is asked what OKX would refuse after (51137, 51138)."""
-    highest, lowest = band.buy_lmt, band.sell_lmt
-    if side == Side.BUY and highest is not None and price > highest:
-        asked = f"{plain(price)} is above {plain(highest)}"
-        raise Misfit(f"The price {asked}, the highest at which {inst_id} may be bought now.", below=highest)
-    if side == Side.SELL and lowest is not None and price < lowest:
-        asked = f"{plain(price)} is below {plain(lowest)}"
-        raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)

@@ -22,7 +22,8 @@ import anyio
 
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.orders import OrderState, OrderView, Receipt
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt
 from tests.proving.tally import Story, Tally
 from tests.trading.floor import ACCOUNT, a_ticket
 

@@ -14,7 +14,8 @@ import httpx2
 
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderState
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.order_state import OrderState
 from tests.proving.tally import OF_ORDERS, Tally
 from tests.proving.world import World, play
 from tests.wire import Deliver
@@ -70,11 +71,10 @@ async def _a_case(world: World, draw: random.Random) -> None:
     inst_id = draw.choice(list(_TICKS))
     side = draw.choice((Side.BUY, Side.SELL))
     price = _near(draw, inst_id, side, _true_book(world, inst_id))
-    intent: LimitOrder | Amendment = LimitOrder(
-        inst_id, side, Decimal(_SIZES[inst_id]), SizeUnit.BASE, price, OrdType.LIMIT
-    )
-    if draw.random() < 0.15:  # noqa: PLR2004
-        intent = await _a_change(world, intent, price) or intent
+    order = LimitOrder(inst_id, side, Decimal(_SIZES[inst_id]), SizeUnit.BASE, price, OrdType.LIMIT)
+    intent: LimitOrder | Amendment = order
+    if draw.random() < 0.15:
+        intent = await _a_change(world, order, price) or order
     ticket = await world.propose(intent)
     if ticket is None:
         world.tally.faults["no ticket"] += 1
@@ -135,9 +135,13 @@ Happens = Callable[[random.Random, World, str | None, Side, Decimal], Callable[[
 """`inst_id` is the order's own instrument, None where the change is of the price in dollars."""
 
 
-def _moves(draw: random.Random, world: World, inst_id: str | None, side: Side, price: Decimal) -> Callable[[Json], None]:
+def _moves(
+    draw: random.Random, world: World, inst_id: str | None, side: Side, price: Decimal
+) -> Callable[[Json], None]:
     del world, inst_id, side, price
-    factor = draw.choice((Decimal("0.5"), Decimal("0.93"), Decimal("0.99"), Decimal("1.01"), Decimal("1.07"), Decimal(2)))
+    factor = draw.choice(
+        (Decimal("0.5"), Decimal("0.93"), Decimal("0.99"), Decimal("1.01"), Decimal("1.07"), Decimal(2))
+    )
 
     def change(row: Json) -> None:
         for name in ("bidPx", "askPx", "last"):

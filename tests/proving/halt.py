@@ -10,7 +10,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from multiprocessing import Pipe
@@ -27,7 +27,9 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
-from okx_mcp.trading.orders import Amendment, LimitOrder, OrderState, Ticket
+from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.desks import a_desk_on
 from tests.proving.loopback import Loopback
@@ -90,7 +92,9 @@ def _halt_when_told(pipe: "Connection[Any, Any]") -> None:
         os._exit(0)
 
 
-async def _a_case(folder: Path, draw: random.Random, halter: "Connection[Any, Any]", story: Story, tally: Tally) -> None:
+async def _a_case(
+    folder: Path, draw: random.Random, halter: "Connection[Any, Any]", story: Story, tally: Tally
+) -> None:
     oracle = Oracle(PaperExchange(rate_limits=False))
     exchange = Loopback(oracle.handle)
     await exchange.open()
@@ -118,7 +122,7 @@ class _Load:
     def __init__(self, folder: Path, address: str, oracle: Oracle, draw: random.Random) -> None:
         self.journal = folder / "journal.sqlite3"
         self.begun_ns: dict[str, int] = {}
-        self.approved: dict[str, dict[str, str]] = {}
+        self.approved: dict[str, Mapping[str, object]] = {}
         self.stopped = 0
         self._draw = draw
         clock = SystemClock()

@@ -129,7 +129,7 @@ class Oracle:
 
     def findings(
         self,
-        approved: Mapping[str, Mapping[str, str]],
+        approved: Mapping[str, Mapping[str, object]],
         journal: Mapping[str, str],
         until_ms: Mapping[str, int] | None = None,
     ) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ class Oracle:
         placed = {arrival.named for arrival in self.arrivals if arrival.place == _PLACE and arrival.done}
         return placed - known
 
-    def _sent_too_often(self, approved: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    def _sent_too_often(self, approved: Mapping[str, Mapping[str, object]]) -> Iterator[Finding]:
         sent = [arrival for arrival in self.arrivals if arrival.place in (_PLACE, _AMEND)]
         for name, times in Counter(arrival.named for arrival in sent).items():
             if times > 1:

@@ -9,7 +9,7 @@ so a replay meets the same faults at the same places and may meet another order 
 import asyncio
 import random
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -121,7 +121,7 @@ class _Life:
     proxy: Proxy
     journal: Path
     processes: list[_Process] = field(default_factory=list)
-    approved: dict[str, dict[str, str]] = field(default_factory=dict)
+    approved: dict[str, Mapping[str, object]] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
 
     @property

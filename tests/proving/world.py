@@ -67,7 +67,7 @@ class World:
             self.exchange, self._exchange_us, lambda what: self.story.tell(f"{self._at()} another client: {what}")
         )
         self._tasks = tasks
-        self._shown: dict[str, Mapping[str, str]] = {}
+        self._shown: dict[str, Mapping[str, object]] = {}
         self._until_ms: dict[str, int] = {}
         self._approved: set[str] = set()
         self._committed: set[str] = set()

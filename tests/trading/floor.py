@@ -12,7 +12,7 @@ import httpx2
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import OrdType, Side, TdMode
 from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
@@ -21,9 +21,9 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity, SizeUnit
+from okx_mcp.trading.intents import Amendment, LimitOrder, Terms
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
-from okx_mcp.trading.intents import Amendment, LimitOrder
 from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
 from tests.clocks import VirtualClock
 from tests.wire import Deliver, Wire
@@ -135,28 +135,22 @@ async def approved(
 def a_ticket(**changes: Any) -> Ticket:
     """A ticket made without an exchange."""
     ticket_id = new_ticket_id()
-    body = {
-        "instId": "BTC-USDT",
-        "tdMode": "cash",
-        "side": "buy",
-        "ordType": "limit",
-        "sz": "0.001",
-        "px": "30000",
-        "clOrdId": ticket_id,
-    }
+    quantity, terms = Quantity(Decimal("0.001"), Decimal(30), None, "BTC", "USDT"), Terms(TdMode.CASH)
+    body = buy().body(ticket_id, terms, quantity)
     ticket = Ticket(
         id=ticket_id,
         account=ACCOUNT,
         intent=buy(),
         body=body,
         digest=body_digest(body),
-        quantity=Quantity(Decimal("0.001"), Decimal(30), None, "BTC", "USDT"),
+        quantity=quantity,
         price=Decimal(30000),
         last_price=Decimal(64000),
         fee_rate=Decimal("-0.001"),
         channel=Channel.HOST,
         created_ms=1_000_000,
         expires_ms=1_300_000,
+        terms=terms,
     )
     return replace(ticket, **changes)
 

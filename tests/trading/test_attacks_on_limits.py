@@ -20,10 +20,11 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity
 from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.limits import SoFar, added_usd, check
+from okx_mcp.trading.limits import SoFar, check
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt, Ticket, body_digest, new_ticket_id
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from okx_mcp.trading.valuation import added_usd
 from tests.clocks import VirtualClock
 from tests.trading.floor import ACCOUNT, LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy, buy_at_once, locked
 from tests.trading.test_limits import LIMITS, PRICES, a_buy, a_sale, an_order

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import NoReturn
 
@@ -65,7 +66,7 @@ async def test_an_order_that_trades_at_once_is_reported_filled(desk: OrderDesk, 
 
     assert receipt.state is OrderState.FILLED
     assert receipt.order is not None
-    assert receipt.order.filled_size == receipt.ticket.quantity.base
+    assert receipt.order.filled_size == Decimal("0.001")
 
 
 # --- again ------------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from okx_mcp.okx.errors import OkxError
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.intents import Amendment
+from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import NoSuchOrder, Refusal

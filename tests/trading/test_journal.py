@@ -21,7 +21,7 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView, Receipt, Ticket
+from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved, UnsettledOrder
 from tests.trading.floor import ACCOUNT, a_ticket, locked
 
@@ -37,12 +37,14 @@ def journal(journal_path: Path) -> Iterator[Journal]:
         yield journal
 
 
-def approval_of(ticket: Ticket, channel: Channel = Channel.HOST) -> Approval:
+def approval_of(ticket: AnyTicket, channel: Channel = Channel.HOST) -> Approval:
     return Approval(ticket.id, ticket.digest, channel)
 
 
 async def proposed(journal: Journal, **changes: object) -> Ticket:
-    return (await journal.propose(a_ticket(**changes))).ticket
+    ticket = a_ticket(**changes)
+    await journal.propose(ticket)
+    return ticket
 
 
 async def begun(journal: Journal, **changes: object) -> Receipt:

@@ -18,12 +18,13 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity
-from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.limits import Limits, Prices, SoFar, added_usd, check
 from okx_mcp.trading.intents import Amendment
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.limits import Limits, SoFar, check
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Ticket
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from okx_mcp.trading.valuation import Prices, added_usd
 from tests.clocks import VirtualClock
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy
 from tests.wire import Deliver, Wire, changed, cut, no_rows, row_code, server_error

@@ -17,7 +17,7 @@ from okx_mcp.okx.errors import (
     Unknown,
     refusal,
 )
-from okx_mcp.trading.outcome import PROVES, Code, Outcome, proves
+from okx_mcp.trading.outcome import PROVES, About, Code, Outcome, proves
 
 PLACE: Final = endpoint("POST", "trade/order")
 

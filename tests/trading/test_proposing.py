@@ -17,8 +17,8 @@ from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.intents import LimitOrder
+from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.refusals import JournalUnavailable, Misfit, NoSuchInstrument, NotApproved, NotTradable

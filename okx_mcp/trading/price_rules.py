@@ -1,0 +1,89 @@
+"""Which prices make sense together: the exchange's band, and exits and triggers on the right side. Pure."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from okx_mcp.okx.names import AlgoOrdType, Side
+from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.refusals import Misfit
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.models import PriceLimit
+    from okx_mcp.trading.instruments import Instrument
+    from okx_mcp.trading.intents import Exits, TriggerOrder
+
+__all__ = ["check_exits", "check_price_band", "check_trigger"]
+
+_LEAST_TRAIL: Final = Decimal("0.1")
+_MOST_TRAIL: Final = Decimal(50)
+
+
+def check_price_band(inst_id: str, side: str, price: Decimal, band: "PriceLimit") -> None:
+    """Refuse before anybody is asked what OKX would refuse after (51137, 51138, 51006).
+
+    Raises:
+        Misfit: the price is outside of GET /public/price-limit.
+    """
+    highest, lowest = band.buy_lmt, band.sell_lmt
+    if side == Side.BUY and highest is not None and price > highest:
+        asked = f"{plain(price)} is above {plain(highest)}"
+        raise Misfit(f"The price {asked}, the highest at which {inst_id} may be bought now.", below=highest)
+    if side == Side.SELL and lowest is not None and price < lowest:
+        asked = f"{plain(price)} is below {plain(lowest)}"
+        raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
+
+
+def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrument") -> None:
+    """Take-profit and stop-loss of what this order opens at `price` (OKX would say 51046 to 51053).
+
+    Raises:
+        Misfit: one is off the tick, or on the wrong side, where it would close at once.
+    """
+    for name, exit_price, is_above in (
+        ("take-profit", exits.take_profit, side is Side.BUY),
+        ("stop-loss", exits.stop_loss, side is not Side.BUY),
+    ):
+        if exit_price is not None:
+            instrument.checked_price(exit_price)
+            _check_beyond(f"The {name} of a {side.value}", exit_price, price, is_above=is_above, what="its price")
+
+
+def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decimal | None) -> Decimal:
+    """The price at which the order is valued: its own, or the one that is waited for.
+
+    Raises:
+        Misfit: not exactly one thing is waited for, a price is off the tick, or it is reached already (OKX would say
+            51277 to 51280); or there is no last price to compare with.
+    """
+    exits, side = intent.exits, intent.side
+    ways = (intent.trigger_price, exits.take_profit or exits.stop_loss, intent.trail_percent)
+    if sum(each is not None for each in ways) != 1:
+        raise Misfit("Say one of: trigger_price; take_profit, stop_loss or both; trail_percent.")
+    if intent.order_price is not None and intent.trigger_price is None:
+        raise Misfit("order_price goes with trigger_price; the other ways are executed at market.")
+    if intent.activation_price is not None and intent.trail_percent is None:
+        raise Misfit("activation_price goes with trail_percent.")
+    prices = (intent.trigger_price, intent.order_price, exits.take_profit, exits.stop_loss, intent.activation_price)
+    for price in prices:
+        if price is not None:
+            instrument.checked_price(price)
+    if not last:
+        raise Misfit(f"{instrument.inst_id} has no last price, so a trigger cannot be compared with it.")
+    if exits.take_profit is not None:
+        _check_beyond("Take-profit", exits.take_profit, last, is_above=side is Side.SELL, what="the last price")
+    if exits.stop_loss is not None:
+        _check_beyond("Stop-loss", exits.stop_loss, last, is_above=side is Side.BUY, what="the last price")
+    if intent.ord_type is AlgoOrdType.MOVE_ORDER_STOP:
+        _check_trail(intent.trail_percent or Decimal(0))
+    return intent.order_price or intent.trigger_price or exits.stop_loss or exits.take_profit or last
+
+
+def _check_trail(percent: Decimal) -> None:
+    if not _LEAST_TRAIL <= percent <= _MOST_TRAIL:
+        raise Misfit(f"trail_percent is from {plain(_LEAST_TRAIL)} to {plain(_MOST_TRAIL)}.")
+
+
+def _check_beyond(who: str, price: Decimal, other: Decimal, *, is_above: bool, what: str) -> None:
+    if price == other or (price > other) != is_above:
+        where = "above" if is_above else "below"
+        raise Misfit(f"{who} is {where} {what}: {plain(price)} is not {where} {plain(other)}.")
