@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
@@ -186,13 +187,26 @@ async def test_not_all_is_cancelled_while_an_order_is_on_its_way(limited: Desks,
     approval = await approved(desk)
     left: list[Any] = []
 
-    async def cancelled_before_it_arrives(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        await desk.halt("Stop.")
+    was_listed = anyio.Event()
+
+    async def listed(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
         response = await deliver()
-        left.extend(await desk.cancel_all())
+        was_listed.set()
         return response
 
-    wire.breaks(PLACE, cancelled_before_it_arrives)
+    async def cancel_all() -> None:
+        left.extend(await desk.cancel_all())
+
+    async def arrives_after_the_list_was_read(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        await desk.halt("Stop.")
+        wire.breaks("GET /trade/orders-pending", listed)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cancel_all)
+            await was_listed.wait()
+            response = await deliver()
+        return response
+
+    wire.breaks(PLACE, arrives_after_the_list_was_read)
 
     receipt = await desk.commit(approval)
 
