@@ -140,9 +140,8 @@ _ONE_APPROVAL: Final = (
     _guard(
         "a declined ticket is not used",
         _JOURNAL,
-        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n"
-        "                _record(db, found)\n",
-        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n",
+        "now_ms, reason=why, declined_by_person=by_person)\n                _record(db, found)\n",
+        "now_ms, reason=why, declined_by_person=by_person)\n",
         f"{_IN_JOURNAL}test_a_declined_ticket_is_refused",
     ),
     _guard(
@@ -163,15 +162,15 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an approval through another channel does not count",
         _JOURNAL,
-        "if found.ticket.channel is not approval.channel:",
+        "if not approval.channel.is_good_for(found.ticket.channel):",
         "if False:",
         f"{_COMMITTING}test_an_approval_through_another_channel_does_not_count",
     ),
     _guard(
         "live orders are approved by a person",
-        "trading/approval.py",
-        "return environment is not Environment.LIVE or channel in _HUMAN",
-        "return True",
+        "trading/approval_rules.py",
+        "return _HUMAN if environment is Environment.LIVE else _HUMAN | {Channel.HOST}",
+        "return _HUMAN | {Channel.HOST}",
         f"{_PROPOSING}test_live_orders_are_not_proposed_for_a_cards_word",
     ),
     _guard(
@@ -191,8 +190,8 @@ _ONE_APPROVAL: Final = (
     _guard(
         "a ticket is sent only by the process that proposed it",
         _DESK,
-        "        self._check_channel(approval.channel)\n",
-        "        self._check_channel(approval.channel)\n"
+        "        self._approving.check_accepts(approval.channel)\n",
+        "        self._approving.check_accepts(approval.channel)\n"
         "        self._own.setdefault(approval.ticket_id, self.ticket(approval.ticket_id).ticket)\n",
         f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
         f"{_RESTORED}test_a_ticket_revived_by_an_old_copy_is_not_sent_again_however_often_the_exchange_denies_it",
@@ -1206,7 +1205,7 @@ _PROPOSED: Final = (
     _guard(
         "a ticket is written down before it is shown",
         _DESK,
-        "        await self._journal.propose(ticket)\n",
+        "        await self._journal.propose(ticket, partial(self._approving.why_not_asked, ticket))\n",
         "",
         f"{_PROPOSING}test_proposing_writes_the_ticket_down_and_sends_nothing",
     ),
@@ -1229,8 +1228,8 @@ _PROPOSED: Final = (
 _LIMITED: Final = (
     _guard(
         "what breaks a limit gets no ticket",
-        _TICKETS,
-        "        await self._risk.refuse_above_limits(ticket, look)\n",
+        _RISK,
+        "            raise AboveLimits(words)\n",
         "",
         f"{_IN_LIMITS}test_what_breaks_a_limit_gets_no_ticket_and_is_written_down",
     ),
