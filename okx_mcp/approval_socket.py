@@ -25,7 +25,7 @@ from okx_mcp.trading.refusals import NotApproved
 from okx_mcp.views.order_ticket import ticket_lines
 
 if TYPE_CHECKING:
-    from anyio.abc import SocketStream, TaskGroup
+    from anyio.abc import Listener, SocketStream, TaskGroup
 
     from okx_mcp.okx.clock import Clock
     from okx_mcp.trading.desk import OrderDesk
@@ -145,13 +145,17 @@ class ApprovalSocket:
             except OSError as error:
                 raise NotApproved(f"Orders cannot be approved in a terminal: {self._path}: {error}.") from None
             self._is_open = True
-            self._beside.start_soon(listener.serve, self._serve)
+            self._beside.start_soon(self._listen, listener)
 
     def close(self) -> None:
         """Leave nothing behind."""
         if self._is_open:
             with suppress(OSError):
                 self._path.unlink()
+
+    async def _listen(self, listener: "Listener[SocketStream]") -> None:
+        async with listener:
+            await listener.serve(self._serve)
 
     async def _serve(self, stream: "SocketStream") -> None:
         """One line in, one out. Who hangs up, or says nothing, gets nothing; an order that is on its way goes on."""

@@ -35,10 +35,11 @@ def run_approve(state_dir: Path) -> int:
         say("No order waits for approval in a server that runs on this state folder.")
         _say_if_no_secret(state_dir)
         return 0
-    for path, waiting in found:
-        if not _decided(path, waiting):
-            return 1
-    return 0
+    try:
+        return 0 if all(_decided(path, waiting) for path, waiting in found) else 1
+    except (EOFError, KeyboardInterrupt):
+        say("\nLeft. What was approved before is in okx-mcp journal.")
+        return 1
 
 
 def run_set_secret(state_dir: Path) -> int:
