@@ -21,7 +21,8 @@ LEAST_CHARACTERS: Final = 12
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
 """OWASP's parameters for scrypt with 32 MiB."""
 _KNOWN: Final = frozenset({(_COST, _BLOCK, _PARALLEL)})
-_HEX: Final = re.compile(r"(?:[0-9a-f]{2}){16,32}", re.ASCII)
+_HEX: Final = re.compile(r"[0-9a-f]{96}", re.ASCII)
+"""16 bytes of salt and 32 of hash."""
 _MOST_MEMORY: Final = 64 * 2**20
 _LONGEST_FILE: Final = 1_000
 _PRIVATE: Final = 0o077
@@ -66,21 +67,27 @@ def read_secret(path: Path) -> ApprovalSecret | None:
         return None
     except OSError as error:
         raise SecretUnusable(f"{path} cannot be read: {error.strerror}") from None
-    with open(descriptor, encoding="utf-8") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise SecretUnusable(f"{path} is not a file")
         if os.name == "posix" and (found.st_uid != os.getuid() or found.st_mode & _PRIVATE):
             raise SecretUnusable(f"{path} belongs to another user, or others may open it")
-        try:
-            kept = ApprovalSecret(**json.loads(file.read(_LONGEST_FILE)))
-            is_ours = (kept.cost, kept.block, kept.parallel) in _KNOWN
-            is_ours = is_ours and bool(_HEX.fullmatch(kept.salt) and _HEX.fullmatch(kept.digest))
-        except (OSError, ValueError, TypeError, RecursionError):
-            is_ours, kept = False, None
-    if not is_ours:
+        kept = _parsed(os.read(descriptor, _LONGEST_FILE))
+    finally:
+        os.close(descriptor)
+    if kept is None:
         raise SecretUnusable(f"{path} is not what okx-mcp wrote")
     return kept
+
+
+def _parsed(text: bytes) -> ApprovalSecret | None:
+    try:
+        kept = ApprovalSecret(**json.loads(text))
+        is_ours = (kept.cost, kept.block, kept.parallel) in _KNOWN and _HEX.fullmatch(kept.salt + kept.digest)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return kept if is_ours else None
 
 
 def write_secret(path: Path, secret: ApprovalSecret) -> None:

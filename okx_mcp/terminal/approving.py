@@ -59,6 +59,9 @@ def run_set_secret(state_dir: Path) -> int:
     except OSError as error:
         say(f"Nothing was changed: {path} cannot be written: {error.strerror}")
         return 1
+    except (EOFError, KeyboardInterrupt):
+        say("\nNothing was changed.")
+        return 1
     note(state_dir, "approval_secret_set", {})
     say("The approval secret is set. Servers that run now go on with what they found when they started.")
     return 0

@@ -5,7 +5,7 @@ Pure. The desk asks for the ticket and, with fresh prices and inside the journal
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -61,8 +61,14 @@ def objections(
             f"{in_usd(policy.day_usd)}."
         )
     if policy.distance is not None and (distance is None or abs(distance) > policy.distance):
-        is_off = "is not known" if distance is None else f"is {plain(round(abs(distance) * 100, 2))} %"
-        yield f"The distance from the last price {is_off}, and may be {plain(policy.distance * 100)} %."
+        yield f"The distance from the last price is {_percent(distance)}, and may be {plain(policy.distance * 100)} %."
+
+
+def _percent(fraction: Decimal | None) -> str:
+    """Rounded away from zero, so that what is too far never reads as near enough."""
+    if fraction is None:
+        return "not known"
+    return f"{plain((abs(fraction) * 100).quantize(Decimal('0.01'), ROUND_UP))} %"
 
 
 def matching_policy(policies: tuple[Policy, ...], ticket: "Ticket", day_usd: Mapping[str, Decimal]) -> Policy | None:
