@@ -25,8 +25,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import Receipt, Ticket
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from tests.clocks import VirtualClock
-from tests.trading.conftest import client, clock, exchange, wire  # noqa: F401
-from tests.trading.floor import a_desk, buy, close_desks
+from tests.trading.floor import a_desk, buy
 
 pytestmark = pytest.mark.anyio
 
@@ -47,9 +46,8 @@ class Slept(VirtualClock):
 
 
 @pytest.fixture
-def live_desk(client: OkxClient, clock: VirtualClock, tmp_path: Path) -> Any:  # noqa: F811
-    yield a_desk(client, Journal(tmp_path / "journal.sqlite3", clock=clock), clock, Environment.LIVE)
-    close_desks()
+def live_desk(client: OkxClient, clock: VirtualClock, tmp_path: Path) -> OrderDesk:
+    return a_desk(client, Journal(tmp_path / "journal.sqlite3", clock=clock), clock, Environment.LIVE)
 
 
 def the_servers_end(
@@ -107,7 +105,7 @@ async def test_only_its_owner_reaches_it_and_nothing_is_left_of_it(live_desk: Or
 async def test_each_wrong_secret_makes_the_next_try_wait_longer_and_the_right_one_ends_that(
     live_desk: OrderDesk,
     tmp_path: Path,
-    exchange: PaperExchange,  # noqa: F811
+    exchange: PaperExchange,
 ) -> None:
     ticket, pauses = await live_desk.propose(buy(), Channel.TERMINAL), Slept()
 
@@ -134,7 +132,7 @@ async def test_tries_at_the_same_time_wait_for_each_other(live_desk: OrderDesk, 
 async def test_a_secret_approves_the_ticket_that_was_shown_and_no_other(
     live_desk: OrderDesk,
     tmp_path: Path,
-    exchange: PaperExchange,  # noqa: F811
+    exchange: PaperExchange,
 ) -> None:
     one, other = [await live_desk.propose(buy(size), Channel.TERMINAL) for size in ("0.001", "0.002")]
 
@@ -150,7 +148,7 @@ async def test_a_secret_approves_the_ticket_that_was_shown_and_no_other(
 async def test_only_what_waits_for_a_terminal_is_listed(
     live_desk: OrderDesk,
     tmp_path: Path,
-    clock: VirtualClock,  # noqa: F811
+    clock: VirtualClock,
 ) -> None:
     await live_desk.propose(buy("0.001"), Channel.ELICITATION)
     expired = await live_desk.propose(buy("0.002"), Channel.TERMINAL)
@@ -230,8 +228,8 @@ async def test_a_secret_that_cannot_be_trusted_or_is_not_there_opens_nothing_for
 
 
 async def test_where_the_rules_leave_the_terminal_out_it_stays_shut(
-    client: OkxClient,  # noqa: F811
-    clock: VirtualClock,  # noqa: F811
+    client: OkxClient,
+    clock: VirtualClock,
     tmp_path: Path,
 ) -> None:
     rules = ApprovalRules(frozenset({Channel.HOST}))
@@ -240,7 +238,6 @@ async def test_where_the_rules_leave_the_terminal_out_it_stays_shut(
 
     assert "not approved in a terminal here" in await why_it_stays_shut(tmp_path, desk)
     assert desk.waiting_for_terminal() == []
-    close_desks()
 
 
 async def test_a_folder_whose_name_is_too_long_for_a_socket_is_said(live_desk: OrderDesk, tmp_path: Path) -> None:
