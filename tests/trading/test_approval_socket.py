@@ -227,6 +227,34 @@ async def test_a_secret_that_cannot_be_trusted_or_is_not_there_opens_nothing_for
     assert "it is a link" in await why_it_stays_shut(tmp_path, live_desk, SecretUnusable("it is a link"))
 
 
+async def test_without_a_secret_nothing_live_is_approved_however_it_is_asked_for(
+    live_desk: OrderDesk, tmp_path: Path, exchange: PaperExchange
+) -> None:
+    ticket = await live_desk.propose(buy(), Channel.TERMINAL)
+    request = Request(wants="approve", ticket_id=ticket.id, digest=ticket.digest)
+
+    async with anyio.create_task_group() as tasks:
+        answer = await the_servers_end(tmp_path, live_desk, None, tasks, Slept())._answer(request)  # noqa: SLF001
+
+    assert answer.is_wrong_secret
+    assert exchange.posts("/trade/order") == 0
+
+
+@pytest.mark.parametrize(("secret", "posts"), [("", 0), (SECRET, 1)])
+async def test_a_secret_that_is_set_is_asked_for_on_paper_too(
+    client: OkxClient, clock: VirtualClock, tmp_path: Path, exchange: PaperExchange, secret: str, posts: int
+) -> None:
+    desk = a_desk(client, Journal(tmp_path / "journal.sqlite3", clock=clock), clock)
+    ticket = await desk.propose(buy(), Channel.HOST)
+
+    async with listening(tmp_path, desk) as path:
+        (shown,) = (await asked(path, "list")).waiting
+        await asked(path, "approve", ticket, secret)
+
+    assert shown.needs_secret
+    assert exchange.posts("/trade/order") == posts
+
+
 async def test_where_the_rules_leave_the_terminal_out_it_stays_shut(
     client: OkxClient,
     clock: VirtualClock,

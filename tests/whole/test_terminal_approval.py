@@ -325,8 +325,8 @@ async def test_a_secret_that_was_set_or_replaced_since_the_start_does_not_count_
         session.answers("Approval secret: ", END_OF_INPUT)
 
     async with live(exchange, address, tmp_path) as client:
-        await call(client, "place_limit_order", **order)
         set_secret(tmp_path, "an intruder's own")
+        await call(client, "place_limit_order", **order)
         status, shown = await typed(tmp_path / "state", dialogue, "approve")
 
     assert (status, "Left." in shown) == (1, True)
