@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from okx_mcp.approval_file import IN_APPROVAL, ApprovalError, read_approval
 from okx_mcp.limits_file import PROTECTIVE_LIMITS, LimitsError, known_names, read_limits
 from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
 from okx_mcp.okx.signing import Credentials, Secret
+from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.limits import Limits
 
@@ -26,6 +28,7 @@ __all__ = [
     "CONFIG_FILE",
     "Settings",
     "SettingsError",
+    "approval_secret_file",
     "default_config_dir",
     "default_state_dir",
     "halt_file",
@@ -56,9 +59,10 @@ _OTHER_NAMES: Final = {
     "OKX_TRADE_FLAG": "OKX_ENV",
 }
 """What other programs call our settings."""
-_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "profiles"})
+_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "approval", "profiles"})
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
-_TABLES_IN_PROFILE: Final = frozenset({"limits"})
+_TABLES_IN_PROFILE: Final = frozenset({"limits", "approval"})
+_HUMAN_ONLY: Final = ApprovalRules(default_channels(Environment.LIVE))
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -80,6 +84,7 @@ class Settings:
     api_base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)  # its address may hold a password
     limits: Limits = PROTECTIVE_LIMITS
+    approval: ApprovalRules = _HUMAN_ONLY
 
     @property
     def in_words(self) -> str:
@@ -119,6 +124,11 @@ def halt_file(state_dir: Path) -> Path:
 def journal_file(state_dir: Path) -> Path:
     """The journal of this state folder."""
     return state_dir / "journal.sqlite3"
+
+
+def approval_secret_file(state_dir: Path) -> Path:
+    """What is kept of the secret that approves orders in a terminal."""
+    return state_dir / "approval-secret.json"
 
 
 def load_settings(
@@ -163,6 +173,7 @@ def load_settings(
         api_base_url=api_base_url,
         proxy=_proxy(values.get("proxy")),
         limits=_limits(file, profile, environment),
+        approval=_approval(file, profile, environment),
     )
 
 
@@ -201,13 +212,13 @@ def _check_file(path: Path, file: dict[str, Any]) -> None:
         raise SettingsError(f"allow_live in {path} is true or false")
     if not isinstance(file.get("profile", ""), str):
         raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
-    _check_limits(file, f"[limits] of {path}")
+    _check_tables(file, "", path)
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
     for name, profile in profiles.items():
         _refuse_unknown(profile, _IN_PROFILE | _TABLES_IN_PROFILE, f"[profiles.{name}] of {path}")
-        _check_limits(profile, f"[profiles.{name}.limits] of {path}")
+        _check_tables(profile, f"profiles.{name}.", path)
         if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _TABLES_IN_PROFILE):
             raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
     if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
@@ -220,22 +231,32 @@ def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: s
             raise SettingsError(f"unknown setting {name} in {where}{_did_you_mean(name, known)}")
 
 
-def _check_limits(table: Mapping[str, Any], where: str) -> None:
-    limits = table.get("limits", {})
-    if not isinstance(limits, dict):
-        raise SettingsError(f"{where} is a table")
-    _refuse_unknown(limits, known_names(), where)
+def _check_tables(table: Mapping[str, Any], under: str, path: Path) -> None:
+    for name, known in (("limits", known_names()), ("approval", IN_APPROVAL)):
+        where, settings = f"[{under}{name}] of {path}", table.get(name, {})
+        if not isinstance(settings, dict):
+            raise SettingsError(f"{where} is a table")
+        _refuse_unknown(settings, known, where)
 
 
 def _limits(file: Mapping[str, Any], profile: str | None, environment: Environment) -> Limits:
-    """Those for all profiles, and over them those of this one."""
-    tables = [file.get("limits", {})]
-    if profile is not None:
-        tables.append(file["profiles"][profile].get("limits", {}))
     try:
-        return read_limits(tables, is_live=environment is Environment.LIVE)
+        return read_limits(_tables(file, profile, "limits"), is_live=environment is Environment.LIVE)
     except LimitsError as error:
         raise SettingsError(str(error)) from None
+
+
+def _approval(file: Mapping[str, Any], profile: str | None, environment: Environment) -> ApprovalRules:
+    try:
+        return read_approval(_tables(file, profile, "approval"), environment)
+    except (ApprovalError, LimitsError) as error:
+        raise SettingsError(str(error)) from None
+
+
+def _tables(file: Mapping[str, Any], profile: str | None, name: str) -> list[Mapping[str, Any]]:
+    """That for all profiles, and over it that of this one."""
+    of_profile = {} if profile is None else file["profiles"][profile].get(name, {})
+    return [file.get(name, {}), of_profile]
 
 
 def _refuse_readable_by_others(path: Path) -> None:

@@ -14,7 +14,8 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
-from okx_mcp.config import Settings, halt_file, journal_file
+from okx_mcp.approval_secret import SecretUnusable, read_secret
+from okx_mcp.config import Settings, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.redaction import Redaction
 from okx_mcp.tools.account import account
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from mcp.server.mcpserver.tools import Tool
 
+    from okx_mcp.approval_secret import ApprovalSecret
+    from okx_mcp.approval_socket import ApprovalSocket
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.tools.diagnosis import Diagnosis
     from okx_mcp.trading.desk import OrderDesk
@@ -56,6 +59,7 @@ class ServerParts:
         self._settings = settings
         self._clock = clock or SystemClock()
         self.beside: TaskGroup | None = None
+        self._secret = self._secret_at_start()
 
     @cached_property
     def exchange(self) -> "OkxClient":
@@ -90,6 +94,7 @@ class ServerParts:
             self._clock,
             limits=self._settings.limits,
             halt=Halt(halt_file(self._settings.state_dir)),
+            rules=self._settings.approval,
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
@@ -108,6 +113,28 @@ class ServerParts:
         return journal_file(self._settings.state_dir)
 
     @cached_property
+    def terminal(self) -> "ApprovalSocket":
+        """Where a person in a terminal reaches this server."""
+        from okx_mcp.approval_socket import ApprovalSocket
+        from okx_mcp.tools.reports import of_receipt
+
+        return ApprovalSocket(
+            self._settings.state_dir,
+            self.desk,
+            self._clock,
+            self._secret,
+            self.beside,
+            of_receipt=lambda receipt: of_receipt(receipt).summary,
+            of_failure=lambda error: self.in_words(error, places_orders=True),
+        )
+
+    def _secret_at_start(self) -> "ApprovalSecret | SecretUnusable | None":
+        try:
+            return read_secret(approval_secret_file(self._settings.state_dir))
+        except SecretUnusable as unusable:
+            return unusable
+
+    @cached_property
     def prices(self) -> "Market":
         """Prices of this exchange."""
         from okx_mcp.trading.market import Market
@@ -123,7 +150,7 @@ class ServerParts:
 
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
-        return Asker(context, self.desk) if name == "ask" else getattr(self, name)
+        return Asker(context, self.desk, self.terminal) if name == "ask" else getattr(self, name)
 
     @cached_property
     def _redaction(self) -> Redaction:
@@ -143,6 +170,8 @@ class ServerParts:
     async def aclose(self) -> None:
         """Close what was opened."""
         made = self.__dict__
+        if "terminal" in made:
+            self.terminal.close()
         if "desk" in made:
             self.desk.close()
         if "exchange" in made:

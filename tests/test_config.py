@@ -8,6 +8,7 @@ import pytest
 from okx_mcp.config import CONFIG_FILE, Settings, SettingsError, default_config_dir, default_state_dir, load_settings
 from okx_mcp.okx.hosts import REST_URLS, Site
 from okx_mcp.okx.signing import Secret
+from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.environment import Environment
 
 LIMITS: Final = "[limits]\norder_usd = 100\nday_usd = 1000"
@@ -49,7 +50,8 @@ def refusal(load: Load, *arguments: object, **flags: object) -> str:
 def test_without_any_setting_it_is_the_built_in_paper_exchange(load: Load, tmp_path: Path) -> None:
     settings = load()
 
-    assert settings == Settings(Environment.PAPER, Site.GLOBAL, None, tmp_path / "state")
+    approval = ApprovalRules(default_channels(Environment.PAPER))
+    assert settings == Settings(Environment.PAPER, Site.GLOBAL, None, tmp_path / "state", approval=approval)
     assert settings.base_url is None
     assert settings.in_words == "paper trading (built in), invented prices, no real money"
 

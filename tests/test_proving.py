@@ -1,16 +1,19 @@
 """The proving ground notices a desk whose guard is gone, and what it found is found again from its seed."""
 
 from collections.abc import Callable
+from decimal import Context
 from pathlib import Path
 
 import pytest
 
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.trading import desk, reconcile
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.outcome import Outcome
-from tests.proving import drift, lives, replay
+from okx_mcp.views import order_ticket
+from tests.proving import drift, lives, replay, shown
 from tests.proving.running import Run
 from tests.proving.tally import Violation
 
@@ -44,6 +47,10 @@ def sends_whatever_was_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk, "body_digest", lambda body: Agreeable(body_digest(body)))
 
 
+def shows_a_rounder_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_ticket, "plain", lambda number: plain(number.normalize(Context(prec=3))))
+
+
 def forgets_what_it_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OrderDesk, "_send_once", OrderDesk._send)  # noqa: SLF001
 
@@ -55,6 +62,7 @@ def forgets_what_it_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         (believes_the_first_denial_at_once, lives.run, "lost"),
         (sends_whatever_was_built, drift.run, "misreported"),
         (forgets_what_it_sent, replay.run, "doubled"),
+        (shows_a_rounder_price, shown.run, "misreported"),
     ],
 )
 def test_a_broken_guard_is_found_and_its_case_replays(

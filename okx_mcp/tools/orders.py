@@ -40,7 +40,7 @@ async def place_limit_order(
 ) -> OrderReport | InputRequiredResult:
     """Buy or sell at a stated price or better; the user approves the exact order before it is sent.
 
-    Where the client cannot ask the user itself, this sends nothing and returns a ticket for confirm_order.
+    Where the client cannot ask the user itself, this sends nothing and returns a ticket that says how to go on.
     Numbers are never rounded: a misfit is refused with the nearest valid values.
     """
     return await ask.about(LimitOrder(inst_id, Side(side), size, SizeUnit(unit), price, OrdType(order_type)))

@@ -17,7 +17,9 @@ from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval_rules import ApprovalRules
+from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancelling import Canceller
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
@@ -75,10 +77,19 @@ class OrderDesk:
         journal: what survives a restart.
         limits: what may be risked at most.
         halt: the stop that every process of this state folder obeys.
+        rules: what may approve an order.
     """
 
     def __init__(
-        self, account: Account, exchange: Exchange, journal: Journal, clock: Clock, *, limits: Limits, halt: Halt
+        self,
+        account: Account,
+        exchange: Exchange,
+        journal: Journal,
+        clock: Clock,
+        *,
+        limits: Limits,
+        halt: Halt,
+        rules: ApprovalRules,
     ) -> None:
         self.account = account
         self.instruments = InstrumentList(exchange, clock)
@@ -89,6 +100,7 @@ class OrderDesk:
         self._reconciler = Reconciler(exchange, journal, clock)
         self._canceller = Canceller(exchange, self._reconciler, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
+        self._approving = Approving(account, journal, rules)
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
@@ -105,24 +117,34 @@ class OrderDesk:
 
     # --- a ticket -----------------------------------------------------------------------------------------------
 
-    async def propose(self, intent: LimitOrder | Amendment, channel: Channel) -> Ticket:
+    @property
+    def rules(self) -> ApprovalRules:
+        """What may approve an order here."""
+        return self._approving.rules
+
+    async def propose(self, intent: LimitOrder | Amendment, channel: Channel | None) -> Ticket:
         """Make the intent exact and write it down. Nothing is sent.
 
+        `channel` is how a person is reached, None where nobody can be. A ticket that a policy approves waits for
+        nobody: its channel is then POLICY.
+
         Raises:
-            Refusal: the instrument, the numbers, the account, the key, the limits or the channel do not allow it.
+            Refusal: the instrument, the numbers, the account, the key, the limits or the channel do not allow it, or
+                nobody is to be asked now.
             OkxError: a figure could not be read from OKX.
         """
-        self._check_channel(channel)
+        self._approving.check_can_begin(channel)
         await self._note_start()
-        ticket = await self._tickets.ticket(intent, channel)
-        await self._journal.propose(ticket)
+        ticket = self._approving.by_policy_or(channel, await self._tickets.ticket(intent, channel or Channel.POLICY))
+        await self._journal.propose(ticket, partial(self._approving.why_not_asked, ticket))
         self._remember(ticket)
         return ticket
 
     async def _note_start(self) -> None:
-        """Once, before the first ticket: which version trades here, and within which limits."""
+        """Once, before the first ticket: which version trades here, within which limits, approved by what."""
         if not self._is_start_noted:
-            started = {"version": __version__, "limits": self._risk.limits.digest}
+            digests = {"limits": self._risk.limits.digest, "approval": self.rules.digest}
+            started = {"version": __version__, **digests}
             await self._journal.note(self.account, self._now_ms(), "started", started)
             self._is_start_noted = True
 
@@ -149,10 +171,28 @@ class OrderDesk:
         """How long ago the ticket was made."""
         return self._now_ms() - ticket.created_ms
 
-    async def decline(self, ticket_id: str, why: str) -> Receipt:
+    async def decline(self, ticket_id: str, why: str, *, by_person: bool = False) -> Receipt:
         """Write down that the ticket was not approved; it can never be used, not even where that cannot be written."""
         self._declined.add(ticket_id)
-        return await self._journal.decline(ticket_id, self.account, self._now_ms(), why)
+        return await self._journal.decline(ticket_id, self.account, self._now_ms(), why, by_person=by_person)
+
+    def waiting_for_terminal(self) -> list[Ticket]:
+        """Tickets of this process that a person may approve in a terminal now, the oldest first.
+
+        Raises:
+            JournalUnavailable: which of them were used cannot be read.
+        """
+        if Channel.TERMINAL not in self.rules.channels:
+            return []
+        now_ms = self._now_ms()
+        return [
+            each
+            for each in self._own.values()
+            if Channel.TERMINAL.is_good_for(each.channel)
+            and now_ms < each.expires_ms
+            and each.id not in self._declined
+            and self.ticket(each.id).state is OrderState.PROPOSED
+        ]
 
     # --- an order -----------------------------------------------------------------------------------------------
 
@@ -166,7 +206,7 @@ class OrderDesk:
         Raises:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
-        self._check_channel(approval.channel)
+        self._approving.check_accepts(approval.channel)
         shown = self._own.get(approval.ticket_id)
         if shown is None:
             return await self._of_another_process(approval.ticket_id)
@@ -198,7 +238,8 @@ class OrderDesk:
 
         def allows(used: Used) -> list[str]:
             broken.extend(self._risk.against(shown, look, used))
-            return [*([against] if against else []), *(each.words for each in broken)]
+            no_policy = self._approving.objections(shown, look.exposure, used)
+            return [*([against] if against else []), *(each.words for each in broken), *no_policy]
 
         begun = await self._journal.begin(
             approval,
@@ -457,11 +498,6 @@ class OrderDesk:
         return self._journal.unsettled(self.account, self._now_ms())
 
     # --- around it ----------------------------------------------------------------------------------------------
-
-    def _check_channel(self, channel: Channel) -> None:
-        if not accepts(self.account.environment, channel):
-            kind = self.account.environment.capitalize()
-            raise NotApproved(f"{kind} orders are approved by a person, and this client cannot ask one.")
 
     def _journal_receipt(self, any_id: str, inst_id: str | None) -> Receipt | None:
         """The journal's word; where it cannot be read, the exchange's has to do, if there is a way to ask for it."""

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.approval import Approval
+from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
 from okx_mcp.trading.orders import OrderState, Receipt, Ticket
-from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
+from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Questions
+from okx_mcp.trading.refusals import NotApproved, NotAsked, UnsettledOrder
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -50,7 +51,8 @@ class Used:
     """What the orders of this account that this journal knows have used up, the one in question left out.
 
     `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
-    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book.
+    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book. `policy_usd` is
+    what the policy of the order in question approved in the last 24 hours.
     """
 
     day_usd: Decimal
@@ -58,10 +60,13 @@ class Used:
     minute_orders: int
     burst_orders: int
     may_rest: tuple[Receipt, ...]
+    policy_usd: Decimal = Decimal(0)
 
 
 Allows = Callable[[Used], Sequence[str]]
 """What is wrong with sending the order now, beside these; nothing if it may be sent."""
+WhyNotAsked = Callable[[Questions], str | None]
+"""Why a person is not to be asked now, after these; None if they may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +92,19 @@ class Journal:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    async def propose(self, ticket: Ticket) -> Receipt:
-        """Record a new ticket.
+    async def propose(self, ticket: Ticket, why_not_asked: WhyNotAsked = lambda _: None) -> Receipt:
+        """Record a new ticket. `why_not_asked` decides beside what all processes have asked, where a person will be.
 
         Raises:
+            NotAsked: nobody is to be asked now.
             JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
         """
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
         async with self._file.transaction(synced=False) as db:
+            if ticket.channel is not Channel.POLICY:
+                why_not = why_not_asked(_questions(db, ticket.account, ticket.created_ms))
+                if why_not is not None:
+                    raise NotAsked(why_not)
             db.execute(
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
                 (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
@@ -137,7 +147,7 @@ class Journal:
         async with self._file.transaction() as db:
             found = _find(db, approval.ticket_id, account)
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
-                if found.ticket.channel is not approval.channel:
+                if not approval.channel.is_good_for(found.ticket.channel):
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
                 if shown is not None and found.ticket != shown:
                     raise NotApproved("The recorded ticket differs from the one that was shown.")
@@ -146,6 +156,8 @@ class Journal:
                 _refuse_beside_unsettled(db, account, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
                 used = _used(db, account, now_ms, burst_minutes)
+                if found.ticket.policy is not None:
+                    used = replace(used, policy_usd=_policy_usd(db, account, now_ms, found.ticket.policy))
                 against = " ".join(allows(used))
                 state = OrderState.NOT_SENT if against else OrderState.INTENT
                 found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against or None)
@@ -203,7 +215,9 @@ class Journal:
                 _record(db, found)
         return found
 
-    async def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
+    async def decline(
+        self, ticket_id: str, account: Account, now_ms: int, why: str, *, by_person: bool = False
+    ) -> Receipt:
         """Write that the approval was not given, with `why` as a sentence. A ticket that was used stays as it is.
 
         Raises:
@@ -213,7 +227,7 @@ class Journal:
         async with self._file.transaction() as db:
             found = _find(db, ticket_id, account)
             if found.state is OrderState.PROPOSED:
-                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
+                found = _moved(found, OrderState.DECLINED, now_ms, reason=why, declined_by_person=by_person)
                 _record(db, found)
         return found
 
@@ -252,6 +266,16 @@ class Journal:
         """What this account's orders have used up by now."""
         with self._file.usable() as db:
             return _used(db, account, now_ms, burst_minutes)
+
+    def policy_usd(self, account: Account, now_ms: int, policy: str) -> Decimal:
+        """What orders that this policy approved come to in the last 24 hours."""
+        with self._file.usable() as db:
+            return _policy_usd(db, account, now_ms, policy)
+
+    def questions(self, account: Account, now_ms: int) -> Questions:
+        """What was put to the account's person lately, by all processes."""
+        with self._file.usable() as db:
+            return _questions(db, account, now_ms)
 
     async def day_began_with(self, account: Account, day: str, equity_usd: Decimal, now_ms: int) -> Decimal:
         """What the account was worth when it was first looked at on that day; `equity_usd` if that is now.
@@ -424,6 +448,29 @@ def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: 
     fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
     may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
     return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
+
+
+def _policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
+    """Counted like a day of all orders: what works counts however old it is, what came to nothing does not."""
+    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
+    (micro_usd,) = db.execute(
+        "SELECT sum(counts_micro_usd) FROM tickets WHERE account = ? "  # noqa: S608  # marks only
+        f"AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
+        "AND json_extract(receipt, '$.ticket.policy') = ?",
+        (str(account), now_ms - _DAY_MS, *_MAY_REST, *_CAME_TO_NOTHING, policy),
+    ).fetchone()
+    return Decimal(micro_usd or 0) / _MICRO
+
+
+def _questions(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
+    asked = 0
+    for at_ms, owner, what, detail in db.execute("SELECT at_ms, account, what, detail FROM events ORDER BY seq DESC"):
+        if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
+            break
+        if (owner, what) == (str(account), OrderState.PROPOSED):
+            asked += f'"channel":"{Channel.POLICY}"' not in detail
+    declined = _in_states(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
+    return Questions(asked, tuple(each for each in declined if each.declined_by_person))
 
 
 def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:

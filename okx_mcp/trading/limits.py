@@ -7,11 +7,12 @@ journal's transaction, when the order is about to be sent. Everything that is br
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
+from okx_mcp.trading.decimals import in_usd as _usd
 from okx_mcp.trading.decimals import plain
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ __all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "standin
 _ZERO: Final = Decimal(0)
 DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
 """Counted as a dollar each."""
-_CENT: Final = Decimal("0.01")
-_BEYOND_CENTS: Final = Decimal(10) ** 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +237,6 @@ def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:
     lost = -(so_far.day_result_usd or _ZERO)
     if limits.day_loss_usd is not None and lost >= limits.day_loss_usd:
         yield f"The account has lost {_usd(lost)} since 00:00 UTC, and trading stops at {_usd(limits.day_loss_usd)}."
-
-
-def _usd(amount: Decimal) -> str:
-    """Rounded away from zero, so that what is above a limit never reads as equal to it."""
-    if abs(amount) >= _BEYOND_CENTS:
-        return f"{amount:.2e} USD"
-    return f"{amount.quantize(_CENT, ROUND_UP):,} USD"
 
 
 def _seconds(ms: int) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from okx_mcp.trading.exposure import Exposure, read_exposure, so_far
 from okx_mcp.trading.halt import Halt
-from okx_mcp.trading.limits import Breach, Limits, SoFar, added_usd, check, standing
+from okx_mcp.trading.limits import Breach, Limits, SoFar, added_usd, check, standing, usd_of
+from okx_mcp.trading.orders import LimitUse
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Risk:
         began_with = await self._journal.day_began_with(self._account, day, exposure.equity_usd, self._now_ms())
         return Look(exposure, exposure.equity_usd - began_with)
 
-    async def refuse_above_limits(self, ticket: "Ticket", look: Look) -> None:
-        """For a new ticket, before anybody is asked about it.
+    async def limit_use(self, ticket: "Ticket", look: Look) -> LimitUse:
+        """What a new ticket uses up of its limits, if it is within them; asked before anybody is asked about it.
 
         Raises:
             AboveLimits: it would break limits; TradingHalted: nothing is sent at all.
@@ -68,6 +69,9 @@ class Risk:
             await self._journal.note(self._account, self._now_ms(), "refused", {"order": ticket.line, "why": words})
             await self.stop_if_called_for(broken)
             raise AboveLimits(words)
+        day_usd = used.day_usd + self.added_usd(ticket, look)
+        usd = usd_of(ticket, look.exposure.prices) or Decimal(0)
+        return LimitUse(usd, self.limits.order_usd, day_usd, self.limits.day_usd)
 
     def against(self, ticket: "Ticket", look: Look, used: "Used") -> list[Breach]:
         """What speaks against sending the order now; asked inside the journal's transaction."""

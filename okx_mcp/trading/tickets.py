@@ -1,5 +1,6 @@
 """Making an intent exact: the very body that would be sent, its figures, and the rules that it passed."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -93,8 +94,7 @@ class TicketMaker:
             expires_ms=now_ms + _TICKET_VALID_MS,
             order=order,
         )
-        await self._risk.refuse_above_limits(ticket, look)
-        return ticket
+        return replace(ticket, limit_use=await self._risk.limit_use(ticket, look))
 
     async def _open_order(self, intent: Amendment) -> OrderView:
         """The order that would change, as it is now."""

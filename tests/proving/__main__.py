@@ -23,6 +23,7 @@ EXPERIMENTS: Final = (
     "race",
     "replay",
     "drift",
+    "shown",
 )
 SMALL: Final = {
     "lives": 300,
@@ -34,6 +35,7 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
+    "shown": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
