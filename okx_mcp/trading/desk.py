@@ -130,10 +130,11 @@ class OrderDesk:
         return ticket
 
     async def _note_start(self) -> None:
-        """Once, before the first ticket: which version trades here, and within which limits."""
+        """Once, before the first ticket: which version trades here, within which limits, and on whose account."""
         if not self._is_start_noted:
+            rules = await self.facts.rules()
             started = {"version": __version__, "limits": self._risk.limits.digest}
-            await self._journal.note(self.account, self._now_ms(), "started", started)
+            await self._journal.start(self.account, rules.uid, self._now_ms(), started)
             self._is_start_noted = True
 
     def _remember(self, ticket: Ticket) -> None:

@@ -2,6 +2,8 @@
 
 What must be decided once for all processes that share it, single use of an approval above all, is decided in
 one of its transactions and never in memory. Nothing is reported as done before it is on the disk.
+
+What belongs to one account at OKX is one, whichever of its keys it came with, once OKX has said whose the keys are.
 """
 
 import json
@@ -40,6 +42,11 @@ _ROWS: Final = (
     "SELECT id, state, account, changed_ms, ord_id, begun_ms, added_micro_usd, counts_micro_usd, receipt FROM tickets"
 )
 """All of a ticket's row: what limits count and what finds an order is proven like the receipt."""
+_OF_ACCOUNT: Final = (
+    "account IN (SELECT ?1 UNION SELECT same.account FROM keys AS one JOIN keys AS same USING (owner) "
+    "WHERE one.account = ?1)"
+)
+"""Rows of the first parameter, and of every other key of the same account at OKX."""
 _OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
 _MAY_REST: Final = (*_OPEN_ENDS, OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 _MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
@@ -112,6 +119,18 @@ class Journal:
         """
         async with self._file.transaction() as db:
             _note(db, now_ms, str(account or ""), None, what, detail)
+
+    async def start(self, account: Account, owner: str | None, now_ms: int, detail: Mapping[str, str]) -> None:
+        """Record that a process starts to trade, and whose its key is: what OKX calls that account, if it did.
+
+        Raises:
+            JournalUnavailable: it could not be written.
+        """
+        told = {**detail, "owner": f"{account.environment}/{account.site}/{owner}"} if owner else detail
+        async with self._file.transaction() as db:
+            if owner:
+                db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (str(account), told["owner"]))
+            _note(db, now_ms, str(account), None, "started", told)
 
     async def begin(
         self,
@@ -224,7 +243,7 @@ class Journal:
         """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
         with self._file.usable() as db:
             row = db.execute(
-                "SELECT receipt FROM tickets WHERE account = ?1 AND (id = ?2 OR ord_id = ?2)",
+                f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND (id = ?2 OR ord_id = ?2)",  # noqa: S608
                 (str(account), any_id),
             ).fetchone()
             return None if row is None else _from_json(row[0])
@@ -264,11 +283,13 @@ class Journal:
         """
         async with self._file.transaction() as db:
             day = _day(db, now_ms)
-            row = (str(account), day, str(equity_usd))
-            if db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", row).rowcount:
-                _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
-            query = "SELECT equity FROM days WHERE account = ? AND day = ?"
-            return Decimal(db.execute(query, (str(account), day)).fetchone()[0])
+            query = f"SELECT equity FROM days WHERE {_OF_ACCOUNT} AND day = ?"  # noqa: S608
+            began_with = db.execute(query, (str(account), day)).fetchone()
+            if began_with is not None:
+                return Decimal(began_with[0])
+            db.execute("INSERT INTO days VALUES (?, ?, ?)", (str(account), day, str(equity_usd)))
+            _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
+            return equity_usd
 
     # --- the chain ----------------------------------------------------------------------------------------------
 
@@ -292,7 +313,8 @@ class Journal:
                 chain = [(Event(*row[:6]), str(row[6])) for row in rows]
                 records = {row[0]: (row[1], receipt_digest(json.dumps(row))) for row in db.execute(_ROWS)}
                 days = {f"{account} {day}": equity for account, day, equity in db.execute("SELECT * FROM days")}
-                return list(faults(chain, _head(db), records, days))
+                keys = dict(db.execute("SELECT account, owner FROM keys"))
+                return list(faults(chain, _head(db), records, days, keys))
             finally:
                 db.text_factory = str
                 db.execute("ROLLBACK")
@@ -322,7 +344,8 @@ def has_open_ends(path: Path) -> bool:
 
 
 def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
-    row = db.execute("SELECT receipt FROM tickets WHERE id = ? AND account = ?", (ticket_id, str(account))).fetchone()
+    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"  # noqa: S608
+    row = db.execute(query, (str(account), ticket_id)).fetchone()
     if row is None:
         raise NotApproved("There is no such ticket on this account.")
     return _from_json(row[0])
@@ -372,7 +395,7 @@ def _in_states(
     read: Callable[[str], Receipt] | None = None,
 ) -> list[Receipt]:
     marks = ", ".join("?" * len(states))
-    query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
+    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
     return [(read or _from_json)(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
 
 
@@ -405,30 +428,39 @@ def _filled_permille(receipt: Receipt) -> int | None:
 
 
 def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
-    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
-    (working,) = db.execute(
-        "SELECT sum(counts_micro_usd) FROM tickets "  # noqa: S608  # marks only
-        f"WHERE account = ? AND state IN ({works}) AND begun_ms <= ?",
-        (str(account), *_MAY_REST, now_ms - _DAY_MS),
-    ).fetchone()
+    old = _old_that_works(db, account, now_ms)
+    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
     _, resumed_ms = _resumed(db)
     micro_usd, day, minute, burst = db.execute(
-        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "  # noqa: S608  # marks only
-        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} "
-        "FROM tickets WHERE account = ? AND begun_ms > ? AND state != ?",
+        f"WITH begun AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
+        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
+        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} FROM begun",
         (
+            str(account),
+            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
+            OrderState.NOT_SENT,
             *_CAME_TO_NOTHING,
             now_ms - _DAY_MS,
             now_ms - _MINUTE_MS,
             max(now_ms - burst_minutes * _MINUTE_MS, resumed_ms),
-            str(account),
-            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
-            OrderState.NOT_SENT,
         ),
     ).fetchone()
     fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
     may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
-    return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
+    return Used(Decimal((micro_usd or 0) + old) / _MICRO, day, minute, burst, tuple(may_rest))
+
+
+def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> int:
+    """What orders that were begun more than a day ago and still work come to, with their changes, in micro-dollars."""
+    works = ", ".join("?" * len(_MAY_REST))
+    (micro_usd,) = db.execute(
+        f"WITH works AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({works})), "  # noqa: S608
+        "changed AS (SELECT tickets.* FROM works JOIN tickets ON tickets.state = 'amended' "
+        "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = works.id) "
+        "SELECT sum(counts_micro_usd) FROM (SELECT * FROM works UNION ALL SELECT * FROM changed) WHERE begun_ms <= ?",
+        (str(account), *_MAY_REST, now_ms - _DAY_MS),
+    ).fetchone()
+    return micro_usd or 0
 
 
 def _day(db: sqlite3.Connection, now_ms: int) -> str:

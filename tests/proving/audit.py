@@ -106,10 +106,11 @@ def _tampered(copy: Path, draw: random.Random, kind: str) -> Done | None:
             db.execute("BEGIN")
             try:
                 done = tamper(db, draw)
-                db.execute("COMMIT")
-                return done
             except sqlite3.IntegrityError:
                 db.execute("ROLLBACK")
+            else:
+                db.execute("COMMIT")
+                return done
     return None
 
 

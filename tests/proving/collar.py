@@ -32,6 +32,8 @@ _COLLAR: Final = Decimal("0.05")
 _PRICE_AGE_MS: Final = 30_000
 _EDGE_MS: Final = 5
 """The clocks of both sides agree to less than this; so near to the edge of an age either answer is right."""
+_CHANGES: Final = 0.15
+"""This part of what is approved changes an order that rests."""
 _TICKER: Final = "GET /market/ticker"
 _TICKS: Final = {"BTC-USDT": Decimal("0.1"), "ETH-USDT": Decimal("0.01"), "ETH-BTC": Decimal("0.00001")}
 _SIZES: Final = {"BTC-USDT": "0.001", "ETH-USDT": "0.01", "ETH-BTC": "0.01"}
@@ -59,7 +61,8 @@ class _Market:
         envelope = json.loads(response.content)
         inst_id = request.url.params["instId"]
         for row in envelope["data"]:
-            self.changes.get(inst_id, lambda _: None)(row)
+            if inst_id in self.changes:
+                self.changes[inst_id](row)
             self.served[inst_id] = dict(row)
         return httpx2.Response(response.status_code, json=envelope)
 
@@ -70,12 +73,9 @@ async def _a_case(world: World, draw: random.Random) -> None:
     inst_id = draw.choice(list(_TICKS))
     side = draw.choice((Side.BUY, Side.SELL))
     price = _near(draw, inst_id, side, _true_book(world, inst_id))
-    intent: LimitOrder | Amendment = LimitOrder(
-        inst_id, side, Decimal(_SIZES[inst_id]), SizeUnit.BASE, price, OrdType.LIMIT
-    )
-    if draw.random() < 0.15:  # noqa: PLR2004
-        intent = await _a_change(world, intent, price) or intent
-    ticket = await world.propose(intent)
+    order = LimitOrder(inst_id, side, Decimal(_SIZES[inst_id]), SizeUnit.BASE, price, OrdType.LIMIT)
+    change = await _a_change(world, order, price) if draw.random() < _CHANGES else None
+    ticket = await world.propose(change or order)
     if ticket is None:
         world.tally.faults["no ticket"] += 1
         return
@@ -135,9 +135,13 @@ Happens = Callable[[random.Random, World, str | None, Side, Decimal], Callable[[
 """`inst_id` is the order's own instrument, None where the change is of the price in dollars."""
 
 
-def _moves(draw: random.Random, world: World, inst_id: str | None, side: Side, price: Decimal) -> Callable[[Json], None]:
+def _moves(
+    draw: random.Random, world: World, inst_id: str | None, side: Side, price: Decimal
+) -> Callable[[Json], None]:
     del world, inst_id, side, price
-    factor = draw.choice((Decimal("0.5"), Decimal("0.93"), Decimal("0.99"), Decimal("1.01"), Decimal("1.07"), Decimal(2)))
+    factor = draw.choice(
+        (Decimal("0.5"), Decimal("0.93"), Decimal("0.99"), Decimal("1.01"), Decimal("1.07"), Decimal(2))
+    )
 
     def change(row: Json) -> None:
         for name in ("bidPx", "askPx", "last"):

@@ -3,7 +3,8 @@ sixteen desks on one journal place and change orders over real sockets.
 
 What was sent is the exchange's own record. When its sending began is taken at the last step before the first byte, in
 front of whatever the desk still does there; so an order that arrived and whose last step began after the halt was
-visible passed a halt, whatever the machine's timing. Cancels have to pass, and cancelling everything leaves nothing open.
+visible passed a halt, whatever the machine's timing. Cancels have to pass, and cancelling everything leaves nothing
+open.
 """
 
 import json
@@ -90,7 +91,9 @@ def _halt_when_told(pipe: "Connection[Any, Any]") -> None:
         os._exit(0)
 
 
-async def _a_case(folder: Path, draw: random.Random, halter: "Connection[Any, Any]", story: Story, tally: Tally) -> None:
+async def _a_case(
+    folder: Path, draw: random.Random, halter: "Connection[Any, Any]", story: Story, tally: Tally
+) -> None:
     oracle = Oracle(PaperExchange(rate_limits=False))
     exchange = Loopback(oracle.handle)
     await exchange.open()
@@ -142,9 +145,7 @@ class _Load:
         async with anyio.create_task_group() as tasks:
             for desk in self.desks:
                 tasks.start_soon(self._one_task, desk)
-            while not halter.poll():
-                await anyio.sleep(0.002)
-            visible_ns: int = halter.recv()
+            visible_ns: int = await anyio.to_thread.run_sync(halter.recv)
             await anyio.sleep(0.02)
             self._is_halted = True
         return visible_ns
