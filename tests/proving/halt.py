@@ -190,6 +190,18 @@ class _Load:
         except (Refusal, OkxError) as error:
             return repr(error)
 
+    async def checks_all(self) -> None:
+        """Ask about every ticket, shared out among the desks."""
+
+        async def check(desk: OrderDesk, tickets: list[str]) -> None:
+            for ticket in tickets:
+                with suppress(Refusal, OkxError):
+                    await desk.check(ticket)
+
+        async with anyio.create_task_group() as tasks:
+            for number, desk in enumerate(self.desks):
+                tasks.start_soon(check, desk, list(self.approved)[number::_DESKS])
+
     async def aclose(self) -> None:
         for desk in self.desks:
             desk.close()
@@ -233,8 +245,6 @@ async def _judge(load: _Load, oracle: Oracle, visible_ns: int, story: Story, tal
     still_open = [order for order in oracle.exchange.orders() if order.is_open]
     if left or still_open:
         tally.blame(story.fails("left", f"{len(left)} are told to be open, {len(still_open)} are"))
-    for ticket in load.approved:
-        with suppress(Refusal, OkxError):
-            await load.desks[0].check(ticket)
+    await load.checks_all()
     for violation, what in oracle.findings(load.approved, believed(load.journal)):
         tally.blame(story.fails(violation, what))
