@@ -20,6 +20,7 @@ from okx_mcp.okx.models import Order
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -99,6 +100,10 @@ class OrderDesk:
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
+        after_s = limits.cancel_all_after_s
+        self.cancel_timer = (
+            None if after_s is None else CancelAllAfter(exchange, clock, after_s, lambda: journal.may_rest(account))
+        )
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
@@ -263,6 +268,8 @@ class OrderDesk:
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
+        if self.cancel_timer is not None:
+            self.cancel_timer.begin()
         return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:

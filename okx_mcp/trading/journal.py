@@ -268,6 +268,13 @@ class Journal:
         with self._file.usable() as db:
             return _in_states(db, account, _OPEN_ENDS)
 
+    def may_rest(self, account: Account) -> bool:
+        """Whether an order of this account may be in the order book, for all that is recorded."""
+        marks = ", ".join("?" * len(_MAY_REST))
+        query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}))"  # noqa: S608
+        with self._file.usable() as db:
+            return bool(db.execute(query, (str(account), *_MAY_REST)).fetchone()[0])
+
     def used(self, account: Account, now_ms: int, burst_minutes: int) -> Used:
         """What this account's orders have used up by now."""
         with self._file.usable() as db:

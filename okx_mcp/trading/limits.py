@@ -32,7 +32,8 @@ class Limits:
     """What one account may do. Read from the configuration file at the start; nothing changes it afterwards.
 
     Sums are in US dollars, `collar` is a fraction of the best price on the other side of the book, times are in the
-    unit of their name. None is no limit of this kind; empty `instruments` are all.
+    unit of their name. None is no limit of this kind; empty `instruments` are all. `cancel_all_after_s` limits
+    no order: so long after this server died OKX cancels its open ones.
     """
 
     order_usd: Decimal
@@ -50,6 +51,7 @@ class Limits:
     burst_orders: int = 100
     burst_minutes: int = 60
     day_loss_usd: Decimal | None = None
+    cancel_all_after_s: int | None = None
 
     @property
     def digest(self) -> str:
@@ -140,6 +142,11 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
         f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
+        *(
+            []
+            if (after_s := limits.cancel_all_after_s) is None
+            else [f"open orders outlive this server by {after_s} s"]
+        ),
         *(
             f"{what}: {_usd(most)}"
             for what, most in (

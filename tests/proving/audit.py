@@ -76,6 +76,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
         for case in cases:
             draw = random.Random(f"{seed}/{case}")  # noqa: S311  # a seed that fails is a seed that replays
             _a_case(written, folder / "tampered.sqlite3", draw, Story(case), tally)
+        written.unlink()
     return tally
 
 

@@ -10,6 +10,7 @@ open.
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -73,6 +74,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
             case = folder / str(number)
             case.mkdir(mode=0o700)
             anyio.run(_a_case, case, draw, halter, Story(number), tally)
+            shutil.rmtree(case)
     finally:
         halter.send(None)
         os.waitpid(pid, 0)
