@@ -48,7 +48,7 @@ def read_approval(tables: list[Mapping[str, Any]], environment: Environment) -> 
         channels = frozenset(map(Channel, names("channels", given["channels"], tuple(Channel))))
     rules = ApprovalRules(channels, tuple(map(_policy, policies)))
     if "questions_per_hour" in given:
-        most = whole("questions_per_hour", given["questions_per_hour"], _MOST_QUESTIONS)
+        most = whole("questions_per_hour", given["questions_per_hour"], 0, _MOST_QUESTIONS)
         rules = replace(rules, questions_per_hour=most)
     if len({policy.name for policy in rules.policies}) < len(rules.policies):
         raise ApprovalError("two policies have the same name")

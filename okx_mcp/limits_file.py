@@ -19,6 +19,10 @@ _CHOICES: Final = {"order_types": tuple(OrdType), "margin_modes": tuple(TdMode)}
 _MOST_OPEN: Final = 100
 """One page of OKX's open orders; more are not counted."""
 _MOST_BURST_MINUTES: Final = 24 * 60
+_CANCEL_ALL_AFTER_S: Final = range(10, 121)
+"""What OKX takes (POST /trade/cancel-all-after)."""
+_NEVER_ZERO: Final = frozenset({"burst_orders", "burst_minutes", "price_age_s"})
+"""Zero reads as "off", and would be "always" of a stop, or no stop at all, or no price that is young enough."""
 
 
 class LimitsError(Exception):
@@ -50,7 +54,8 @@ _FIELDS: Final = {"collar_percent": "collar"}
 
 def known_names() -> frozenset[str]:
     """What may stand in a [limits] table."""
-    return frozenset({*_SUMS, *_COUNTS, *_LISTS, "collar_percent", "price_age_s", "burst_minutes"})
+    others = ("collar_percent", "price_age_s", "burst_minutes", "cancel_all_after_s")
+    return frozenset({*_SUMS, *_COUNTS, *_LISTS, *others})
 
 
 def _value(name: str, value: Any) -> Any:
@@ -63,9 +68,12 @@ def _value(name: str, value: Any) -> Any:
         if percent > 100:  # noqa: PLR2004
             raise LimitsError("collar_percent is at most 100")
         return percent / 100
-    if name == "burst_minutes":
-        return whole(name, value, _MOST_BURST_MINUTES)
-    return whole(name, value, 1_000_000)
+    if name == "cancel_all_after_s":
+        if value != 0 and not (isinstance(value, int) and value in _CANCEL_ALL_AFTER_S):
+            raise LimitsError("cancel_all_after_s is a whole number from 10 to 120, or 0 for never")
+        return value or None
+    least = 1 if name in _NEVER_ZERO else 0
+    return whole(name, value, least, _MOST_BURST_MINUTES if name == "burst_minutes" else 1_000_000)
 
 
 def names(name: str, value: Any, choices: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -93,12 +101,12 @@ def amount(name: str, value: Any) -> Decimal:
     return Decimal(value)
 
 
-def whole(name: str, value: Any, most: int) -> int:
-    """A whole number up to this one.
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number between these two, both included.
 
     Raises:
         LimitsError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise LimitsError(f"{name} is a whole number from 0 to {most}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise LimitsError(f"{name} is a whole number from {least} to {most}")
     return value

@@ -98,14 +98,19 @@ class ServerParts:
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
+            if desk.cancel_timer is not None:
+                self.beside.start_soon(desk.cancel_timer.keep_renewing)
         return desk
 
-    def settle_what_was_left_open(self) -> None:
-        """Begin with it now if an earlier process left anything open; else a server that never trades pays nothing."""
+    def take_up_what_was_left(self) -> None:
+        """Begin now if an earlier process left anything to settle, or orders whose cancelling is to be put off.
+
+        A server that never trades pays nothing.
+        """
         if self._journal_file.exists():
             from okx_mcp.trading.journal import has_open_ends
 
-            if has_open_ends(self._journal_file):
+            if self._settings.limits.cancel_all_after_s is not None or has_open_ends(self._journal_file):
                 _ = self.desk
 
     @property
@@ -191,7 +196,7 @@ def create_server(
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
         try:
             async with anyio.create_task_group() as parts.beside:
-                parts.settle_what_was_left_open()
+                parts.take_up_what_was_left()
                 yield
                 parts.beside.cancel_scope.cancel()
         finally:

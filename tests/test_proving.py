@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from okx_mcp.okx.errors import OkxError
-from okx_mcp.trading import desk, reconcile
+from okx_mcp.trading import audit as audit_of_trading
+from okx_mcp.trading import desk, journal, reconcile
+from okx_mcp.trading import limits as limits_of_trading
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.outcome import Outcome
 from okx_mcp.views import order_ticket
-from tests.proving import drift, lives, replay, shown
+from tests.proving import audit, collar, drift, limits, lives, replay, shown
 from tests.proving.running import Run
 from tests.proving.tally import Violation
 
@@ -55,6 +57,18 @@ def forgets_what_it_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OrderDesk, "_send_once", OrderDesk._send)  # noqa: SLF001
 
 
+def counts_no_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_MINUTE_MS", 1)
+
+
+def compares_with_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_of_trading, "_price", lambda *_: ())
+
+
+def believes_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_of_trading, "_told_apart", lambda *_: ())
+
+
 @pytest.mark.parametrize(
     ("breaks", "run", "violation"),
     [
@@ -63,6 +77,9 @@ def forgets_what_it_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         (sends_whatever_was_built, drift.run, "misreported"),
         (forgets_what_it_sent, replay.run, "doubled"),
         (shows_a_rounder_price, shown.run, "misreported"),
+        (counts_no_minute, limits.run, "beyond"),
+        (compares_with_no_price, collar.run, "beyond"),
+        (believes_every_day, audit.run, "missed"),
     ],
 )
 def test_a_broken_guard_is_found_and_its_case_replays(
@@ -74,7 +91,7 @@ def test_a_broken_guard_is_found_and_its_case_replays(
 ) -> None:
     breaks(monkeypatch)
 
-    found = run(range(140), SEED, tmp_path)
+    found = run(range(20 if run is limits.run else 140), SEED, tmp_path)
     first = next(failure for failure in found.failures if failure.violation == violation)
     again = run(range(first.number, first.number + 1), SEED, tmp_path)
 

@@ -56,7 +56,16 @@ MAY_NOT_IMPORT_OF_OTHERS: Final = {
     "paper": ("mcp",),
 }
 
-ORDER_METHODS: Final = {"place_order", "place_orders", "amend_order", "amend_orders", "cancel_order", "cancel_orders"}
+CANCEL_TIMER: Final = "cancel_all_after"
+ORDER_METHODS: Final = {
+    "place_order",
+    "place_orders",
+    "amend_order",
+    "amend_orders",
+    "cancel_order",
+    "cancel_orders",
+    CANCEL_TIMER,
+}
 ORDER_METHODS_CALLED_IN: Final = ("okx.client", "trading.desk", "trading.cancelling", "paper")
 ORDER_PATH: Final = re.compile(
     r"(?:.*/)?trade/(?:order|batch-orders|cancel-order|cancel-batch-orders|amend-order|amend-batch-orders"
@@ -136,9 +145,10 @@ def nothing_is_imported_by_its_name_as_text(module: str, tree: ast.AST) -> Itera
 def orders_are_written_in_one_place(module: str, tree: ast.AST) -> Iterator[str]:
     if is_within(module, ORDER_METHODS_CALLED_IN):
         return
+    methods = ORDER_METHODS - ({CANCEL_TIMER} if module == f"trading.{CANCEL_TIMER}" else set())
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(attr=name) if name in ORDER_METHODS:
+            case ast.Attribute(attr=name) if name in methods:
                 yield f"reaches for {name}"
             case ast.Call(func=ast.Name(id="getattr") | ast.Name(id="methodcaller") | ast.Attribute(), args=arguments):
                 by_name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -146,7 +156,7 @@ def orders_are_written_in_one_place(module: str, tree: ast.AST) -> Iterator[str]
                     yield from (
                         f"reaches for {each.value} by name"
                         for each in arguments
-                        if isinstance(each, ast.Constant) and each.value in ORDER_METHODS
+                        if isinstance(each, ast.Constant) and each.value in methods
                     )
             case _:
                 pass

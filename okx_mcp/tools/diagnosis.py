@@ -88,6 +88,9 @@ class Diagnosis:
         self._look_at_journal(found)
         if found.key == "accepted":
             await self._look_at_open_orders(found)
+        timer = self._desk.cancel_timer
+        if timer is not None and timer.problem is not None:
+            found.problems.append(timer.problem)
         halted = self._desk.halted()
         if halted is not None:
             found.halted = halted.why

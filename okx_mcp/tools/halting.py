@@ -33,6 +33,9 @@ async def halt_trading(
     words = "Trading is halted; no order is sent until a person resumes it outside of this chat."
     try:
         open_still = await desk.halt("It was halted through the halt_trading tool.", cancels=cancel_open_orders)
+    except OSError as error:
+        why = f"the state folder cannot be written ({error.strerror})"
+        return HaltReport(summary=f"Trading is NOT halted: {why}. Tell the user to end the server to stop all orders.")
     except OkxError as error:
         return HaltReport(summary=f"{words} Which orders are open is not known: {error}. Call halt_trading again.")
     if not cancel_open_orders:

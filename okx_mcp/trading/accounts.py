@@ -45,6 +45,7 @@ class AccountRules:
     account_mode: AcctLv | str | None
     permissions: frozenset[str]
     bound_ips: str
+    uid: str | None
     borrows_by_itself: bool
 
     @classmethod
@@ -52,7 +53,7 @@ class AccountRules:
         """Read the rules out of OKX's row."""
         permissions = frozenset(filter(_PERMISSION.fullmatch, map(str.strip, (config.perm or "").split(","))))
         borrows = bool(config.auto_loan or config.enable_spot_borrow)
-        return cls(config.acct_lv, permissions, config.ip or "", borrows)
+        return cls(config.acct_lv, permissions, config.ip or "", config.uid or None, borrows)
 
     @property
     def key_may_withdraw(self) -> bool:

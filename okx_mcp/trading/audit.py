@@ -1,7 +1,8 @@
 """The journal as a chain: each event carries the digest of the one before it, so that no record changes unseen.
 
 What this proves: a record that was flipped, deleted, inserted, moved or cut off is found, and where. What it cannot:
-whoever may write the file may write a whole new chain into it.
+whoever may write the file may cut off its end and set the head and the tickets back to before it, for which nothing has
+to be computed, or write a whole new chain into it.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from okx_mcp.okx.foreign_text import cleaned
 
 __all__ = ["BEGINNING", "Event", "Fault", "faults", "receipt_digest"]
 
@@ -52,6 +55,7 @@ def faults(
     head: tuple[int, str],
     records: Mapping[str, tuple[str, str]],
     days: Mapping[str, str] = MappingProxyType({}),
+    keys: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Fault]:
     """Where the chain breaks. After a fault the chain is followed from what is there, so each one is told once.
 
@@ -60,6 +64,7 @@ def faults(
         head: number and digest of the last event, kept apart from the events.
         records: state and `receipt_digest` of every ticket's row that is stored.
         days: what each account was worth as a day began, by "account day".
+        keys: whose each account's key is.
     """
     before, number = BEGINNING, 0
     events = []
@@ -77,11 +82,8 @@ def faults(
         what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
         yield Fault(number, what)
     yield from _records_apart(events, number, records)
-    began = {
-        (event.account, _detail(event).get("day")): _detail(event) for event in events if event.what == "day_began"
-    }
-    if {f"{account} {day}": detail.get("equity") for (account, day), detail in began.items()} != days:
-        yield Fault(number, "what the account was worth as a day began is not what was written")
+    yield from _told_apart(_days(events), number, days, "what the account was worth as the day began")
+    yield from _told_apart(_keys(events), number, keys, "whose the key is")
 
 
 def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tuple[str, str]]) -> Iterator[Fault]:
@@ -89,9 +91,31 @@ def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tup
     last_word = {event.ticket: event for event in events if event.ticket is not None}
     for ticket, event in last_word.items():
         if records.get(ticket) != (event.what, _receipt_of(event)):
-            yield Fault(event.seq, f"the record of ticket {ticket} is not what this event left")
+            yield Fault(event.seq, f"the record of ticket {cleaned(ticket)} is not what this event left")
     for ticket in records.keys() - last_word.keys():
-        yield Fault(last, f"ticket {ticket} is recorded and no event tells of it")
+        yield Fault(last, f"ticket {cleaned(ticket)} is recorded and no event tells of it")
+
+
+def _days(events: Iterable[Event]) -> dict[str, tuple[int, object]]:
+    """What each account was worth as a day began, and the event that tells it."""
+    told = ((event, _detail(event)) for event in events if event.what == "day_began")
+    return {f"{event.account} {detail.get('day')}": (event.seq, detail.get("equity")) for event, detail in told}
+
+
+def _keys(events: Iterable[Event]) -> dict[str, tuple[int, object]]:
+    """Whose each account's key is, and the last event that tells it."""
+    told = ((event, _detail(event)) for event in events if event.what == "started")
+    return {event.account: (event.seq, detail["owner"]) for event, detail in told if "owner" in detail}
+
+
+def _told_apart(
+    told: Mapping[str, tuple[int, object]], last: int, stored: Mapping[str, str], what: str
+) -> Iterator[Fault]:
+    """What is stored otherwise than its event told it."""
+    for name in sorted(told.keys() | stored.keys()):
+        seq, value = told.get(name, (last, None))
+        if stored.get(name) != value:
+            yield Fault(seq, f"{what} is not what was written: {cleaned(name)}")
 
 
 def _receipt_of(event: Event) -> str | None:

@@ -20,6 +20,7 @@ from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
+from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
@@ -101,6 +102,10 @@ class OrderDesk:
         self._canceller = Canceller(exchange, self._reconciler, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
         self._approving = Approving(account, journal, rules)
+        after_s = limits.cancel_all_after_s
+        self.cancel_timer = (
+            None if after_s is None else CancelAllAfter(exchange, clock, after_s, lambda: journal.may_rest(account))
+        )
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._reconciler, self._risk)
         self._own: dict[str, Ticket] = {}
         self._begun: set[str] = set()
@@ -141,11 +146,12 @@ class OrderDesk:
         return ticket
 
     async def _note_start(self) -> None:
-        """Once, before the first ticket: which version trades here, within which limits, approved by what."""
+        """Once, before the first ticket: which version trades here, within which limits, approved by what, for whom."""
         if not self._is_start_noted:
+            rules = await self.facts.rules()
             digests = {"limits": self._risk.limits.digest, "approval": self.rules.digest}
             started = {"version": __version__, **digests}
-            await self._journal.note(self.account, self._now_ms(), "started", started)
+            await self._journal.start(self.account, rules.uid, self._now_ms(), started)
             self._is_start_noted = True
 
     def _remember(self, ticket: Ticket) -> None:
@@ -293,6 +299,8 @@ class OrderDesk:
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
+        if self.cancel_timer is not None:
+            self.cancel_timer.begin()
         return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:

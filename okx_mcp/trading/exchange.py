@@ -10,6 +10,7 @@ from okx_mcp.okx.models import (
     AmendAck,
     Balance,
     CancelAck,
+    CancelAllAfter,
     Fill,
     InstrumentRow,
     Order,
@@ -66,3 +67,5 @@ class Exchange(Protocol):
     async def cancel_order(self, body: Mapping[str, Any]) -> CancelAck: ...
 
     async def cancel_orders(self, bodies: Sequence[Mapping[str, Any]]) -> list[CancelAck | OkxError]: ...
+
+    async def cancel_all_after(self, seconds: int, tag: str) -> CancelAllAfter: ...

@@ -5,13 +5,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
-from okx_mcp.trading.limits import DOLLARS, Limits, Prices, SoFar
+from okx_mcp.trading.dollars import InDollars, in_dollars
+from okx_mcp.trading.limits import Limits, Prices, SoFar
 from okx_mcp.trading.orders import OrderState, OrderView
 from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from okx_mcp.okx.models import Balance, Ticker
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument
@@ -46,12 +45,16 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         OkxError: something could not be read, so no order can be held against its limits.
     """
     began_ms = exchange.exchange_clock.now_ms()
-    tickers: dict[str, Ticker] = {}
+    tickers: list[Ticker] = []
+    worth: list[InDollars] = []
     orders: list[OrderView] = []
     balances: list[Balance] = []
 
-    async def read_ticker(inst_id: str) -> None:
-        tickers[inst_id] = await exchange.ticker(inst_id)
+    async def read_ticker() -> None:
+        tickers.append(await exchange.ticker(instrument.inst_id))
+
+    async def read_worth_of_quote() -> None:
+        worth.append(await in_dollars(exchange, instrument.quote_ccy))
 
     async def read_orders() -> None:
         orders.extend(OrderView.from_order(each) for each in await exchange.open_orders())
@@ -60,28 +63,26 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         await read_orders()  # first: what is filled in between counts twice and not never
         balances.append(await exchange.balance())
 
-    in_dollars = f"{instrument.quote_ccy}-USDT"
-    reads: list[Callable[[], Awaitable[None]]] = [lambda: read_ticker(instrument.inst_id)]
-    if instrument.quote_ccy not in DOLLARS:
-        reads.append(lambda: read_ticker(in_dollars))
     needs_balance = limits.position_usd is not None or limits.day_loss_usd is not None
-    reads.append(read_balance if needs_balance else read_orders)
-    await all_of(*reads)
-    ticker = tickers[instrument.inst_id]
-    times = [each.ts for each in tickers.values()]
-    age_ms = None if None in times else exchange.exchange_clock.now_ms() - min(filter(None, times), default=0)
-    usd_per_quote = Decimal(1) if instrument.quote_ccy in DOLLARS else tickers[in_dollars].ask_px
-    if usd_per_quote is not None and usd_per_quote <= 0:
-        usd_per_quote = None
+    await all_of(read_ticker, read_worth_of_quote, read_balance if needs_balance else read_orders)
+    (ticker,), (quote,) = tickers, worth
     balance = balances[0] if balances else None
     return Exposure(
-        prices=Prices(ticker.bid_px, ticker.ask_px, age_ms, usd_per_quote),
+        prices=Prices(
+            ticker.bid_px, ticker.ask_px, _age_ms(exchange.exchange_clock.now_ms(), ticker, quote.ticker), quote.usd
+        ),
         last=ticker.last,
         open_orders=tuple(orders),
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
         began_ms=began_ms,
     )
+
+
+def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
+    """How far the farthest of them is from now, negative where it is dated ahead; None where one has no date."""
+    times_ms = [each.ts for each in tickers if each is not None]
+    return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 
 def so_far(ticket: "Ticket", seen: Exposure, used: "Used", day_result_usd: Decimal | None) -> SoFar:

@@ -70,6 +70,8 @@ class Halt:
                 json.dump({"since_ms": now_ms, "why": why}, file)
                 file.flush()
                 os.fsync(descriptor)
+            with suppress(OSError):
+                _sync_folder(self._path.parent)
         return self.found() or Halted(now_ms, why)
 
     def resume(self) -> Halted | None:
@@ -94,3 +96,12 @@ class Halt:
         if not isinstance(since_ms, int) or not isinstance(why, str) or not cleaned(why):
             return None
         return Halted(since_ms, cleaned(why))
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the file's name lasts too; where a folder cannot be opened (Windows), its system sees to that."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -15,7 +15,7 @@ __all__ = ["TRY_LOCK_FOR_S", "JournalFile"]
 
 TRY_LOCK_FOR_S: Final = 0.02
 """How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -32,6 +32,12 @@ CREATE TABLE IF NOT EXISTS tickets (
 CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
 CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
 CREATE INDEX IF NOT EXISTS tickets_begun ON tickets (account, begun_ms);
+CREATE INDEX IF NOT EXISTS tickets_changing ON tickets (json_extract(receipt, '$.ticket.order.cl_ord_id'))
+    WHERE state = 'amended';
+CREATE TABLE IF NOT EXISTS keys (
+    account TEXT PRIMARY KEY,
+    owner   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     seq     INTEGER PRIMARY KEY,
     at_ms   INTEGER NOT NULL,

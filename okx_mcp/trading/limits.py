@@ -23,6 +23,7 @@ __all__ = ["Breach", "Limits", "Prices", "SoFar", "added_usd", "check", "standin
 _ZERO: Final = Decimal(0)
 DOLLARS: Final = frozenset({"USD", "USDT", "USDC"})
 """Counted as a dollar each."""
+_OF_ONE: Final = {"are": "is", "were": "was"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Limits:
     """What one account may do. Read from the configuration file at the start; nothing changes it afterwards.
 
     Sums are in US dollars, `collar` is a fraction of the best price on the other side of the book, times are in the
-    unit of their name. None is no limit of this kind; empty `instruments` are all.
+    unit of their name. None is no limit of this kind; empty `instruments` are all. `cancel_all_after_s` limits
+    no order: so long after this server died OKX cancels its open ones.
     """
 
     order_usd: Decimal
@@ -48,6 +50,7 @@ class Limits:
     burst_orders: int = 100
     burst_minutes: int = 60
     day_loss_usd: Decimal | None = None
+    cancel_all_after_s: int | None = None
 
     @property
     def digest(self) -> str:
@@ -70,7 +73,8 @@ class Prices:
 class SoFar:
     """What the account did and has under way, the order in question left out.
 
-    `day` is the last 24 hours, `burst` the last `burst_minutes`; `day_result_usd` is won or lost since 00:00 UTC.
+    `day` is the last 24 hours, `burst` the last `burst_minutes`; `day_result_usd` is won or lost since
+    00:00 UTC, or since trading was resumed on that day.
     """
 
     day_usd: Decimal = _ZERO
@@ -115,12 +119,9 @@ def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
 
 def check(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> list[Breach]:
     """Every limit that this order would break."""
-    broken = [
-        *_what_is_allowed(ticket, limits),
-        *_price(ticket, limits, prices),
-        *_value(ticket, limits, prices, so_far),
-        *_counts(ticket, limits, so_far),
-    ]
+    broken = [*_what_is_allowed(ticket, limits), *_price(ticket, limits, prices)]
+    if ticket.order is None or added_usd(ticket, prices) != 0:  # what risks no more than before waits for nothing
+        broken += [*_value(ticket, limits, prices, so_far), *_counts(ticket, limits, so_far)]
     return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
 
 
@@ -140,6 +141,11 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
         f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
+        *(
+            []
+            if (after_s := limits.cancel_all_after_s) is None
+            else [f"open orders outlive this server by {after_s} s"]
+        ),
         *(
             f"{what}: {_usd(most)}"
             for what, most in (
@@ -164,8 +170,7 @@ def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:
 def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
     bid, ask, inst_id = prices.bid, prices.ask, ticket.intent.inst_id
     if prices.age_ms is None or prices.age_ms > limits.price_age_s * 1000 or prices.age_ms < -limits.price_age_s * 1000:
-        age = "of unknown age" if prices.age_ms is None else f"{_seconds(prices.age_ms)} s old"
-        yield f"The price of {inst_id} is {age}, and may be {limits.price_age_s} s old."
+        yield f"The price of {inst_id} is {_age(prices.age_ms)}, and may be {limits.price_age_s} s old."
         return
     if not bid or not ask or bid <= 0 or ask <= 0:
         yield f"The order book of {inst_id} has no price on one side, so no order can be compared with it."
@@ -191,8 +196,6 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
     if usd is None or added is None:
         yield f"What {ticket.quantity.quote_ccy} is worth in US dollars is not known, so the order has no known value."
         return
-    if ticket.order is not None and added == 0:
-        return  # a change that risks no more than before
     if usd > limits.order_usd:
         yield f"The order comes to {_usd(usd)}, and one order may come to {_usd(limits.order_usd)}."
     if so_far.day_usd + added > limits.day_usd:
@@ -214,30 +217,42 @@ def _counts(ticket: "Ticket", limits: Limits, so_far: SoFar) -> Iterator[str]:
         yield "OKX does not say what the account is worth, so its loss of the day is not known."
     inst_id = ticket.intent.inst_id
     limited = [
-        (so_far.minute_orders, limits.minute_orders, "orders were sent in the last minute"),
-        (so_far.day_orders, limits.day_orders, "orders were sent in the last 24 hours"),
+        (so_far.minute_orders, limits.minute_orders, "were sent in the last minute"),
+        (so_far.day_orders, limits.day_orders, "were sent in the last 24 hours"),
     ]
     if ticket.order is None:  # a change opens no further order
         limited += [
-            (so_far.open_orders, limits.open_orders, "orders are open"),
-            (so_far.instrument_open_orders, limits.instrument_open_orders, f"orders of {inst_id} are open"),
+            (so_far.open_orders, limits.open_orders, "are open"),
+            (so_far.instrument_open_orders, limits.instrument_open_orders, f"are open of {inst_id}"),
         ]
     for count, most, what in limited:
         if count >= most:
-            yield f"{count} {what}, and {most} are allowed."
+            yield f"{_orders(count, what)}; the limit is {most}."
 
 
 def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:
     """What no single order is to blame for, and what therefore stops all of them until a person has looked at it."""
     if so_far.burst_orders >= limits.burst_orders:
         yield (
-            f"{so_far.burst_orders} orders were sent in the last {limits.burst_minutes} minutes, and trading stops at "
-            f"{limits.burst_orders}."
+            f"{_orders(so_far.burst_orders, f'were sent in the last {limits.burst_minutes} minutes')}; trading stops "
+            f"at {limits.burst_orders}."
         )
     lost = -(so_far.day_result_usd or _ZERO)
     if limits.day_loss_usd is not None and lost >= limits.day_loss_usd:
-        yield f"The account has lost {_usd(lost)} since 00:00 UTC, and trading stops at {_usd(limits.day_loss_usd)}."
+        yield (
+            f"The account has lost {_usd(lost)} since 00:00 UTC, or since trading was resumed; trading stops at "
+            f"{_usd(limits.day_loss_usd)}."
+        )
 
 
-def _seconds(ms: int) -> str:
-    return plain((Decimal(ms) / 1000).normalize())
+def _orders(count: int, what: str) -> str:
+    """So many of them, and what they "are" or "were", in good English."""
+    verb, _, rest = what.partition(" ")
+    return f"{count} orders {what}" if count != 1 else f"1 order {_OF_ONE[verb]} {rest}"
+
+
+def _age(ms: int | None) -> str:
+    if ms is None:
+        return "of unknown age"
+    seconds = plain((Decimal(abs(ms)) / 1000).normalize())
+    return f"{seconds} s old" if ms >= 0 else f"dated {seconds} s ahead"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import Order
 
 __all__ = [
+    "TAG",
     "Amendment",
     "LimitOrder",
     "LimitUse",
@@ -43,6 +44,8 @@ __all__ = [
 
 OrderSent = Literal["no", "yes", "unknown"]
 
+TAG: Final = "okxmcp"
+"""What our orders carry where OKX is to cancel them should we die; OKX takes up to 16 letters and digits."""
 _SPOT_MODES: Final = frozenset({TdMode.CASH, TdMode.CROSS})
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
@@ -151,7 +154,7 @@ class LimitOrder:
     price: Decimal
     ord_type: OrdType = OrdType.LIMIT
 
-    def body(self, cl_ord_id: str, td_mode: TdMode, quantity: Quantity) -> dict[str, str]:
+    def body(self, cl_ord_id: str, td_mode: TdMode, quantity: Quantity, *, is_tagged: bool = False) -> dict[str, str]:
         """The body of POST /trade/order for this intent, field by field; nothing unvalidated gets into it."""
         return {
             "instId": self.inst_id,
@@ -161,6 +164,7 @@ class LimitOrder:
             "sz": plain(quantity.base),
             "px": plain(self.price),
             "clOrdId": cl_ord_id,
+            **({"tag": TAG} if is_tagged else {}),
         }
 
 
@@ -295,7 +299,8 @@ class Ticket:
         if isinstance(self.intent, LimitOrder):
             if self.body.get("tdMode") not in _SPOT_MODES or self.price != self.intent.price:
                 return False
-            shown = self.intent.body(self.id, TdMode(self.body["tdMode"]), self.quantity)
+            is_tagged = "tag" in self.body
+            shown = self.intent.body(self.id, TdMode(self.body["tdMode"]), self.quantity, is_tagged=is_tagged)
         else:
             shown = self.intent.body(self.id, self.changed, self.quantity, self.price)
         return self.body == shown and self.digest == body_digest(self.body)

@@ -1,7 +1,6 @@
 """Whether an order may be sent beside everything else: the limits, what is used up of them, and the halt."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,7 @@ class Risk:
         exposure = await read_exposure(self._exchange, instrument, self.limits)
         if self.limits.day_loss_usd is None or exposure.equity_usd is None:
             return Look(exposure, None)
-        day = f"{datetime.fromtimestamp(self._now_ms() / 1000, UTC):%Y-%m-%d}"
-        began_with = await self._journal.day_began_with(self._account, day, exposure.equity_usd, self._now_ms())
+        began_with = await self._journal.day_began_with(self._account, exposure.equity_usd, self._now_ms())
         return Look(exposure, exposure.equity_usd - began_with)
 
     async def limit_use(self, ticket: "Ticket", look: Look) -> LimitUse:

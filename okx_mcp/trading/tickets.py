@@ -68,7 +68,8 @@ class TicketMaker:
         if isinstance(intent, LimitOrder):
             side, price = intent.side.value, instrument.checked_price(intent.price)
             quantity = instrument.quantity(intent.size, intent.unit, price)
-            body = intent.body(ticket_id, rules.spot_td_mode, quantity)
+            is_tagged = self._risk.limits.cancel_all_after_s is not None
+            body = intent.body(ticket_id, rules.spot_td_mode, quantity, is_tagged=is_tagged)
         else:
             order = await self._open_order(intent)
             side, price = order.side, instrument.checked_price(intent.price or order.price or _ZERO)

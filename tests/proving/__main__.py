@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from tests.proving import guards
-from tests.proving.running import run_cases
+from tests.proving.running import run_cases, violations_of
 
 EXPERIMENTS: Final = (
     "lives",
@@ -24,6 +24,10 @@ EXPERIMENTS: Final = (
     "replay",
     "drift",
     "shown",
+    "limits",
+    "collar",
+    "halt",
+    "audit",
 )
 SMALL: Final = {
     "lives": 300,
@@ -36,6 +40,10 @@ SMALL: Final = {
     "replay": 100,
     "drift": 300,
     "shown": 300,
+    "limits": 20,
+    "collar": 300,
+    "halt": 10,
+    "audit": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
@@ -56,11 +64,12 @@ def main() -> int:
             _tell(f"  {number:3}. {step}")
         again = f"--n 1 --first {failure.number} --seed {given.seed}"
         _tell(f"  again: python -m tests.proving {given.experiment} {again}")
+    named = dict.fromkeys((*violations_of(given.experiment), *tally.violations))
     line = {
         "experiment": given.experiment,
         "n": tally.n,
         "faults": dict(sorted(tally.faults.items())),
-        **{zero: tally.violations[zero] for zero in ("doubled", "lost", "misreported", "unresolved")},
+        **{name: tally.violations[name] for name in named},
         "seconds": round(seconds, 1),
         "seed": given.seed,
         "commit": _commit(),

@@ -81,10 +81,12 @@ class Oracle:
         path = target.decode().partition("?")[0]
         if method == "POST" and path.startswith(_PREFIX):
             at_ms = self.exchange.requests[-1].at_us // 1000
-            arrival = Arrival(path.removeprefix(_PREFIX), json.loads(body), _was_done(answer[2]), at_ms)
-            self.arrivals.append(arrival)
-            if arrival.named:
-                self._named[arrival.named].append(arrival)
+            told = json.loads(body)
+            for each in told if isinstance(told, list) else [told]:  # of cancels there may be many in one
+                arrival = Arrival(path.removeprefix(_PREFIX), each, _was_done(answer[2]), at_ms)
+                self.arrivals.append(arrival)
+                if arrival.named:
+                    self._named[arrival.named].append(arrival)
         return answer
 
     def arrived(self, ticket: str) -> list[Arrival]:

@@ -120,6 +120,10 @@ class World:
 
         self._tasks.start_soon(after)
 
+    def exchange_ms(self) -> int:
+        """The exchange's own time, Unix milliseconds."""
+        return self._exchange_us() // 1000
+
     def shift_exchange_clock(self, ms: int) -> None:
         self._exchange_ahead_us += ms * 1000
 

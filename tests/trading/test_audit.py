@@ -5,6 +5,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -145,6 +146,24 @@ def texts_of(db: sqlite3.Connection, seq: int) -> Iterator[tuple[str, str]]:
         (value,) = db.execute(f"SELECT {name} FROM events WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
         if value:
             yield name, value
+
+
+@pytest.mark.parametrize("column", ["account", "ticket", "what", "detail", "digest"])
+async def test_what_is_not_even_text_is_found_where_it_is(path: Path, column: str) -> None:
+    with by_hand(path) as db:
+        db.execute(f"UPDATE events SET {column} = CAST(x'ff' || {column} AS TEXT) WHERE seq = 5")  # noqa: S608
+
+    assert found(path)[0] == 5
+
+
+async def test_a_day_that_was_changed_is_found_at_its_event(path: Path) -> None:
+    with closing(Journal(path)) as journal:
+        await journal.day_began_with(ACCOUNT, Decimal(1000), NOW_MS)
+        await journal.note(None, NOW_MS, "halted", {"why": "Stop."})
+    with by_hand(path) as db:
+        db.execute("UPDATE days SET equity = '900'")
+
+    assert found(path) == [3 * TICKETS + 2]
 
 
 async def test_events_tell_what_was_shown_approved_and_sent(path: Path) -> None:

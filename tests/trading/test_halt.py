@@ -9,6 +9,7 @@ import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.tools.halting import HaltReport, halt_trading
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.journal import Journal
@@ -85,6 +86,19 @@ def test_a_reason_from_somebody_else_is_told_without_what_cannot_be_seen(halt: H
 
     assert halted is not None
     assert halted.why == "stop now really"
+
+
+@pytest.mark.anyio
+async def test_a_halt_that_cannot_be_written_is_not_called_one(
+    client: OkxClient, journal_path: Path, clock: VirtualClock, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    desk = a_desk(client, Journal(journal_path, clock=clock), clock, halt=Halt(tmp_path / "file" / "HALT"))
+
+    report = await halt_trading(desk=desk)
+
+    assert isinstance(report, HaltReport)
+    assert report.summary.startswith("Trading is NOT halted: the state folder cannot be written")
 
 
 @pytest.mark.anyio

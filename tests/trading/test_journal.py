@@ -287,6 +287,31 @@ async def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Jou
     assert (await begun(journal)).state is OrderState.INTENT
 
 
+async def test_an_unsettled_order_of_another_key_of_the_account_blocks_a_new_one(journal: Journal) -> None:
+    other = replace(ACCOUNT, key_fingerprint="ba9876543210")
+    ticket = await proposed(journal, account=other)
+    theirs = (await journal.begin(approval_of(ticket), other, NOW_MS)).receipt
+    await journal.record(replace(theirs, state=OrderState.UNKNOWN))
+    for key in (ACCOUNT, other):
+        await journal.start(key, "44", NOW_MS, {})
+
+    with pytest.raises(UnsettledOrder, match=ticket.id):
+        await begun(journal)
+    assert journal.receipt(ticket.id, ACCOUNT) is not None
+    assert journal.used(ACCOUNT, NOW_MS, 60) == journal.used(other, NOW_MS, 60)
+
+
+async def test_the_same_account_in_another_environment_is_another(journal: Journal) -> None:
+    other = replace(ACCOUNT, environment=Environment.DEMO, key_fingerprint="ba9876543210")
+    ticket = await proposed(journal, account=other)
+    theirs = (await journal.begin(approval_of(ticket), other, NOW_MS)).receipt
+    await journal.record(replace(theirs, state=OrderState.UNKNOWN))
+    for key in (ACCOUNT, other):
+        await journal.start(key, "44", NOW_MS, {})
+
+    assert (await begun(journal)).state is OrderState.INTENT
+
+
 # --- what is known stays known ----------------------------------------------------------------------------------------
 
 

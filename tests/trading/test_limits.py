@@ -1,7 +1,7 @@
 """Limits: each at its very edge, all that is broken is said; slicing, other desks and restarts do not help."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -77,12 +77,12 @@ EDGES: Final[dict[str, tuple[Callable[[int], list[Any]], str]]] = {
         lambda over: [a_buy(), LIMITS, PRICES, SoFar(position_usd=2900 + Decimal(over) / 100)],
         "above 3,000.00 USD",
     ),
-    "orders a minute": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(minute_orders=19 + over)], "20 are allowed"),
-    "orders a day": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(day_orders=499 + over)], "500 are allowed"),
-    "open orders": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(open_orders=99 + over)], "100 are allowed"),
+    "orders a minute": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(minute_orders=19 + over)], "the limit is 20."),
+    "orders a day": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(day_orders=499 + over)], "the limit is 500."),
+    "open orders": (lambda over: [a_buy(), LIMITS, PRICES, SoFar(open_orders=99 + over)], "the limit is 100."),
     "open orders of the instrument": (
         lambda over: [a_buy(), LIMITS, PRICES, SoFar(instrument_open_orders=19 + over)],
-        "20 are allowed",
+        "the limit is 20.",
     ),
     "orders in a burst": (
         lambda over: [a_buy(), LIMITS, PRICES, SoFar(burst_orders=99 + over)],
@@ -137,6 +137,22 @@ NO_PRICE: Final = {
 @pytest.mark.parametrize("prices", NO_PRICE.values(), ids=NO_PRICE)
 def test_without_a_price_to_compare_with_nothing_is_sent(prices: Prices) -> None:
     assert len(check(a_buy(), LIMITS, prices, SoFar())) == 1
+
+
+def test_a_price_that_is_dated_ahead_is_not_called_old() -> None:
+    (breach,) = check(a_buy(), LIMITS, replace(PRICES, age_ms=-31_000), SoFar())
+
+    assert breach.words == "The price of BTC-USDT is dated 31 s ahead, and may be 30 s old."
+
+
+def test_a_change_that_risks_no_more_waits_for_no_count_but_the_burst() -> None:
+    less = replace(a_buy("1"), order=an_order("2", "100"))
+    used_up = SoFar(day_usd=Decimal(9999), day_orders=500, minute_orders=20, burst_orders=99)
+    strict = replace(LIMITS, day_loss_usd=Decimal(1))  # the day's result is not known
+
+    assert check(less, strict, PRICES, used_up) == []
+    assert len(check(a_buy("1"), strict, PRICES, used_up)) == 4
+    assert [each.halts for each in check(less, strict, PRICES, replace(used_up, burst_orders=100))] == [True]
 
 
 def test_lists_of_what_is_allowed_are_kept() -> None:
@@ -243,7 +259,7 @@ async def test_a_refusal_at_the_last_moment_names_the_rule_and_uses_the_ticket_u
 
     assert refused == again
     assert refused.state is OrderState.NOT_SENT
-    assert refused.reason == "1 orders were sent in the last minute, and 1 are allowed."
+    assert refused.reason == "1 order was sent in the last minute; the limit is 1."
     assert exchange.posts("/trade/order") == 1
 
 
@@ -334,6 +350,34 @@ async def test_a_loss_since_midnight_stops_all_trading(
 
 
 @pytest.mark.anyio
+async def test_after_a_resume_the_loss_is_counted_anew(
+    limited: Callable[..., OrderDesk], clock: VirtualClock, wire: Wire, journal_path: Path
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    lost = Decimal(0)
+
+    def poorer(envelope: dict[str, Any]) -> None:
+        row = envelope["data"][0]
+        row["totalEq"] = str(Decimal(row["totalEq"]) - lost)
+
+    await approved(desk)
+    wire.breaks("GET /account/balance", changed(poorer), times=100)
+    lost = Decimal(51)
+    with pytest.raises(AboveLimits, match=r"trading stops at 50\.00 USD"):
+        await approved(desk)
+    Halt(journal_path.parent / "HALT").resume()
+    with closing(Journal(journal_path)) as journal:
+        await journal.note(None, clock.wall_ms(), "resumed", {})
+
+    assert (await desk.commit(await approved(desk))).state is OrderState.LIVE
+    lost = Decimal(102)
+    with pytest.raises(AboveLimits, match=r"trading stops at 50\.00 USD"):
+        await approved(desk)
+    with closing(Journal(journal_path)) as journal:
+        assert journal.faults() == []
+
+
+@pytest.mark.anyio
 async def test_an_order_of_a_kind_that_is_not_allowed_is_refused(limited: Callable[..., OrderDesk]) -> None:
     desk = limited(order_types=("post_only",))
 
@@ -356,7 +400,7 @@ async def test_an_order_that_the_exchange_does_not_list_yet_counts_all_the_same(
     receipt = await desk.commit(second)
 
     assert receipt.state is OrderState.NOT_SENT
-    assert receipt.reason == "1 orders of BTC-USDT are open, and 1 are allowed."
+    assert receipt.reason == "1 order is open of BTC-USDT; the limit is 1."
     assert exchange.posts("/trade/order") == 1
 
 
