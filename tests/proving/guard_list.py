@@ -63,6 +63,7 @@ _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
+_CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
@@ -1487,6 +1488,34 @@ _CHAINED: Final = (
         "if not left and not may_still_arrive():",
         "if not left:",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
+    ),
+    _guard(
+        "OKX cancels what a dead server left open",
+        _DESK,
+        "            self.cancel_timer.begin()\n",
+        "            pass\n",
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "and keeps open what a living one has open",
+        "trading/cancel_all_after.py",
+        "self._after_s / _RENEWED_IN_A_TIME",
+        "self._after_s * _RENEWED_IN_A_TIME",
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "and no order of anybody else's",
+        "okx/client.py",
+        'body = {"timeOut": str(seconds), "tag": tag}',
+        'body = {"timeOut": str(seconds), "tag": ""}',
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "a time that is not renewed is told",
+        "trading/cancel_all_after.py",
+        '            self.problem = f"Open orders are not sure to be cancelled should this server die: {error}."\n',
+        "            pass\n",
+        f"{_CANCEL_TIMER}test_a_failed_renewal_is_tried_again_and_forgotten_when_one_succeeds",
     ),
     _guard(
         "two keys of one account are one",
