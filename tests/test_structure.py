@@ -15,10 +15,19 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / PACKAGE
 # What a room, or a module that stands outside of them, may import of this package.
 MAY_IMPORT: Final = {
     "okx": ("okx",),
-    "trading": ("trading", "okx"),
+    "trading": ("trading", "okx", "private_files"),
     "tools": ("tools", "trading", "okx"),
-    "paper": ("paper", "okx.signing", "okx.catalog"),
-    "config": ("limits_file", "okx.hosts", "okx.signing", "trading.environment", "trading.limits"),
+    "paper": ("paper", "okx.signing", "okx.catalog", "private_files"),
+    "private_files": (),
+    "config": (
+        "limits_file",
+        "okx.foreign_text",
+        "okx.hosts",
+        "okx.signing",
+        "private_files",
+        "trading.environment",
+        "trading.limits",
+    ),
     "limits_file": ("okx.names", "trading.limits"),
     "redaction": ("okx.signing",),
     "logs": ("okx.signing", "redaction"),
