@@ -90,6 +90,7 @@ class ServerParts:
             self._clock,
             limits=self._settings.limits,
             halt=Halt(halt_file(self._settings.state_dir)),
+            allow_unbound_key=self._settings.allow_unbound_key,
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)

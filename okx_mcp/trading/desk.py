@@ -20,6 +20,7 @@ from okx_mcp.okx.models import Order
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -86,14 +87,24 @@ class OrderDesk:
         journal: what survives a restart.
         limits: what may be risked at most.
         halt: the stop that every process of this state folder obeys.
+        allow_unbound_key: live orders go out with a key that works from any address.
     """
 
     def __init__(
-        self, account: Account, exchange: Exchange, journal: Journal, clock: Clock, *, limits: Limits, halt: Halt
+        self,
+        account: Account,
+        exchange: Exchange,
+        journal: Journal,
+        clock: Clock,
+        *,
+        limits: Limits,
+        halt: Halt,
+        allow_unbound_key: bool = False,
     ) -> None:
         self.account = account
         self.instruments = InstrumentList(exchange, clock)
-        self.facts = AccountFacts(exchange, clock)
+        needs_bound_key = account.environment is Environment.LIVE and not allow_unbound_key
+        self.facts = AccountFacts(exchange, clock, needs_bound_key=needs_bound_key)
         self._exchange = exchange
         self._journal = journal
         self._clock = clock

@@ -87,9 +87,17 @@ def a_desk(
     *,
     limits: Limits = LOOSE_LIMITS,
     halt: Halt | None = None,
+    allow_unbound_key: bool = True,
 ) -> OrderDesk:
-    account = Account(environment, Site.GLOBAL, client.key_fingerprint)
-    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt or Halt(Path("no-such-folder/HALT")))
+    desk = OrderDesk(
+        Account(environment, Site.GLOBAL, client.key_fingerprint),
+        client,
+        journal,
+        clock,
+        limits=limits,
+        halt=halt or Halt(Path("no-such-folder/HALT")),
+        allow_unbound_key=allow_unbound_key,
+    )
     _DESKS.append(desk)
     return desk
 
