@@ -16,7 +16,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from okx_mcp import __version__
 from okx_mcp.config import Settings, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
-from okx_mcp.redaction import Redaction
+from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
@@ -128,7 +128,7 @@ class ServerParts:
 
     @cached_property
     def _redaction(self) -> Redaction:
-        return Redaction(self._settings.credentials)
+        return Redaction(self._settings.credentials, self._settings.proxy)
 
     def without_secrets(self, text: str) -> str:
         """The text without the credentials, should somebody have sent them back to us."""

@@ -125,11 +125,8 @@ class _StrictTool(Tool):
         """One compact text for clients that read text, the same as structure for those that read structure."""
         if isinstance(value, InputRequiredResult):
             return value
-        structure = value.model_dump(mode="json", exclude_none=True)
-        written = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
-        text = self.parts.without_secrets(written)
-        if text != written:
-            structure = json.loads(text)
+        structure = _each_text(value.model_dump(mode="json", exclude_none=True), self.parts.without_secrets)
+        text = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structure)
 
     def _checked(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -176,6 +173,19 @@ def _public_face(function: ToolFunction) -> tuple[Callable[..., Any], tuple[str,
     face.__signature__ = signature.replace(parameters=public)  # type: ignore[attr-defined]
     face.__annotations__ = {each.name: each.annotation for each in public} | {"return": signature.return_annotation}
     return face, tuple(name for name, each in signature.parameters.items() if each.kind is each.KEYWORD_ONLY)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """The same structure with every text in it changed."""
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [_each_text(each, change) for each in value]
+        case dict():
+            return {name: _each_text(each, change) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _with_likely_name(name: str, known: dict[str, Any]) -> str:

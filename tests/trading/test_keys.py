@@ -1,4 +1,4 @@
-"""Which API key an order goes out with: one for this environment, and for real money one that is bound to an address."""
+"""Which API key an order goes out with: one of this environment, and for real money one bound to an address."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,9 @@ async def test_one_that_is_bound_trades(
     is_bound_to(wire, addresses)
     desk = live_desk(client, journal_path, clock, allow_unbound_key=False)
 
-    assert await desk.propose(buy(), Channel.ELICITATION)
+    ticket = await desk.propose(buy(), Channel.ELICITATION)
+
+    assert ticket.line.startswith("LIVE: buy")
 
 
 async def test_its_owner_may_decide_otherwise_and_paper_and_demo_ask_for_nothing(
@@ -64,8 +66,9 @@ async def test_its_owner_may_decide_otherwise_and_paper_and_demo_ask_for_nothing
     live = live_desk(client, journal_path, clock, allow_unbound_key=True)
     demo = a_desk(client, Journal(journal_path, clock=clock), clock, Environment.DEMO, allow_unbound_key=False)
 
-    assert await live.propose(buy(), Channel.ELICITATION)
-    assert await demo.propose(buy(), Channel.ELICITATION)
+    lines = [(await each.propose(buy(), Channel.ELICITATION)).line for each in (live, demo)]
+
+    assert [line.partition(":")[0] for line in lines] == ["LIVE", "DEMO"]
 
 
 @pytest.mark.parametrize("environment", [Environment.DEMO, Environment.LIVE])
