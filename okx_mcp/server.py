@@ -22,6 +22,7 @@ from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
+from okx_mcp.tools.pace import Pace
 from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
@@ -55,6 +56,7 @@ class ServerParts:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._pace = Pace(self._clock)
         self.beside: TaskGroup | None = None
 
     @cached_property
@@ -133,6 +135,10 @@ class ServerParts:
     def without_secrets(self, text: str) -> str:
         """The text without the credentials, should somebody have sent them back to us."""
         return self._redaction.of(text)
+
+    def too_many_calls(self) -> str | None:
+        """Why this call has to wait; None, and it is counted, where it need not."""
+        return self._pace.refusal()
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""

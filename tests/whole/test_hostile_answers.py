@@ -125,6 +125,21 @@ async def test_an_answer_that_repeats_our_secrets_does_not_pass_them_on(tmp_path
     assert exchange.owner.passphrase.reveal() not in refused
 
 
+async def test_more_than_a_model_can_take_in_is_not_passed_on(tmp_path: Path) -> None:
+    exchange = LyingExchange()
+    details = [{"ccy": f"COIN{number}", "eq": "1", "availBal": "1"} for number in range(20_000)]
+    exchange.lies["/account/balance"] = lambda *_: json.dumps(
+        {"code": "0", "msg": "", "data": [{"totalEq": "1", "details": details}]}
+    ).encode()
+
+    with on_loopback(exchange) as address:
+        async with Client(a_server(exchange, address, tmp_path)) as client:
+            refused = await client.call_tool("get_balance", {})
+
+    assert refused.is_error
+    assert "200000 is the most" in text_of(refused)
+
+
 AWKWARD: Final = 'CANARY"quote\\and  blanks\\'
 
 
@@ -167,6 +182,8 @@ FLOODS: dict[str, tuple[bytes, str | None]] = {
     "a number of a million digits": (b'{"code":"0","data":[{"last":"' + b"1" * 1_000_000 + b'"}]}', None),
     "an exponent beyond reason": (b'{"code":"0","data":[{"last":1e99999999999999999999}]}', None),
     "a time beyond reason": (b'{"code":"0","data":[{"ts":"99999999999999999"}]}', None),
+    "nested deeper than any answer": (b'{"code":"0","data":[' + b"[" * 100_000, None),
+    "nested in a field": (b'{"code":"0","data":[{"last":' + b"[" * 900 + b"]" * 900 + b"}]}", None),
     "a lone surrogate as code": (b'{"code":"\\ud800","data":[]}', None),
 }
 
