@@ -23,7 +23,12 @@ EXPERIMENTS: Final = (
     "race",
     "replay",
     "drift",
+    "secrets",
+    "input",
 )
+ZEROS: Final = {"secrets": ("leaked",), "input": ("crashed", "hung", "ordered", "strayed")}
+"""What an experiment counts, where it is not what may happen to an order."""
+OF_AN_ORDER: Final = ("doubled", "lost", "misreported", "unresolved")
 SMALL: Final = {
     "lives": 300,
     "wire": 150,
@@ -34,6 +39,8 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
+    "secrets": 300,
+    "input": 2_000,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
@@ -58,7 +65,7 @@ def main() -> int:
         "experiment": given.experiment,
         "n": tally.n,
         "faults": dict(sorted(tally.faults.items())),
-        **{zero: tally.violations[zero] for zero in ("doubled", "lost", "misreported", "unresolved")},
+        **{zero: tally.violations[zero] for zero in ZEROS.get(given.experiment, OF_AN_ORDER)},
         "seconds": round(seconds, 1),
         "seed": given.seed,
         "commit": _commit(),

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 __all__ = ["MOST_TOLD", "Failure", "Story", "Tally", "Violation"]
 
-Violation = Literal["doubled", "lost", "misreported", "unresolved"]
+Violation = Literal["doubled", "lost", "misreported", "unresolved", "leaked", "crashed", "hung", "ordered", "strayed"]
 
 MOST_TOLD: Final = 20
 """How many failures are kept with their whole story; all are counted."""
