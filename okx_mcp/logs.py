@@ -57,7 +57,7 @@ class _OneRecord(logging.Formatter):
         return json.dumps(told)
 
     def _without_secrets(self, text: str) -> str:
-        return without_named_secrets(self._redaction.of(text))
+        return without_named_secrets(self._redaction.thoroughly(text))
 
 
 def _message(record: logging.LogRecord) -> str:
