@@ -129,7 +129,7 @@ def _serve(given: argparse.Namespace) -> NoReturn:
     from okx_mcp.server import create_server
     from okx_mcp.serving import serve
 
-    log_to_stderr(settings.credentials)
+    log_to_stderr(settings)
     _tell(f" {__version__}: {settings.in_words}")
     closed = threading.Event()
     serve(create_server(settings, closed.set), closed)

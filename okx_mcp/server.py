@@ -17,12 +17,13 @@ from okx_mcp import __version__
 from okx_mcp.approval_secret import SecretUnusable, read_secret
 from okx_mcp.config import Settings, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
-from okx_mcp.redaction import Redaction
+from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
+from okx_mcp.tools.pace import Pace
 from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
@@ -58,6 +59,7 @@ class ServerParts:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._pace = Pace(self._clock)
         self.beside: TaskGroup | None = None
         self._secret = self._secret_at_start()
 
@@ -95,6 +97,7 @@ class ServerParts:
             limits=self._settings.limits,
             halt=Halt(halt_file(self._settings.state_dir)),
             rules=self._settings.approval,
+            allow_unbound_key=self._settings.allow_unbound_key,
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
@@ -159,11 +162,15 @@ class ServerParts:
 
     @cached_property
     def _redaction(self) -> Redaction:
-        return Redaction(self._settings.credentials)
+        return Redaction(self._settings.credentials, self._settings.proxy)
 
     def without_secrets(self, text: str) -> str:
         """The text without the credentials, should somebody have sent them back to us."""
         return self._redaction.of(text)
+
+    def too_many_calls(self) -> str | None:
+        """Why this call has to wait; None, and it is counted, where it need not."""
+        return self._pace.refusal()
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""

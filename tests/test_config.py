@@ -358,6 +358,22 @@ def test_two_settings_together_make_it_live(load: Load, environ: dict[str, str],
     assert "REAL MONEY" in settings.in_words
 
 
+def test_leave_to_trade_with_a_key_that_works_from_anywhere_is_the_files_alone(load: Load) -> None:
+    assert not load(KEYS).allow_unbound_key
+    assert load(KEYS, "allow_unbound_key = true").allow_unbound_key
+    assert "OKX_ALLOW_UNBOUND_KEY" in refusal(load, {**KEYS, "OKX_ALLOW_UNBOUND_KEY": "true"})
+    assert "allow_unbound_key" in refusal(load, KEYS, 'allow_unbound_key = "true"')
+    assert "allow_unbound_key" in refusal(load, KEYS, "[profiles.a]\nallow_unbound_key = true")
+
+
+@pytest.mark.parametrize("name", ["a\\u001b[31mb", "a\\nb", "a\\u202eb", "a\\u200bb"])
+def test_no_name_in_the_file_steers_the_terminal_that_shows_it(load: Load, name: str) -> None:
+    unknown = refusal(load, {}, f'"{name}" = 1')
+    profile = load({}, f'profile = "{name}"\n[profiles."{name}"]\n').in_words
+
+    assert all(text.isprintable() and "a" in text for text in (unknown, profile))
+
+
 # --- another paper exchange -------------------------------------------------------------------------------------
 
 

@@ -148,10 +148,12 @@ class Diagnosis:
             return
         found.key = "accepted"
         found.permissions = sorted(rules.permissions)
-        found.ip_bound = bool(rules.bound_ips)
+        found.ip_bound = rules.is_bound
         found.account_mode = _ACCOUNT_MODES.get(rules.account_mode or "", rules.account_mode)
-        if "trade" not in rules.permissions:
-            found.problems.append("The key may only read: orders need a key with the permission to trade.")
+        try:
+            self._desk.facts.check_trading(rules)
+        except NotTradable as refusal:
+            found.problems.append(str(refusal))
 
     async def _look_at_open_orders(self, found: Findings) -> None:
         try:

@@ -60,7 +60,7 @@ async def confirm_order(
     return await ask.confirmed(ticket_id, order)
 
 
-@orders.tool(title="Check an order", annotations=READS)
+@orders.tool(title="Check an order", annotations=READS, always=True)
 async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
     """What became of an order or ticket, asked of the exchange now. The way to settle an unknown outcome."""
     found = await desk.check(order_id, inst_id)

@@ -22,6 +22,7 @@ from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller
+from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -79,6 +80,7 @@ class OrderDesk:
         limits: what may be risked at most.
         halt: the stop that every process of this state folder obeys.
         rules: what may approve an order.
+        allow_unbound_key: live orders go out with a key that works from any address.
     """
 
     def __init__(
@@ -91,10 +93,12 @@ class OrderDesk:
         limits: Limits,
         halt: Halt,
         rules: ApprovalRules,
+        allow_unbound_key: bool = False,
     ) -> None:
         self.account = account
         self.instruments = InstrumentList(exchange, clock)
-        self.facts = AccountFacts(exchange, clock)
+        needs_bound_key = account.environment is Environment.LIVE and not allow_unbound_key
+        self.facts = AccountFacts(exchange, clock, needs_bound_key=needs_bound_key)
         self._exchange = exchange
         self._journal = journal
         self._clock = clock

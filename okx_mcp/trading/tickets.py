@@ -61,7 +61,7 @@ class TicketMaker:
             OkxError: a figure could not be read from OKX.
         """
         rules = await self._facts.rules()
-        rules.check_trading()
+        self._facts.check_trading(rules)
         ticket_id = new_ticket_id()
         instrument = await self._instruments.tradable(intent.inst_id)
         order: OrderView | None = None

@@ -28,6 +28,8 @@ EXPERIMENTS: Final = (
     "collar",
     "halt",
     "audit",
+    "secrets",
+    "input",
 )
 SMALL: Final = {
     "lives": 300,
@@ -44,6 +46,8 @@ SMALL: Final = {
     "collar": 300,
     "halt": 10,
     "audit": 300,
+    "secrets": 300,
+    "input": 2_000,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

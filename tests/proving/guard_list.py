@@ -1227,7 +1227,7 @@ _PROPOSED: Final = (
     _guard(
         "a key that may do too much or too little places nothing",
         _TICKETS,
-        "        rules.check_trading()\n",
+        "        self._facts.check_trading(rules)\n",
         "",
         f"{_PROPOSING}test_a_key_that_may_do_too_much_or_too_little_is_refused",
     ),

@@ -93,12 +93,18 @@ def a_desk(
     limits: Limits = LOOSE_LIMITS,
     halt: Halt | None = None,
     rules: ApprovalRules | None = None,
+    allow_unbound_key: bool = True,
 ) -> OrderDesk:
-    account = Account(environment, Site.GLOBAL, client.key_fingerprint)
-    if rules is None:
-        rules = replace(LOOSE_RULES, channels=default_channels(environment))
-    halt = halt or Halt(Path("no-such-folder/HALT"))
-    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt, rules=rules)
+    desk = OrderDesk(
+        Account(environment, Site.GLOBAL, client.key_fingerprint),
+        client,
+        journal,
+        clock,
+        limits=limits,
+        halt=halt or Halt(Path("no-such-folder/HALT")),
+        rules=rules or replace(LOOSE_RULES, channels=default_channels(environment)),
+        allow_unbound_key=allow_unbound_key,
+    )
     _DESKS.append(desk)
     return desk
 
