@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from tests.proving import guards
-from tests.proving.running import run_cases
+from tests.proving.running import run_cases, violations_of
 
 EXPERIMENTS: Final = (
     "lives",
@@ -54,11 +54,12 @@ def main() -> int:
             _tell(f"  {number:3}. {step}")
         again = f"--n 1 --first {failure.number} --seed {given.seed}"
         _tell(f"  again: python -m tests.proving {given.experiment} {again}")
+    named = dict.fromkeys((*violations_of(given.experiment), *tally.violations))
     line = {
         "experiment": given.experiment,
         "n": tally.n,
         "faults": dict(sorted(tally.faults.items())),
-        **{zero: tally.violations[zero] for zero in ("doubled", "lost", "misreported", "unresolved")},
+        **{name: tally.violations[name] for name in named},
         "seconds": round(seconds, 1),
         "seed": given.seed,
         "commit": _commit(),

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from tests.proving.tally import Tally
+from tests.proving.tally import OF_ORDERS, Tally, Violation
 
-__all__ = ["Run", "run_cases"]
+__all__ = ["Run", "run_cases", "violations_of"]
 
 _LOOKS_FOR_RINGS_AFTER: Final = 50_000
 """Objects. Python's collector looks for unused rings after 700, which is a tenth of the time of a case."""
@@ -36,9 +36,18 @@ def run_cases(experiment: str, numbers: range, seed: int, jobs: int) -> Tally:
     return total
 
 
+def violations_of(experiment: str) -> tuple[Violation, ...]:
+    """What the experiment looks for: its module's `VIOLATIONS`, or those of orders."""
+    return cast("tuple[Violation, ...]", getattr(_module(experiment), "VIOLATIONS", OF_ORDERS))
+
+
 def _share(experiment: str, numbers: range, seed: int) -> Tally:
     gc.set_threshold(_LOOKS_FOR_RINGS_AFTER)
-    run = cast("Run", cast("Any", importlib.import_module(f"tests.proving.{experiment}")).run)
+    run = cast("Run", _module(experiment).run)
     memory = Path("/dev/shm")  # noqa: S108  # where there is one, the cases need not wait for a disk
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         return run(numbers, seed, Path(folder))
+
+
+def _module(experiment: str) -> Any:
+    return importlib.import_module(f"tests.proving.{experiment}")

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-__all__ = ["MOST_TOLD", "Failure", "Story", "Tally", "Violation"]
+__all__ = ["MOST_TOLD", "OF_ORDERS", "Failure", "Story", "Tally", "Violation"]
 
-Violation = Literal["doubled", "lost", "misreported", "unresolved"]
+Violation = str
+"""The name of what must not happen; a count of each is printed, and has to be zero."""
+
+OF_ORDERS: Final[tuple[Violation, ...]] = ("doubled", "lost", "misreported", "unresolved")
+"""Those of an experiment that does not name its own in `VIOLATIONS`."""
 
 MOST_TOLD: Final = 20
 """How many failures are kept with their whole story; all are counted."""
