@@ -23,6 +23,8 @@ EXPERIMENTS: Final = (
     "race",
     "replay",
     "drift",
+    "hostile",
+    "injection",
 )
 SMALL: Final = {
     "lives": 300,
@@ -34,6 +36,8 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
+    "hostile": 1000,
+    "injection": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 
