@@ -101,10 +101,13 @@ class Yes:
 class Person:
     """Answers questions of the client's, and its cards for confirm_order."""
 
-    def __init__(self, draw: random.Random, clock: VirtualClock, environment: Environment) -> None:
+    def __init__(
+        self, draw: random.Random, clock: VirtualClock, environment: Environment, says_yes: float = _SAYS_YES
+    ) -> None:
         self._draw = draw
         self._clock = clock
         self._environment = environment
+        self._says_yes = says_yes
         self._under_way: list[Yes] = []
         self.asked: list[str] = []
         self.unreadable: list[str] = []
@@ -112,11 +115,12 @@ class Person:
     async def is_asked(self, text: str) -> tuple[ElicitResult, Yes | None]:
         """Read the question, think, answer."""
         self.asked.append(text)
-        await self._clock.sleep(self._draw.choices(_THINKS_S, _THINKS_OFTEN)[0])
+        if self._says_yes < 1:
+            await self._clock.sleep(self._draw.choices(_THINKS_S, _THINKS_OFTEN)[0])
         terms = Terms.of_question(text, self._environment)
         if terms is None:
             self.unreadable.append(text)
-        if terms is None or self._draw.random() > _SAYS_YES:
+        if terms is None or self._draw.random() > self._says_yes:
             return ElicitResult.model_validate(self._draw.choice(_OTHER_ANSWERS)), None
         yes = Yes(terms)
         self._under_way.append(yes)
@@ -124,7 +128,7 @@ class Person:
 
     async def answer(self, _: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """As the client of a session that is asked by a request."""
-        if self._draw.random() < 0.05:  # noqa: PLR2004
+        if self._draw.random() < 0.05 * (1 - self._says_yes):
             return ErrorData(code=-32603, message="no screen")
         assert isinstance(params, ElicitRequestFormParams)
         answer, _ = await self.is_asked(params.message)
@@ -135,7 +139,7 @@ class Person:
 
         It is no approval of live orders, nor of a ticket that the client asks about itself.
         """
-        if self._draw.random() > _SAYS_YES:
+        if self._draw.random() > self._says_yes:
             return False
         ticket_id, line = arguments.get("ticket_id"), arguments.get("order")
         terms = Terms.of_line(line, self._environment) if isinstance(line, str) else None
