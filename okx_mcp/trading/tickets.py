@@ -103,6 +103,8 @@ class TicketMaker:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
+        if view.side not in tuple(Side):
+            raise NotTradable("OKX does not say whether this order buys or sells, so no change of it can be checked.")
         return view
 
 
