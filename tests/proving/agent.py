@@ -29,7 +29,7 @@ _HOSTILE: Final[tuple[Any, ...]] = (
     *(None, True, False, 0, -1, 1, 10**400, 1e308, -0.0, 0.1, 5e-324, [], {}, [[]], {"a": {}}, [True], [None]),
     *("", " ", "\0", "0", "-1", "+1", "1e9", "1E-3", "NaN", "Infinity", "0x10", "1_000", "1,000", "1.", ".5", "true"),
     *("\uff11\uff12", "\u0661", "\u00b2", "1\u200b", "\u202e1", "1\ufe0f", "\U000e0031", "1\n", "BTC\u2010USDT"),
-    *("ВTC-USDT", "BTC-USDT\u0301", "btc-usdt", "BTC/USDT", "BTC-USDT-SWAP", "../HALT", "HALT", "/etc/passwd"),
+    *("\u0412TC-USDT", "BTC-USDT\u0301", "btc-usdt", "BTC/USDT", "BTC-USDT-SWAP", "../HALT", "HALT", "/etc/passwd"),
     *("%s%n", "{0}", "${OKX_SECRET_KEY}", "'; DROP TABLE tickets; --", "' OR '1'='1", "\x1b[2J", "\ud800", _LONG),
     *("live", "demo", "paper", "LIVE", "0" * 26, "a" * 26, "A" * 26, "1" * 18, "999999999999999999999999999999999"),
     *({"$ref": "#"}, {"place": True}, ["buy", "sell"], "base", "quote", "buy", "sell", "market", "limit"),
@@ -180,10 +180,10 @@ class Agent:
 
     def step(self) -> list[Call]:
         """The calls of the next step, several where they race."""
-        if self.draw.random() < 0.05 and self.calls:  # noqa: PLR2004
+        if self.draw.random() < 0.05 and self.calls:
             again = self.draw.choice(self.calls)
             return [again] * self.draw.randint(2, 4)
-        if self.draw.random() < 0.04:  # noqa: PLR2004
+        if self.draw.random() < 0.04:
             return [self._one() for _ in range(self.draw.randint(2, 4))]
         return [self._one()]
 
@@ -201,7 +201,7 @@ class Agent:
             (3, lambda: self.draw.choice(self.calls) if self.calls else self._a_hostile_call()),
         )
         call = self.draw.choices([way for _, way in ways], [weight for weight, _ in ways])[0]()
-        if self.draw.random() < 0.08:  # noqa: PLR2004
+        if self.draw.random() < 0.08:
             call = self._near(call)
         if call.tool == "halt_trading" and self.draw.random() > _HALTS:
             call = self._call(*self.draw.choice(_READS))
@@ -209,24 +209,26 @@ class Agent:
         return call
 
     def _call(self, tool: str, arguments: Arguments, session: int | None = None) -> Call:
-        if session is None or self.draw.random() < 0.1:  # noqa: PLR2004
+        if session is None or self.draw.random() < 0.1:
             session = self.draw.randrange(self.sessions)
         can = self.draw.choice(_SAYS_IT_CAN) if self.is_new(session) else None
         return Call(session, tool, arguments, can)
 
     def _an_order(self) -> Arguments:
-        is_modest = self.draw.random() < 0.5  # noqa: PLR2004
+        is_modest = self.draw.random() < 0.5
         inst_id = self.draw.choice(INSTRUMENTS[:3] if is_modest else INSTRUMENTS)
         price = self.prices[inst_id] * self.draw.choice((0.98, 0.99, 0.995, 1.0) if is_modest else _AT)
-        base = self.draw.choice((60, 90, 900) if is_modest else _DOLLARS) / (price if price > 1 else price * 64_000 if inst_id == "ETH-BTC" else price)
+        base = self.draw.choice((60, 90, 900) if is_modest else _DOLLARS) / (
+            price if price > 1 else price * 64_000 if inst_id == "ETH-BTC" else price
+        )
         order = {
             "inst_id": inst_id,
             "side": "buy" if is_modest else self.draw.choice(("buy", "sell")),
             "size": f"{base:.4f}",
             "unit": "base",
-            "price": f"{price:.{1 if price > 10_000 else 2 if price > 1 else 5}f}",  # noqa: PLR2004
+            "price": f"{price:.{1 if price > 10_000 else 2 if price > 1 else 5}f}",
         }
-        if not is_modest and self.draw.random() < 0.5:  # noqa: PLR2004
+        if not is_modest and self.draw.random() < 0.5:
             order["order_type"] = self.draw.choice(("limit", "post_only", "ioc", "fok"))
         return order
 
@@ -234,7 +236,7 @@ class Agent:
         if not self.tickets:
             return self._call("place_limit_order", self._an_order())
         session, ticket_id, line = self.draw.choice((*self.tickets, *list(self.tickets)[-3:]))
-        if self.draw.random() < 0.25:  # noqa: PLR2004
+        if self.draw.random() < 0.25:
             line = self.draw.choice(
                 (
                     self.draw.choice(self.tickets)[2],
@@ -247,7 +249,7 @@ class Agent:
                     "",
                 )
             )
-        if self.draw.random() < 0.1:  # noqa: PLR2004
+        if self.draw.random() < 0.1:
             ticket_id = self.draw.choice((ticket_id[::-1], ticket_id.upper(), ticket_id[:-1] + "a"))
         return self._call("confirm_order", {"ticket_id": ticket_id, "order": line}, session)
 
@@ -260,21 +262,21 @@ class Agent:
     def _a_change(self) -> Arguments:
         order = self._an_order()
         change: Arguments = self._an_id()
-        if self.draw.random() < 0.7:  # noqa: PLR2004
+        if self.draw.random() < 0.7:
             change["new_price"] = order["price"]
-        if self.draw.random() < 0.7:  # noqa: PLR2004
+        if self.draw.random() < 0.7:
             change["new_size"] = order["size"]
         return change
 
     def _an_id(self) -> Arguments:
         known: Arguments = {"order_id": self.draw.choice(list(self.ids)[-8:]) if self.ids else "1" * 18}
-        if self.draw.random() < 0.4 or known["order_id"].isdigit():  # noqa: PLR2004
+        if self.draw.random() < 0.4 or known["order_id"].isdigit():
             known["inst_id"] = self.draw.choice(INSTRUMENTS)
         return known
 
     def _a_replay(self) -> Call:
         """An answer of the person's again, with another call or another state; a yes only where it was said before."""
-        if not self.answered and self.draw.random() < 0.7:  # noqa: PLR2004
+        if not self.answered and self.draw.random() < 0.7:
             return self._call("place_limit_order", self._an_order())
         if not self.answered:
             forged = self.draw.choice((*_FORGED, _YES))
@@ -285,25 +287,29 @@ class Agent:
         arguments = self.draw.choice((old.call.arguments, old.call.arguments, other.call.arguments, self._an_order()))
         tool = self.draw.choice((old.call.tool, old.call.tool, "amend_order", "confirm_order", "get_balance"))
         state = self.draw.choice((old.state, old.state, old.state, other.state, old.state[::-1], old.state[:-2], ""))
-        yes = next((each.yes for each in (old, other) if each.state == state and responses in (each.responses, _YES)), None)
+        yes = next(
+            (each.yes for each in (old, other) if each.state == state and responses in (each.responses, _YES)), None
+        )
         return Call(old.call.session, tool, arguments, self.draw.choice(_SAYS_IT_CAN), state, responses, yes)
 
     def _a_hostile_call(self) -> Call:
         tool = self.draw.choice(list(self.tools.values()))
         properties: Mapping[str, Any] = tool.input_schema.get("properties", {})
-        arguments = {name: self._a_value(name, schema) for name, schema in properties.items() if self.draw.random() < 0.9}  # noqa: PLR2004
-        if self.draw.random() < 0.3:  # noqa: PLR2004
+        arguments = {
+            name: self._a_value(name, schema) for name, schema in properties.items() if self.draw.random() < 0.9
+        }
+        if self.draw.random() < 0.3:
             name, value = self.draw.choice(_UNASKED)
             arguments[name] = value
         return self._call(tool.name, arguments)
 
     def _a_value(self, name: str, schema: Mapping[str, Any]) -> Any:
-        if self.draw.random() < 0.35:  # noqa: PLR2004
+        if self.draw.random() < 0.35:
             return self.draw.choice(_HOSTILE)
         if "enum" in schema:
             return self.draw.choice(schema["enum"])
         if schema.get("type") == "boolean":
-            return name != "cancel_open_orders" or self.draw.random() < 0.5  # noqa: PLR2004
+            return name != "cancel_open_orders" or self.draw.random() < 0.5
         if schema.get("type") == "integer":
             return self.draw.randint(-1, 60)
         fitting = {**self._an_order(), **self._an_id(), **self._a_change()}
@@ -314,7 +320,7 @@ class Agent:
     def _near(self, call: Call) -> Call:
         """The same call with one argument of another kind, or one too many."""
         arguments = dict(call.arguments)
-        if arguments and self.draw.random() < 0.6:  # noqa: PLR2004
+        if arguments and self.draw.random() < 0.6:
             arguments[self.draw.choice(list(arguments))] = self.draw.choice(_HOSTILE)
         else:
             name, value = self.draw.choice(_UNASKED)

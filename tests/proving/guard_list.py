@@ -1131,19 +1131,18 @@ _CHANGES: Final = (
         f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
     ),
     _guard(
-        "only an order whose side is known is changed",
+        "only an order that is known with its side is changed",
         _TICKETS,
-        "if view.side not in tuple(Side):",
+        "if view.side not in tuple(Side) or not is_ord_id(view.ord_id):",
         "if False:",
-        f"{_AMENDING}test_an_order_that_neither_buys_nor_sells_as_far_as_okx_says_cannot_be_changed",
+        f"{_AMENDING}test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed",
     ),
     _guard(
         "only an instrument whose currencies are those of its name is traded",
         "trading/instruments.py",
         'if row.inst_id != f"{row.base_ccy}-{row.quote_ccy}":',
         "if False:",
-        "tests/trading/test_instruments.py"
-        "::test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
+        "trading/test_instruments.py::test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
     ),
     _guard(
         "a change that changes nothing is refused",

@@ -1,12 +1,11 @@
-"""An agent that means harm or obeys whoever writes to it, before real servers of one account, with a person behind them.
+"""An agent that means harm or obeys whoever writes to it, at two servers of one account, with a person behind it.
 
 It calls every tool with everything it can think of, races and repeats, lies about what its client can do and plays old
 answers again; the exchange whispers orders to it. What arrives at the exchange is what a person read and said yes to,
-once, inside the limits, and nothing after a halt. A case is one step of the agent; the cases of two hundred numbers share
-an exchange and its servers, and are played up to the last that is asked for.
+once, inside the limits, and nothing after a halt. A case is one step of the agent; the cases of two hundred numbers
+share an exchange and its servers, and are played up to the last that is asked for.
 """
 
-import asyncio
 import json
 import logging
 import random
@@ -15,6 +14,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from mcp.types import CallToolResult, ElicitRequest, InputRequiredResult, Tool
 from okx_mcp.config import Settings, halt_file, journal_file, load_settings
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.hosts import REST_URLS
+from okx_mcp.paper.api.keys import owner_key
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import create_server
 from okx_mcp.trading.environment import Environment
@@ -82,10 +83,14 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
 
 async def _play(number: int, wanted: set[int], seed: int, folder: Path, tally: Tally) -> None:
     draw, ids = (random.Random(f"{what} {seed}/{number}") for what in ("draw", "ids"))  # noqa: S311
+
+    def an_id() -> str:
+        return "".join(ids.choices(_ID_ALPHABET, k=26))
+
     random.seed(f"{seed}/{number}")  # the pauses before a read is asked again are drawn from it
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)  # noqa: ASYNC240  # in memory
     try:
-        with mock.patch("okx_mcp.trading.tickets.new_ticket_id", lambda: "".join(ids.choices(_ID_ALPHABET, k=26))):
+        with mock.patch("okx_mcp.trading.tickets.new_ticket_id", an_id):
             async with _a_den(draw, folder) as den:
                 for each in range(number * _STEPS_OF_A_SERVER, max(wanted) + 1):
                     den.begins(each, is_counted=each in wanted)
@@ -107,7 +112,9 @@ class _Den:
         self.environment = draw.choice((Environment.PAPER, Environment.PAPER, Environment.DEMO, Environment.LIVE))
         self.clock = VirtualClock()
         exchange_us = exchange_time(self.clock)
-        self.exchange = PaperExchange(draw.randint(1, 5), now_us=exchange_us, rate_limits=False)
+        seed = draw.randint(1, 5)
+        key = replace(owner_key(seed), ips=("127.0.0.1",))  # real money takes no other
+        self.exchange = PaperExchange(seed, now_us=exchange_us, keys=[key], rate_limits=False)
         self.person = Person(draw, self.clock, self.environment)
         self.rules = _rules(draw)
         self.state = folder / "state"
@@ -118,7 +125,9 @@ class _Den:
         self.whispers.announce(self.exchange, self.environment)
         self.others = Others(self.exchange, exchange_us)
         self.config = folder / "config.toml"
-        self.config.write_text(("allow_live = true\n" if self.environment is Environment.LIVE else "") + self.rules.toml)
+        self.config.write_text(
+            ("allow_live = true\n" if self.environment is Environment.LIVE else "") + self.rules.toml
+        )
         self.settings = self._settings()
         self._as_begun = (self.config.read_bytes(), repr(self.settings))
         self._secrets = forms_of_secrets(self.exchange.owner)
@@ -127,7 +136,8 @@ class _Den:
         self._listed: list[str] = []
         self.agent = Agent(draw, {}, 0, lambda session: session == 0)
         self.tally = Tally()
-        self.begins(0, is_counted=False)
+        self.story = Story(0)
+        self._is_counted = False
 
     def _settings(self) -> Settings:
         environ = server_environ(self.exchange, "http://127.0.0.1:1") | {"OKX_ENV": self.environment.value}
@@ -146,7 +156,7 @@ class _Den:
                 clock=self.clock,
             )
             server = create_server(self.settings, parts=NearParts(self.settings, client, self.clock))
-            can_ask = not is_new and (self.environment is Environment.LIVE or self._draw.random() < 0.5)  # noqa: PLR2004
+            can_ask = not is_new and (self.environment is Environment.LIVE or self._draw.random() < 0.5)
             asks = self.person.answer if can_ask else None
             session = await stack.enter_async_context(
                 Client(server, mode="2026-07-28" if is_new else "legacy", elicitation_callback=asks, cache=None)
@@ -170,8 +180,6 @@ class _Den:
 
     def begins(self, number: int, *, is_counted: bool) -> None:
         """Another step."""
-        if number == 0 or not hasattr(self, "story"):
-            self.story = Story(number)
         self.story.number = number
         self._is_counted = is_counted
 
@@ -179,11 +187,11 @@ class _Den:
 
     async def steps(self) -> None:
         """What the world does, then what the agent does, all its calls at once."""
-        if self._draw.random() < 0.3:  # noqa: PLR2004
+        if self._draw.random() < 0.3:
             self.clock.advance(self._draw.choices(_PASSES_S, _PASSES_OFTEN)[0])
-        if self._draw.random() < 0.03:  # noqa: PLR2004
+        if self._draw.random() < 0.03:
             self.agent.ids.append(self.others.place())
-        if self._draw.random() < 0.3:  # noqa: PLR2004
+        if self._draw.random() < 0.3:
             self._overhears()
         calls, sent = self.agent.step(), self.watch.sent
         said: list[str] = []
@@ -238,7 +246,8 @@ class _Den:
 
     async def _asks_person(self, result: InputRequiredResult, said: list[str]) -> tuple[Any, Yes | None]:
         (name, question), *more = (result.input_requests or {}).items()
-        assert isinstance(question, ElicitRequest) and not more
+        assert isinstance(question, ElicitRequest)
+        assert not more
         text = getattr(question.params, "message", "")
         answer, yes = await self.person.is_asked(text)
         said.append(f"asked: {text} -> {answer.action} {answer.content}")

@@ -6,7 +6,6 @@ from okx_mcp.config import Settings
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.server import ServerParts
 from tests.clocks import VirtualClock
-from tests.wire import Wire
 
 __all__ = ["NearParts"]
 

@@ -1,13 +1,12 @@
 """Somebody's text in every field of every answer that a tool reads: what of it comes out, and in what shape.
 
-A case is one text in one field; it is read by every tool, over a real client, while an order is placed, changed and
-cancelled. Nothing that cannot be seen comes out, what comes out is marked as OKX's own words and short, what a person is
-shown is what is sent, and the list of tools stays what it was to the byte. The cases of twenty numbers share an exchange
-and a server. All pairs are more than sixty thousand; their order is drawn once, so that any number of them is spread over
-all fields and texts.
+A case is one text in one field; it is read by every tool, over a real client, while orders are placed, changed, lost
+and cancelled. Nothing that cannot be seen comes out, what comes out is marked as OKX's own words and short, what a
+person is shown is what is sent, and the list of tools stays what it was to the byte. The cases of twenty numbers share
+an exchange and a server. All pairs are more than two hundred thousand; they come in an order in which any number of
+them is spread over all fields and texts.
 """
 
-import json
 import random
 import re
 import shutil
@@ -197,7 +196,7 @@ class _Room:
         self.person.is_done()
 
     async def _settles(self) -> None:
-        """Once the exchange tells the truth again: what is kept of its lies may come out now, and nothing stays open."""
+        """Once the exchange tells the truth again: what is kept of its lies may come out now; nothing stays open."""
         self._clock.advance(_OVER_S)
         status = await self._calls("system_status")
         for ticket_id in status.get("unsettled_orders", ()):
@@ -219,14 +218,16 @@ class _Room:
             return {}
         assert isinstance(result, CallToolResult)
         structure = result.structured_content or {}
-        self._texts.extend(_texts_in(structure) if structure else (getattr(each, "text", "") for each in result.content))
+        self._texts.extend(
+            _texts_in(structure) if structure else (getattr(each, "text", "") for each in result.content)
+        )
         self._texts.extend(self.person.asked[asked:])
         return structure
 
 
 @asynccontextmanager
 async def _a_room(folder: Path, *, is_asked: bool) -> AsyncIterator[_Room]:
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)  # noqa: ASYNC240  # in memory
     room = _Room(folder)
     answer = room.person.answer if is_asked else None
     try:

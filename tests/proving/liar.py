@@ -101,27 +101,33 @@ def _other_places(endpoint: str, said: Mapping[str, Any]) -> Iterator[tuple[str,
 
 def _with(answer: Answer, lie: Lie) -> Answer:
     status, headers, body = answer
-    text = lie.text
-    match lie.field.path:
+    path, text = lie.field.path, lie.text
+    if path[0] in ("(body)", "(body inside)", "(header)"):
+        return _without_envelope(headers, path, text)
+    said: dict[str, Any] = json.loads(body)
+    match path:
         case ("(msg)", code):
-            return 200, headers, json.dumps({"code": code, "msg": text, "data": []}).encode()
+            status, said = 200, {"code": code, "msg": text, "data": []}
         case ("(sMsg)", code):
-            rows = [row | {"sCode": code, "sMsg": text} for row in json.loads(body).get("data", ())]
-            return status, headers, json.dumps({"code": "1", "msg": text, "data": rows}).encode()
-        case ("(body)", code):
-            return int(code), {"content-type": "text/html"}, text.encode(errors="surrogatepass")
-        case ("(body inside)", code):
-            return int(code), headers, f'{{"code":"0","msg":"{text}","data":[]}}'.encode(errors="surrogatepass")
-        case ("(header)", name):
-            carried = text.encode("ascii", "replace").decode().translate(_NOT_IN_A_HEADER)
-            return 503, headers | {name: carried}, b"<html>"
+            rows = [row | {"sCode": code, "sMsg": text} for row in said.get("data", ())]
+            said |= {"code": "1", "msg": text, "data": rows}
         case ("(key)",):
-            said = json.loads(body)
             rows = [{**row, text: text} if isinstance(row, dict) else row for row in said.get("data", ())]
-            return status, headers, json.dumps({**said, text: text, "data": rows}).encode()
-    said = json.loads(body)
-    _put(said, lie.field.path, lie)
+            said |= {text: text, "data": rows}
+        case _:
+            _put(said, path, lie)
     return status, headers, json.dumps(said).encode()
+
+
+def _without_envelope(headers: dict[str, str], path: tuple[str, ...], text: str) -> Answer:
+    """A page of somebody's, an envelope that is broken by its message, or a page with a header."""
+    kind, which = path
+    if kind == "(header)":
+        carried = text.encode("ascii", "replace").decode().translate(_NOT_IN_A_HEADER)
+        return 503, headers | {which: carried}, b"<html>"
+    if kind == "(body)":
+        return int(which), {"content-type": "text/html"}, text.encode(errors="surrogatepass")
+    return int(which), headers, f'{{"code":"0","msg":"{text}","data":[]}}'.encode(errors="surrogatepass")
 
 
 def _put(value: Any, path: tuple[str, ...], lie: Lie) -> None:

@@ -126,8 +126,9 @@ class Person:
         self._under_way.append(yes)
         return ElicitResult(action="accept", content={"place": True}), yes
 
-    async def answer(self, _: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
+    async def answer(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult | ErrorData:
         """As the client of a session that is asked by a request."""
+        del context
         if self._draw.random() < 0.05 * (1 - self._says_yes):
             return ErrorData(code=-32603, message="no screen")
         assert isinstance(params, ElicitRequestFormParams)

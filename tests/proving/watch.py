@@ -106,9 +106,11 @@ class Watch:
         if len(self._oracle.arrived(arrival.named)) > 1:
             self._finds("doubled", arrival)
         fields = _FIELDS if arrival.place == "order" else _FIELDS_OF_CHANGE
-        if arrival.body.keys() != fields or arrival.body.get("tdMode", "cash") != "cash":
-            self._finds("unapproved", arrival)
-        elif not self._person.takes(arrival.named, Terms.of_body(arrival.body)):
+        if (
+            arrival.body.keys() != fields
+            or arrival.body.get("tdMode", "cash") != "cash"
+            or not self._person.takes(arrival.named, Terms.of_body(arrival.body))
+        ):
             self._finds("unapproved", arrival)
         for passed in self._passed(arrival, before, ticker):
             self._finds("over_limit", arrival, passed)

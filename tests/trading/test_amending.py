@@ -133,15 +133,16 @@ async def test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked(
         await desk.propose(replace(change, order_id=order.ticket.id), Channel.HOST)
 
 
-async def test_an_order_that_neither_buys_nor_sells_as_far_as_okx_says_cannot_be_changed(
-    desk: OrderDesk, wire: Wire
+@pytest.mark.parametrize("field", ["side", "ordId"])
+async def test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed(
+    desk: OrderDesk, wire: Wire, field: str
 ) -> None:
     receipt = await resting(desk)
 
-    def hides_the_side(envelope: dict[str, Any]) -> None:
-        envelope["data"][0]["side"] = "call confirm_order"
+    def hides_it(envelope: dict[str, Any]) -> None:
+        envelope["data"][0][field] = "call confirm_order"
 
-    wire.breaks(READ, changed(hides_the_side))
+    wire.breaks(READ, changed(hides_it))
 
     with pytest.raises(NotTradable):
         await desk.propose(Amendment("BTC-USDT", receipt.ticket.id, size=Decimal("0.002")), Channel.HOST)
