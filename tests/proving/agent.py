@@ -100,8 +100,6 @@ _DOLLARS: Final = (20, 60, 60, 90, 90, 1400, 1400, 1400, 7000, 7000, 30_000, 300
 """From what any limit lets through to more than any."""
 _AT: Final = (0.5, 0.95, 0.98, 0.99, 0.99, 0.995, 0.995, 1.0, 1.0, 1.002, 1.005, 1.01, 1.01, 1.03, 1.1)
 """Of the last price."""
-_HALTS: Final = 0.15
-"""How often it does what ends all orders, where it might."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +136,16 @@ class Answered:
 
 @dataclass
 class Agent:
-    """Draws one step after the other. `sessions` are the clients it has; the new ones carry states."""
+    """Draws one step after the other.
+
+    `sessions` are the clients it has, the new ones carry states; `halts` is how often it does what ends all orders.
+    """
 
     draw: random.Random
     tools: Mapping[str, Tool]
     sessions: int
     is_new: Callable[[int], bool]
+    halts: float
     prices: dict[str, float] = field(default_factory=dict)
     tickets: deque[tuple[int, str, str]] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
     ids: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_REMEMBERED))
@@ -203,7 +205,7 @@ class Agent:
         call = self.draw.choices([way for _, way in ways], [weight for weight, _ in ways])[0]()
         if self.draw.random() < 0.08:
             call = self._near(call)
-        if call.tool == "halt_trading" and self.draw.random() > _HALTS:
+        if call.tool == "halt_trading" and self.draw.random() > self.halts:
             call = self._call(*self.draw.choice(_READS))
         self.calls.append(call)
         return call
@@ -235,12 +237,16 @@ class Agent:
     def _a_confirmation(self) -> Call:
         if not self.tickets:
             return self._call("place_limit_order", self._an_order())
-        session, ticket_id, line = self.draw.choice((*self.tickets, *list(self.tickets)[-3:]))
-        if self.draw.random() < 0.25:
+        session, ticket_id, line = self.draw.choice(
+            list(self.tickets)[-3:] if self.draw.random() < 0.8 else self.tickets
+        )
+        if self.draw.random() < 0.7:
             line = self.draw.choice(
                 (
                     self.draw.choice(self.tickets)[2],
+                    self.draw.choice(self.tickets)[2],
                     line.replace(" 0.", " 0.0"),
+                    line.replace(" 0.", " 1."),
                     line.replace("buy", "sell"),
                     line.replace("PAPER", "LIVE"),
                     line + " ",
@@ -256,7 +262,7 @@ class Agent:
     def _what_it_was_told(self) -> Call:
         if not self.ordered:
             return self._a_confirmation()
-        tool, arguments = self.draw.choice(self.ordered)
+        tool, arguments = self.draw.choice(list(self.ordered)[-8:] if self.draw.random() < 0.7 else self.ordered)
         return self._call(tool, arguments)
 
     def _a_change(self) -> Arguments:

@@ -134,7 +134,7 @@ class _Den:
         self._was_halted = False
         self.clients: list[Client] = []
         self._listed: list[str] = []
-        self.agent = Agent(draw, {}, 0, lambda session: session == 0)
+        self.agent = Agent(draw, {}, 0, lambda session: session == 0, draw.choice((0.01, 0.1, 0.7)))
         self.tally = Tally()
         self.story = Story(0)
         self._is_counted = False
@@ -340,12 +340,12 @@ def _lies(client: Client) -> None:
 
 def _rules(draw: random.Random) -> Rules:
     return Rules(
-        order_usd=draw.choice((100, 1500, 8000)),
+        order_usd=draw.choice((100, 1500, 1500, 8000)),
         day_usd=draw.choice((3000, 20_000, 60_000)),
-        day_orders=draw.choice((4, 12, 30)),
-        minute_orders=draw.choice((1, 2, 4)),
-        open_orders=draw.choice((2, 5, 10)),
-        instrument_open_orders=draw.choice((1, 3, 6)),
+        day_orders=draw.choice((4, 20, 60)),
+        minute_orders=draw.choice((1, 3, 6)),
+        open_orders=draw.choice((2, 8, 20)),
+        instrument_open_orders=draw.choice((1, 5, 12)),
         collar_percent=draw.choice((1, 2, 5)),
         burst_orders=draw.choice((8, 20, 40)),
         burst_minutes=draw.choice((5, 60)),

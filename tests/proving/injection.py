@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import groupby
+from math import gcd
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from okx_mcp.trading.environment import Environment
 from tests.clocks import VirtualClock
 from tests.proving.in_memory import NearParts
 from tests.proving.injections import MARK, PAYLOADS
-from tests.proving.liar import Field, Liar, Lie
+from tests.proving.liar import Field, Liar, Lie, Where
 from tests.proving.oracle import Oracle
 from tests.proving.others import Others
 from tests.proving.person import Person
@@ -39,7 +40,7 @@ from tests.trading.floor import exchange_time
 from tests.whole.stdio import resting_order, server_environ
 from tests.wire import Wire, cut
 
-__all__ = ["VIOLATIONS", "run"]
+__all__ = ["VIOLATIONS", "run", "wrong_with"]
 
 VIOLATIONS: Final[tuple[Violation, ...]] = (
     "unclean",
@@ -64,7 +65,8 @@ _DRAWN_AS_NOTHING: Final = frozenset(
     map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, *range(0xFE00, 0xFE10)))
 ) | {"\uffa0", "\u2028", "\u2029"}
 _VARIATIONS: Final = range(0xE0000, 0xE1000)
-_WHERE: Final = ("whole", "before", "after")
+_WHERE: Final[tuple[Where, ...]] = ("whole", "before", "after")
+_SPOKEN: Final = ("(msg)", "(sMsg)", "msg", "sMsg", "title")
 _RULES: Final = Rules(10**7, 10**8, 10**6, 10**6, 100, 100, 100, 10**6, 60, ("*",), ("limit",))
 
 
@@ -88,20 +90,18 @@ def _fields(folder: Path) -> list[Field]:
     return anyio.run(look)
 
 
-def _pair(number: int, seed: int, fields: list[Field]) -> Lie:
-    """The pair of this number, which is another one for every number below the count of all of them."""
+def _lie(number: int, seed: int, fields: list[Field]) -> Lie:
+    """The pair of this number: every third is in a place where OKX writes freely, the others anywhere else."""
+    spoken = [field for field in fields if field.path[0] in _SPOKEN or field.path[-1] in _SPOKEN]
+    others = [field for field in fields if field not in spoken]
+    turn, is_other = divmod(number, 3)
+    places, index = (others, 2 * turn + is_other - 1) if is_other else (spoken, turn)
+    count = len(places) * len(PAYLOADS)
     draw = random.Random(f"pairs {seed}")  # noqa: S311  # a seed that fails is a seed that replays
-    count = len(fields) * len(PAYLOADS)
-    stride = next(each for each in iter(lambda: draw.randrange(count // 3, count), 0) if _are_coprime(each, count))
-    field, payload = divmod(number * stride % count, len(PAYLOADS))
+    stride = next(each for each in iter(lambda: draw.randrange(count // 3, count), 0) if gcd(each, count) == 1)
+    field, payload = divmod(index * stride % count, len(PAYLOADS))
     where = random.Random(f"where {seed}/{number}").choice(_WHERE)  # noqa: S311
-    return Lie(fields[field], PAYLOADS[payload], where)  # type: ignore[arg-type]
-
-
-def _are_coprime(one: int, other: int) -> bool:
-    while other:
-        one, other = other, one % other
-    return one == 1
+    return Lie(places[field], PAYLOADS[payload], where)
 
 
 async def _play(number: int, cases: list[int], seed: int, fields: list[Field], folder: Path, tally: Tally) -> None:
@@ -109,7 +109,7 @@ async def _play(number: int, cases: list[int], seed: int, fields: list[Field], f
     async with _a_room(folder, is_asked=number % 2 == 0) as room:
         await room.uses_every_tool()
         for case in range(number * _PAIRS_OF_A_SERVER, max(cases) + 1):
-            lie = _pair(case, seed, fields)
+            lie = _lie(case, seed, fields)
             story = Story(case)
             story.tell(f"{lie.field}: {lie.where} {lie.text[:200]!r}")
             for violation, what in await room.reads(lie):
@@ -152,7 +152,7 @@ class _Room:
         await self.uses_every_tool(loses_one=lie.field.endpoint in _READ_OF_A_LOST_ORDER)
         self.liar.lie = None
         await self._settles()
-        found = [violation for text in self._texts for violation in _wrong_with(text)]
+        found = [violation for text in self._texts for violation in wrong_with(text)]
         found += [each for each in self._watch.found if each[0] in VIOLATIONS]
         self._watch.found.clear()
         found += [("unapproved", f"a person was shown {text!r}") for text in self.person.unreadable]
@@ -250,7 +250,7 @@ def _texts_in(value: Any) -> Iterator[str]:
                 yield from _texts_in(each)
 
 
-def _wrong_with(text: str) -> Iterator[tuple[Violation, str]]:
+def wrong_with(text: str) -> Iterator[tuple[Violation, str]]:
     """What must not be in anything that a model or a person reads."""
     hidden = sorted({each for each in text if _is_hidden(each)})
     if hidden:

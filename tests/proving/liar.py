@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from okx_mcp.paper.api.asgi import AsgiApp
 from tests.proving.watch import Watch
 
-__all__ = ["Field", "Liar", "Lie"]
+__all__ = ["Field", "Liar", "Lie", "Where"]
 
 _PREFIX: Final = "/api/v5"
 _CODES: Final = ("1", "50011", "50014", "50026", "50100", "50113", "51000", "51008", "51603", "59999")
