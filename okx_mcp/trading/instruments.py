@@ -64,10 +64,13 @@ class Instrument:
         """Read the rules out of OKX's row.
 
         Raises:
-            NotTradable: the row lacks a tick, a lot or a minimum, so no order can be checked against it.
+            NotTradable: the row lacks a tick, a lot or a minimum, so no order can be checked against it; or its
+                currencies are not those of its name, so nobody could be shown what is bought with what.
         """
         if not (row.inst_id and row.tick_sz and row.lot_sz and row.min_sz):
             raise NotTradable(f"{row.inst_id or 'This instrument'} has no published tick, lot or minimum size.")
+        if row.inst_id != f"{row.base_ccy}-{row.quote_ccy}":
+            raise NotTradable(f"The currencies of {row.inst_id} are not the two of its name.")
         return cls(
             inst_id=row.inst_id,
             base_ccy=row.base_ccy or "",

@@ -14,6 +14,7 @@ from okx_mcp.trading.orders import (
     OrderView,
     Ticket,
     body_digest,
+    is_ord_id,
     new_ticket_id,
 )
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
@@ -105,6 +106,8 @@ class TicketMaker:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
+        if view.side not in tuple(Side) or not is_ord_id(view.ord_id):
+            raise NotTradable("OKX does not say which order this is or whether it buys or sells; it cannot be changed.")
         return view
 
 

@@ -30,6 +30,8 @@ EXPERIMENTS: Final = (
     "audit",
     "secrets",
     "input",
+    "hostile",
+    "injection",
 )
 SMALL: Final = {
     "lives": 300,
@@ -48,6 +50,8 @@ SMALL: Final = {
     "audit": 300,
     "secrets": 300,
     "input": 2_000,
+    "hostile": 1000,
+    "injection": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

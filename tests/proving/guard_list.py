@@ -1145,6 +1145,20 @@ _CHANGES: Final = (
         f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
     ),
     _guard(
+        "only an order that is known with its side is changed",
+        _TICKETS,
+        "if view.side not in tuple(Side) or not is_ord_id(view.ord_id):",
+        "if False:",
+        f"{_AMENDING}test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed",
+    ),
+    _guard(
+        "only an instrument whose currencies are those of its name is traded",
+        "trading/instruments.py",
+        'if row.inst_id != f"{row.base_ccy}-{row.quote_ccy}":',
+        "if False:",
+        "trading/test_instruments.py::test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
+    ),
+    _guard(
         "a change that changes nothing is refused",
         _TICKETS,
         "if (size, price) == (order.size, order.price):",
