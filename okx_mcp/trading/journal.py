@@ -464,11 +464,11 @@ def _policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: s
 
 def _questions(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
     asked = 0
-    for at_ms, owner, what, detail in db.execute("SELECT at_ms, account, what, detail FROM events ORDER BY seq DESC"):
+    query = "SELECT at_ms, detail FROM events WHERE account = ? AND what = ? ORDER BY seq DESC"
+    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED)):
         if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
             break
-        if (owner, what) == (str(account), OrderState.PROPOSED):
-            asked += f'"channel":"{Channel.POLICY}"' not in detail
+        asked += f'"channel":"{Channel.POLICY}"' not in detail
     declined = _in_states(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
     return Questions(asked, tuple(each for each in declined if each.declined_by_person))
 
