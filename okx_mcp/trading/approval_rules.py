@@ -1,7 +1,7 @@
 """What the owner of an account lets approve orders. From the configuration file; no tool changes it."""
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Final
 
 from okx_mcp.trading.approval import Channel
@@ -11,7 +11,7 @@ from okx_mcp.trading.policy import Policy
 __all__ = ["ApprovalRules", "default_channels"]
 
 _HUMAN: Final = frozenset({Channel.ELICITATION, Channel.TERMINAL})
-_WITHOUT_A_QUESTION: Final = (Channel.ELICITATION, Channel.HOST, Channel.TERMINAL)
+_TO_A_PERSON: Final = (Channel.ELICITATION, Channel.HOST, Channel.TERMINAL)
 """A host's ticket may be approved in the terminal too, so the host goes first where both may."""
 
 
@@ -28,12 +28,12 @@ class ApprovalRules:
     """
 
     channels: frozenset[Channel]
-    policies: tuple[Policy, ...] = field(default=())
+    policies: tuple[Policy, ...] = ()
     questions_per_hour: int = 60
 
     def best_channel(self, *, client_can_ask: bool) -> Channel | None:
         """How a ticket reaches a person with this client; None where nobody can be reached."""
-        reach = _WITHOUT_A_QUESTION if client_can_ask else _WITHOUT_A_QUESTION[1:]
+        reach = _TO_A_PERSON if client_can_ask else _TO_A_PERSON[1:]
         return next((channel for channel in reach if channel in self.channels), None)
 
     @property

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["iso_time", "ticket_lines"]
 
 _ROUGHLY: Final = decimal.Context(prec=3, rounding=decimal.ROUND_UP)
+_CENT: Final = Decimal("0.01")
 _PLACE: Final = {
     Environment.PAPER: "PAPER (no real money)",
     Environment.DEMO: "DEMO (no real money)",
@@ -53,7 +54,7 @@ def _what(ticket: "Ticket") -> str:
 def _from_market(ticket: "Ticket") -> str:
     if ticket.distance is None or ticket.last_price is None:
         return ""
-    percent = f"{abs(ticket.distance) * 100:.2f} %"
+    percent = f"{(abs(ticket.distance) * 100).quantize(_CENT, decimal.ROUND_HALF_EVEN)} %"
     return f", {percent} {'above' if ticket.distance > 0 else 'below'} the last price {plain(ticket.last_price)}"
 
 

@@ -1672,7 +1672,7 @@ _APPROVED: Final = (
         _JOURNAL,
         "                    raise NotAsked(why_not)\n",
         "                    pass\n",
-        f"{_IN_QUESTIONS}test_nothing_is_written_down_of_a_question_that_is_not_asked",
+        f"{_IN_QUESTIONS}test_nothing_is_written_down_of_a_question_that_is_not_asked_but_the_start_with_the_rules_digest",
     ),
     _guard(
         "the very order that was declined is not asked about again",

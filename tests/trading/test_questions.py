@@ -1,11 +1,13 @@
 """A person is asked so often and no more, and is not asked again at once about what they declined."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from okx_mcp import __version__
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
@@ -14,7 +16,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import LimitOrder, OrderState, Ticket
 from okx_mcp.trading.refusals import NotAsked
 from tests.clocks import VirtualClock
-from tests.trading.floor import LOOSE_RULES, a_desk, buy
+from tests.trading.floor import LOOSE_LIMITS, LOOSE_RULES, a_desk, buy
 
 pytestmark = pytest.mark.anyio
 
@@ -125,11 +127,15 @@ async def test_what_no_person_declined_counts_as_no_no(make_desk: MakeDesk) -> N
     await desk.propose(buy("0.001"), Channel.HOST)
 
 
-async def test_nothing_is_written_down_of_a_question_that_is_not_asked(make_desk: MakeDesk, journal_path: Path) -> None:
+async def test_nothing_is_written_down_of_a_question_that_is_not_asked_but_the_start_with_the_rules_digest(
+    make_desk: MakeDesk, journal_path: Path
+) -> None:
     desk = make_desk(0)
     with pytest.raises(NotAsked):
         await desk.propose(buy(), Channel.HOST)
 
     journal = Journal(journal_path)
-    assert [event.what for event in journal.events()] == ["started"]
+    (started,) = journal.events()
     journal.close()
+    digests = {"limits": LOOSE_LIMITS.digest, "approval": replace(LOOSE_RULES, questions_per_hour=0).digest}
+    assert (started.what, json.loads(started.detail)) == ("started", {"version": __version__, **digests})

@@ -1,5 +1,6 @@
 """What a person reads of a ticket: everything that decides, in at most twelve lines with the question."""
 
+import decimal
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -49,6 +50,14 @@ def test_a_buy_says_where_what_how_much_at_what_price_for_what_and_until_when() 
         "Day: 3,400.00 USD of 50,000.00 USD in 24 hours, with this order",
         f"Ticket: {ticket.id}, good until 1970-01-01T00:21:40Z",
     ]
+
+
+def test_the_text_is_the_same_whatever_rounding_a_library_sets() -> None:
+    ticket = a_ticket(limit_use=USE)
+    as_ever = ticket_lines(ticket)
+
+    with decimal.localcontext(rounding=decimal.ROUND_CEILING):
+        assert ticket_lines(ticket) == as_ever
 
 
 def test_a_sale_closes_and_pays_its_fee_in_the_quote_currency() -> None:
