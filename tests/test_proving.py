@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from okx_mcp.okx.errors import OkxError
+from okx_mcp.okx.redaction import Redaction
 from okx_mcp.trading import desk, reconcile
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.outcome import Outcome
-from tests.proving import drift, lives, replay
+from tests.proving import drift, lives, replay, secrets
 from tests.proving.running import Run
 from tests.proving.tally import Violation
 
@@ -71,6 +72,14 @@ def test_a_broken_guard_is_found_and_its_case_replays(
     again = run(range(first.number, first.number + 1), SEED, tmp_path)
 
     assert first in again.failures
+
+
+def test_secrets_that_are_not_taken_out_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Redaction, "of", lambda _, text: text)
+
+    found = secrets.run(range(8), SEED, tmp_path)
+
+    assert found.violations["leaked"] >= 1
 
 
 def test_a_whole_desk_lives_without_a_violation(tmp_path: Path) -> None:

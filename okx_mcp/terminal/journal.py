@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from okx_mcp.config import journal_file
-from okx_mcp.okx.foreign_text import cleaned
+from okx_mcp.okx.foreign_text import cleaned, visible
 from okx_mcp.trading.audit import Event
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.refusals import JournalUnavailable
@@ -102,4 +102,4 @@ def _as_json(event: Event) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # to the person who ran the command
+    print(visible(line), flush=True)  # noqa: T201  # to the person who ran the command

@@ -39,7 +39,7 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
-    "secrets": 300,
+    "secrets": 100,
     "input": 2_000,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
