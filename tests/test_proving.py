@@ -23,7 +23,7 @@ from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.orders import Ticket, body_digest
 from okx_mcp.trading.outcome import Outcome
 from okx_mcp.views import order_ticket
-from tests.proving import audit, collar, drift, hostile, injection, limits, lives, replay, shown
+from tests.proving import audit, collar, drift, hostile, injection, limits, lives, replay, secrets, shown
 from tests.proving.injections import MARK
 from tests.proving.running import Run
 from tests.proving.tally import Violation
@@ -179,6 +179,14 @@ def test_a_hostile_agent_and_a_lying_exchange_find_nothing_at_a_whole_server(tmp
     found.add(injection.run(range(40), SEED, tmp_path))
 
     assert (found.n, dict(found.violations)) == (440, {})
+
+
+def test_secrets_that_are_not_taken_out_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Redaction, "of", lambda _, text: text)
+
+    found = secrets.run(range(8), SEED, tmp_path)
+
+    assert found.violations["leaked"] >= 1
 
 
 def test_a_whole_desk_lives_without_a_violation(tmp_path: Path) -> None:

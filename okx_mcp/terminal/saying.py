@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from okx_mcp.config import journal_file
+from okx_mcp.okx.foreign_text import visible
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.refusals import JournalUnavailable
 
@@ -15,7 +16,7 @@ __all__ = ["note", "now_ms", "say"]
 
 def say(line: str) -> None:
     """To the person who ran the command."""
-    print(line, flush=True)  # noqa: T201
+    print(visible(line), flush=True)  # noqa: T201
 
 
 def note(state_dir: Path, what: str, detail: Mapping[str, str]) -> None:

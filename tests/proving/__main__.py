@@ -48,7 +48,7 @@ SMALL: Final = {
     "collar": 300,
     "halt": 10,
     "audit": 300,
-    "secrets": 300,
+    "secrets": 100,
     "input": 2_000,
     "hostile": 1000,
     "injection": 300,

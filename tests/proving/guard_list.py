@@ -62,6 +62,7 @@ _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
+_KEYS: Final = "trading/test_keys.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
@@ -1781,6 +1782,51 @@ _APPROVED: Final = (
     ),
 )
 
+_OF_KEYS_AND_FILES: Final = (
+    _guard(
+        "real money takes a key that is bound to an address",
+        "trading/accounts.py",
+        "if needs_bound_key and not self.is_bound:",
+        "if needs_bound_key and self.is_bound:",
+        f"{_KEYS}test_real_money_takes_a_key_that_is_bound_to_an_address",
+    ),
+    _guard(
+        "a network of all addresses binds a key to none",
+        "trading/accounts.py",
+        "all(ip_network(each, strict=False).prefixlen for each in addresses)",
+        "all(ip_network(each, strict=False) for each in addresses)",
+        f"{_KEYS}test_real_money_takes_a_key_that_is_bound_to_an_address",
+    ),
+    _guard(
+        "a folder that others can use is refused",
+        "private_files.py",
+        "        _check_private(path.parent)\n",
+        "",
+        "test_private_files.py::test_a_folder_that_others_can_use_is_refused",
+    ),
+    _guard(
+        "a folder above that others can change is refused",
+        "private_files.py",
+        "        _check_folders_above(path.parent)\n",
+        "",
+        "test_private_files.py::test_a_folder_above_that_others_can_change_is_refused",
+    ),
+    _guard(
+        "limits are not read from a file that others can change",
+        "private_files.py",
+        "if mode & _WRITABLE_BY_OTHERS:",
+        "if not mode:",
+        "test_private_files.py::test_limits_are_not_read_from_a_file_that_others_can_change",
+    ),
+    _guard(
+        "what reduces risk is never asked to wait",
+        "tools/toolset.py",
+        "always or annotations is REDUCES",
+        "always",
+        "tools/test_pace.py::test_cancelling_halting_and_asking_what_became_of_an_order_never_wait",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1795,4 +1841,5 @@ GUARDS: Final = (
     *_HALTED,
     *_CHAINED,
     *_APPROVED,
+    *_OF_KEYS_AND_FILES,
 )

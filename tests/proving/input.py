@@ -164,14 +164,16 @@ class _Session:
             await self._process.stdin.drain()
 
     async def _asked(self, number: str) -> float:
-        """How many seconds a plain request took, or after how many it was given up."""
+        """How many seconds a plain request took, without those in which the machine had no time for the server."""
+        assert self._process is not None
+        waited_s = _waited_for_the_machine_s(self._process.pid)
         self._awaited, self._answered = number, asyncio.Event()
         await self._write(json.dumps(plain_request(number, self.era)).encode() + b"\n")
         began_s = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(_GIVES_UP_AFTER_S):
                 await self._answered.wait()
-        return time.monotonic() - began_s
+        return max(0.0, time.monotonic() - began_s - (_waited_for_the_machine_s(self._process.pid) - waited_s))
 
     async def _read(self) -> None:
         assert self._process is not None
@@ -187,6 +189,14 @@ class _Session:
             elif isinstance(message.get("error"), dict):
                 self.tally.faults[f"answered {message['error'].get('code')}"] += 1
         self._answered.set()
+
+
+def _waited_for_the_machine_s(pid: int) -> float:
+    """How long its threads were ready and not run, where Linux tells."""
+    try:
+        return sum(int(task.read_text().split()[1]) / 1e9 for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _message_in(line: bytes) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import json
 import logging
 import pickle
 import random
+import signal
 import string
 import sys
 import threading
@@ -34,8 +35,9 @@ from okx_mcp.paper.api.keys import PaperKey
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts, create_server
 from tests.proving.loopback import Loopback
+from tests.proving.malformed import greeting
 from tests.proving.tally import Story, Tally
-from tests.whole.stdio import Person, resting_order
+from tests.whole.stdio import Person, resting_order, server_command, server_environ
 
 __all__ = ["VIOLATIONS", "run"]
 
@@ -269,7 +271,37 @@ def _reprs(case: _Case) -> None:
     asyncio.run(parts.aclose())
 
 
+def _ends_by_a_signal(case: _Case) -> None:
+    """The real server, on an exchange that repeats them, is stopped in the middle of its work."""
+    asyncio.run(_signalled(case, _Echoing(case)))
+
+
+async def _signalled(case: _Case, echoing: "_Echoing") -> None:
+    loopback = Loopback(echoing.handle)
+    await loopback.open()
+    command = server_command(case.folder, server_environ(echoing.exchange, loopback.address))
+    pipe = asyncio.subprocess.PIPE
+    server = await asyncio.create_subprocess_exec(
+        command.command, *command.args, env=command.env, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    calls: list[dict[str, Any]] = [
+        {"jsonrpc": "2.0", "id": tool, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+        for tool in ("get_balance", "system_status")
+    ]
+    server.stdin.write(b"".join(json.dumps(each).encode() + b"\n" for each in (*greeting("2025-11-25"), *calls)))
+    said = await server.stdout.readline()
+    await asyncio.sleep(case.draw.choice((0.0, 0.1, 0.3)))
+    with suppress(ProcessLookupError):
+        server.send_signal(case.draw.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT)))
+    output, log = await server.communicate()
+    loopback.close()
+    case.looks_at("what the server said", (said + output + log).decode("utf-8", "replace"))
+
+
 _KINDS: Final = (
+    _ends_by_a_signal,
     _echoes,
     _echoes,
     _echoes,
