@@ -121,7 +121,7 @@ class Call:
         said = f"{self.tool} {str(self.arguments)[:300]} in session {self.session}"
         if self.can is not None:
             said += f", can {self.can}"
-        return said + (f", state {str(self.state)[-12:]}, responses {self.responses}" if self.responses else "")
+        return said + (f", a state with {self.responses}" if self.responses else "")
 
 
 @dataclass(frozen=True, slots=True)
