@@ -16,6 +16,7 @@ from okx_mcp.trading import audit as audit_of_trading
 from okx_mcp.trading import desk, journal, reconcile, risk
 from okx_mcp.trading import limits as limits_of_trading
 from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.desk import OrderDesk
@@ -89,7 +90,7 @@ def takes_any_line_for_the_tickets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def takes_any_channel_for_real_money(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Approving, "check_accepts", lambda *_: None)
-    monkeypatch.setattr(Channel, "is_good_for", lambda *_: True)
+    monkeypatch.setattr(ApprovalRules, "best_channel", lambda _, **__: Channel.HOST)
 
 
 def takes_any_answer_for_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
 
 
 def _a_case(written: Path, copy: Path, draw: random.Random, story: Story, tally: Tally) -> None:
-    shutil.copyfile(written, copy)
+    shutil.copy(written, copy)
     kind = draw.choice(list(KINDS))
     done = _tampered(copy, draw, kind)
     with closing(Journal(copy)) as journal:

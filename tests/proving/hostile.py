@@ -299,7 +299,7 @@ class _Den:
         if self._was_halted and not is_halted:
             self.blames("changed", "the halt was lifted")
         self._was_halted = is_halted
-        files = {each.name for each in self.state.iterdir()} if self.state.exists() else set()
+        files = {each.name for each in self.state.iterdir() if not each.is_socket()} if self.state.exists() else set()
         if files - _FILES:
             self.blames("changed", f"new files: {files - _FILES}")
         if (self.config.read_bytes(), repr(self.settings)) != self._as_begun:

@@ -26,7 +26,7 @@ _LINE: Final = re.compile(
 )
 _TITLE: Final = re.compile(
     r"(?P<env>[A-Z]+)\b.*: (?:change )?(?P<side>buy|sell) (?P<inst_id>[A-Z-]+)"
-    r"(?:, (?P<kind>[a-z_]+)| order (?P<ord_id>\d+), now .*, to)$",
+    r"(?:, (?P<kind>[a-z_]+), [a-z]+| order (?P<ord_id>\d+), now .*, to)$",
     re.MULTILINE,
 )
 _SIZE: Final = re.compile(r"^Size: (?P<size>[0-9.]+) ", re.MULTILINE)
