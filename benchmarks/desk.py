@@ -37,7 +37,7 @@ from okx_mcp.trading.intents import LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
-from tests.trading.floor import LOOSE_LIMITS
+from tests.trading.floor import LOOSE_LIMITS, LOOSE_RULES
 
 
 def main() -> None:
@@ -87,7 +87,9 @@ async def _measure(lives: int, folder: Path) -> dict[str, Any]:
 
 def _desk_on(journal: Path, exchange: "_Prepared", account: Account) -> OrderDesk:
     halt = Halt(journal.with_name("HALT"))
-    return OrderDesk(account, exchange, Journal(journal), SystemClock(), limits=LOOSE_LIMITS, halt=halt)
+    return OrderDesk(
+        account, exchange, Journal(journal), SystemClock(), limits=LOOSE_LIMITS, halt=halt, rules=LOOSE_RULES
+    )
 
 
 async def _life(desk: OrderDesk, order: LimitOrder) -> None:

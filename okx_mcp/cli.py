@@ -1,4 +1,4 @@
-"""The okx-mcp command: serve (the default), try, paper, halt, resume, journal."""
+"""The okx-mcp command: serve (the default), try, paper, approve, halt, resume, journal."""
 
 import argparse
 import gc
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _USAGE_ERROR = 2
-_WITHOUT_SETTINGS = ("try", "paper", "resume", "journal")
+_WITHOUT_SETTINGS = ("try", "paper", "approve", "resume", "journal")
 _SERVER_FLAGS = ("profile", "env", "site", "config")
 _DESCRIPTION = "An MCP server that reads and trades an OKX account. Without a command it serves over stdio."
 _EPILOG = (
@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(run_first_run())
         case "paper":
             sys.exit(_run_paper(given))
+        case "approve":
+            sys.exit(_run_approve(given))
         case "halt" | "resume":
             sys.exit(_run_halt_or_resume(given))
         case "journal":
@@ -91,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     halt = commands.add_parser("halt", help="stop sending orders, in every server of this state folder")
     halt.add_argument("--cancel-all", action="store_true", help="cancel every open order of the account too")
     commands.add_parser("resume", help="let orders through again; for a person at a terminal")
+    approve = commands.add_parser("approve", help="read the orders that wait, and approve or decline each")
+    approve.add_argument("--set-secret", action="store_true", help="set the secret that live orders are approved with")
     journal = commands.add_parser("journal", help="what happened, and whether the record is what was written")
     journal.add_argument("action", nargs="?", choices=("list", "verify"), default="list")
     journal.add_argument("--day", help="only this day, UTC: 2026-11-26")
@@ -125,7 +129,7 @@ def _serve(given: argparse.Namespace) -> NoReturn:
     from okx_mcp.server import create_server
     from okx_mcp.serving import serve
 
-    log_to_stderr(settings.credentials)
+    log_to_stderr(settings)
     _tell(f" {__version__}: {settings.in_words}")
     closed = threading.Event()
     serve(create_server(settings, closed.set), closed)
@@ -139,6 +143,13 @@ def _run_halt_or_resume(given: argparse.Namespace) -> int:
     if given.command == "resume":
         return run_resume(state_dir)
     return run_halt(state_dir, (lambda: _settings(given)) if given.cancel_all else None)
+
+
+def _run_approve(given: argparse.Namespace) -> int:
+    from okx_mcp.config import default_state_dir
+    from okx_mcp.terminal.approving import run_approve, run_set_secret
+
+    return (run_set_secret if given.set_secret else run_approve)(given.state_dir or default_state_dir())
 
 
 def _run_journal(given: argparse.Namespace) -> int:

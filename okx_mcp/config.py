@@ -5,8 +5,6 @@ to start, with one line that says which setting it is; nothing is guessed and no
 """
 
 import difflib
-import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +14,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from okx_mcp.approval_file import IN_APPROVAL, ApprovalError, read_approval
 from okx_mcp.limits_file import PROTECTIVE_LIMITS, LimitsError, known_names, read_limits
+from okx_mcp.okx.foreign_text import visible
 from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
 from okx_mcp.okx.signing import Credentials, Secret
+from okx_mcp.private_files import NotPrivate, read_own_text
+from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.limits import Limits
 
@@ -26,6 +28,7 @@ __all__ = [
     "CONFIG_FILE",
     "Settings",
     "SettingsError",
+    "approval_secret_file",
     "default_config_dir",
     "default_state_dir",
     "halt_file",
@@ -56,21 +59,30 @@ _OTHER_NAMES: Final = {
     "OKX_TRADE_FLAG": "OKX_ENV",
 }
 """What other programs call our settings."""
-_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "profiles"})
+_WORDS_OF_LEAVE: Final = ("allow_live", "allow_unbound_key")
+_TOP_LEVEL: Final = frozenset({"profile", *_WORDS_OF_LEAVE, "limits", "approval", "profiles"})
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
-_TABLES_IN_PROFILE: Final = frozenset({"limits"})
+_TABLES_IN_PROFILE: Final = frozenset({"limits", "approval"})
+_HUMAN_ONLY: Final = ApprovalRules(default_channels(Environment.LIVE))
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class SettingsError(Exception):
-    """A setting that is wrong, in one line that names it."""
+    """A setting that is wrong, in one line that names it and that a terminal can show."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(visible(line))
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server runs with. `credentials` is None on the embedded paper exchange, which has keys of its own."""
+    """What the server runs with.
+
+    `credentials` is None on the embedded paper exchange, which has keys of its own. `allow_unbound_key`: live orders go
+    out with a key that works from any address.
+    """
 
     environment: Environment
     site: Site
@@ -80,6 +92,8 @@ class Settings:
     api_base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)  # its address may hold a password
     limits: Limits = PROTECTIVE_LIMITS
+    approval: ApprovalRules = _HUMAN_ONLY
+    allow_unbound_key: bool = False
 
     @property
     def in_words(self) -> str:
@@ -89,7 +103,7 @@ class Settings:
             Environment.DEMO: f"demo trading at OKX, {self.site} site, no real money",
             Environment.LIVE: f"LIVE trading at OKX, {self.site} site, REAL MONEY",
         }[self.environment]
-        return f"profile {self.profile}: {where}" if self.profile else where
+        return f"profile {visible(self.profile)}: {where}" if self.profile else where
 
     @property
     def base_url(self) -> str | None:
@@ -119,6 +133,11 @@ def halt_file(state_dir: Path) -> Path:
 def journal_file(state_dir: Path) -> Path:
     """The journal of this state folder."""
     return state_dir / "journal.sqlite3"
+
+
+def approval_secret_file(state_dir: Path) -> Path:
+    """What is kept of the secret that approves orders in a terminal."""
+    return state_dir / "approval-secret.json"
 
 
 def load_settings(
@@ -163,6 +182,8 @@ def load_settings(
         api_base_url=api_base_url,
         proxy=_proxy(values.get("proxy")),
         limits=_limits(file, profile, environment),
+        approval=_approval(file, profile, environment),
+        allow_unbound_key=file.get("allow_unbound_key", False),
     )
 
 
@@ -185,33 +206,36 @@ def _read_file(named: Path | None) -> dict[str, Any]:
     if not path.is_file():
         raise SettingsError(f"the configuration file {path} cannot be read: it is not there, or not a file")
     try:
-        text = path.read_text("utf-8")
+        text, others_can_read = read_own_text(path)
         file = tomllib.loads(text, parse_float=Decimal)
+    except NotPrivate as refusal:
+        raise SettingsError(f"the configuration file is not used: {refusal}") from None
     except OSError as error:
         raise SettingsError(f"the configuration file {path} cannot be read: {error.strerror}") from None
     except (ValueError, ArithmeticError, RecursionError):  # Decimal refuses some exponents
         raise SettingsError(f"the configuration file {path} is not TOML") from None
     _check_file(path, file)
+    if others_can_read and any(name in each for each in file["profiles"].values() for name in (*_CREDENTIALS, "proxy")):
+        raise SettingsError(f"{path} holds credentials and other users can read it: run chmod 600 on it")
     return file
 
 
 def _check_file(path: Path, file: dict[str, Any]) -> None:
     _refuse_unknown(file, _TOP_LEVEL, str(path))
-    if not isinstance(file.get("allow_live", False), bool):
-        raise SettingsError(f"allow_live in {path} is true or false")
+    for word in _WORDS_OF_LEAVE:
+        if not isinstance(file.get(word, False), bool):
+            raise SettingsError(f"{word} in {path} is true or false")
     if not isinstance(file.get("profile", ""), str):
         raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
-    _check_limits(file, f"[limits] of {path}")
+    _check_tables(file, "", path)
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
     for name, profile in profiles.items():
         _refuse_unknown(profile, _IN_PROFILE | _TABLES_IN_PROFILE, f"[profiles.{name}] of {path}")
-        _check_limits(profile, f"[profiles.{name}.limits] of {path}")
+        _check_tables(profile, f"profiles.{name}.", path)
         if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _TABLES_IN_PROFILE):
             raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
-    if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
-        _refuse_readable_by_others(path)
 
 
 def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: str) -> None:
@@ -220,27 +244,32 @@ def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: s
             raise SettingsError(f"unknown setting {name} in {where}{_did_you_mean(name, known)}")
 
 
-def _check_limits(table: Mapping[str, Any], where: str) -> None:
-    limits = table.get("limits", {})
-    if not isinstance(limits, dict):
-        raise SettingsError(f"{where} is a table")
-    _refuse_unknown(limits, known_names(), where)
+def _check_tables(table: Mapping[str, Any], under: str, path: Path) -> None:
+    for name, known in (("limits", known_names()), ("approval", IN_APPROVAL)):
+        where, settings = f"[{under}{name}] of {path}", table.get(name, {})
+        if not isinstance(settings, dict):
+            raise SettingsError(f"{where} is a table")
+        _refuse_unknown(settings, known, where)
 
 
 def _limits(file: Mapping[str, Any], profile: str | None, environment: Environment) -> Limits:
-    """Those for all profiles, and over them those of this one."""
-    tables = [file.get("limits", {})]
-    if profile is not None:
-        tables.append(file["profiles"][profile].get("limits", {}))
     try:
-        return read_limits(tables, is_live=environment is Environment.LIVE)
+        return read_limits(_tables(file, profile, "limits"), is_live=environment is Environment.LIVE)
     except LimitsError as error:
         raise SettingsError(str(error)) from None
 
 
-def _refuse_readable_by_others(path: Path) -> None:
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise SettingsError(f"{path} holds credentials and other users can read it: run chmod 600 on it")
+def _approval(file: Mapping[str, Any], profile: str | None, environment: Environment) -> ApprovalRules:
+    try:
+        return read_approval(_tables(file, profile, "approval"), environment)
+    except (ApprovalError, LimitsError) as error:
+        raise SettingsError(str(error)) from None
+
+
+def _tables(file: Mapping[str, Any], profile: str | None, name: str) -> list[Mapping[str, Any]]:
+    """That for all profiles, and over it that of this one."""
+    of_profile = {} if profile is None else file["profiles"][profile].get(name, {})
+    return [file.get(name, {}), of_profile]
 
 
 def _profile(file: Mapping[str, Any], name: str | None) -> dict[str, str]:

@@ -14,14 +14,16 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
-from okx_mcp.config import Settings, halt_file, journal_file
+from okx_mcp.approval_secret import SecretUnusable, read_secret
+from okx_mcp.config import Settings, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
-from okx_mcp.redaction import Redaction
+from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
+from okx_mcp.tools.pace import Pace
 from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from mcp.server.mcpserver.tools import Tool
 
+    from okx_mcp.approval_secret import ApprovalSecret
+    from okx_mcp.approval_socket import ApprovalSocket
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.tools.diagnosis import Diagnosis
     from okx_mcp.trading.desk import OrderDesk
@@ -55,7 +59,9 @@ class ServerParts:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._pace = Pace(self._clock)
         self.beside: TaskGroup | None = None
+        self._secret = self._secret_at_start()
 
     @cached_property
     def exchange(self) -> "OkxClient":
@@ -90,22 +96,51 @@ class ServerParts:
             self._clock,
             limits=self._settings.limits,
             halt=Halt(halt_file(self._settings.state_dir)),
+            rules=self._settings.approval,
+            allow_unbound_key=self._settings.allow_unbound_key,
         )
         if self.beside is not None:
             self.beside.start_soon(desk.keep_settling)
+            if desk.cancel_timer is not None:
+                self.beside.start_soon(desk.cancel_timer.keep_renewing)
         return desk
 
-    def settle_what_was_left_open(self) -> None:
-        """Begin with it now if an earlier process left anything open; else a server that never trades pays nothing."""
+    def take_up_what_was_left(self) -> None:
+        """Begin now if an earlier process left anything to settle, or orders whose cancelling is to be put off.
+
+        A server that never trades pays nothing.
+        """
         if self._journal_file.exists():
             from okx_mcp.trading.journal import has_open_ends
 
-            if has_open_ends(self._journal_file):
+            if self._settings.limits.cancel_all_after_s is not None or has_open_ends(self._journal_file):
                 _ = self.desk
 
     @property
     def _journal_file(self) -> Path:
         return journal_file(self._settings.state_dir)
+
+    @cached_property
+    def terminal(self) -> "ApprovalSocket":
+        """Where a person in a terminal reaches this server."""
+        from okx_mcp.approval_socket import ApprovalSocket
+        from okx_mcp.tools.reports import of_receipt
+
+        return ApprovalSocket(
+            self._settings.state_dir,
+            self.desk,
+            self._clock,
+            self._secret,
+            self.beside,
+            of_receipt=lambda receipt: of_receipt(receipt).summary,
+            of_failure=lambda error: self.in_words(error, places_orders=True),
+        )
+
+    def _secret_at_start(self) -> "ApprovalSecret | SecretUnusable | None":
+        try:
+            return read_secret(approval_secret_file(self._settings.state_dir))
+        except SecretUnusable as unusable:
+            return unusable
 
     @cached_property
     def prices(self) -> "Market":
@@ -123,15 +158,19 @@ class ServerParts:
 
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
-        return Asker(context, self.desk) if name == "ask" else getattr(self, name)
+        return Asker(context, self.desk, self.terminal) if name == "ask" else getattr(self, name)
 
     @cached_property
     def _redaction(self) -> Redaction:
-        return Redaction(self._settings.credentials)
+        return Redaction(self._settings.credentials, self._settings.proxy)
 
     def without_secrets(self, text: str) -> str:
         """The text without the credentials, should somebody have sent them back to us."""
         return self._redaction.of(text)
+
+    def too_many_calls(self) -> str | None:
+        """Why this call has to wait; None, and it is counted, where it need not."""
+        return self._pace.refusal()
 
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """An expected failure in words for a model; None for any other."""
@@ -143,6 +182,8 @@ class ServerParts:
     async def aclose(self) -> None:
         """Close what was opened."""
         made = self.__dict__
+        if "terminal" in made:
+            self.terminal.close()
         if "desk" in made:
             self.desk.close()
         if "exchange" in made:
@@ -162,7 +203,7 @@ def create_server(
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
         try:
             async with anyio.create_task_group() as parts.beside:
-                parts.settle_what_was_left_open()
+                parts.take_up_what_was_left()
                 yield
                 parts.beside.cancel_scope.cancel()
         finally:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
+from okx_mcp.bounded_input import bound_standard_input
+
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
@@ -31,6 +33,7 @@ def serve(server: "MCPServer", closed: threading.Event) -> NoReturn:
     """
     gc.freeze()
     gc.enable()
+    bound_standard_input()
     try:
         status = anyio.run(_until_the_end, server, closed)
     except KeyboardInterrupt:

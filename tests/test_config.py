@@ -8,6 +8,7 @@ import pytest
 from okx_mcp.config import CONFIG_FILE, Settings, SettingsError, default_config_dir, default_state_dir, load_settings
 from okx_mcp.okx.hosts import REST_URLS, Site
 from okx_mcp.okx.signing import Secret
+from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.environment import Environment
 
 LIMITS: Final = "[limits]\norder_usd = 100\nday_usd = 1000"
@@ -49,7 +50,8 @@ def refusal(load: Load, *arguments: object, **flags: object) -> str:
 def test_without_any_setting_it_is_the_built_in_paper_exchange(load: Load, tmp_path: Path) -> None:
     settings = load()
 
-    assert settings == Settings(Environment.PAPER, Site.GLOBAL, None, tmp_path / "state")
+    approval = ApprovalRules(default_channels(Environment.PAPER))
+    assert settings == Settings(Environment.PAPER, Site.GLOBAL, None, tmp_path / "state", approval=approval)
     assert settings.base_url is None
     assert settings.in_words == "paper trading (built in), invented prices, no real money"
 
@@ -354,6 +356,22 @@ def test_two_settings_together_make_it_live(load: Load, environ: dict[str, str],
 
     assert settings.environment is Environment.LIVE
     assert "REAL MONEY" in settings.in_words
+
+
+def test_leave_to_trade_with_a_key_that_works_from_anywhere_is_the_files_alone(load: Load) -> None:
+    assert not load(KEYS).allow_unbound_key
+    assert load(KEYS, "allow_unbound_key = true").allow_unbound_key
+    assert "OKX_ALLOW_UNBOUND_KEY" in refusal(load, {**KEYS, "OKX_ALLOW_UNBOUND_KEY": "true"})
+    assert "allow_unbound_key" in refusal(load, KEYS, 'allow_unbound_key = "true"')
+    assert "allow_unbound_key" in refusal(load, KEYS, "[profiles.a]\nallow_unbound_key = true")
+
+
+@pytest.mark.parametrize("name", ["a\\u001b[31mb", "a\\nb", "a\\u202eb", "a\\u200bb"])
+def test_no_name_in_the_file_steers_the_terminal_that_shows_it(load: Load, name: str) -> None:
+    unknown = refusal(load, {}, f'"{name}" = 1')
+    profile = load({}, f'profile = "{name}"\n[profiles."{name}"]\n').in_words
+
+    assert all(text.isprintable() and "a" in text for text in (unknown, profile))
 
 
 # --- another paper exchange -------------------------------------------------------------------------------------

@@ -52,6 +52,14 @@ def test_a_number_is_taken_to_the_last_digit(load: Load) -> None:
     assert (limits.order_usd, limits.collar, limits.day_usd) == (Decimal("0.1"), Decimal("0.025"), Decimal(3))
 
 
+def test_cancel_all_after_is_off_unless_it_is_said(load: Load) -> None:
+    said = [
+        load(text).cancel_all_after_s for text in ("", *(f"[limits]\ncancel_all_after_s = {s}" for s in (0, 10, 120)))
+    ]
+
+    assert said == [None, None, 10, 120]
+
+
 def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
     text = "[limits]\norder_usd = 1\nday_usd = 2\n[profiles.a.limits]\norder_usd = 3"
 
@@ -78,6 +86,10 @@ def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
         "burst_minutes = 0",
         "burst_orders = 0",
         "price_age_s = 0",
+        "cancel_all_after_s = 9",
+        "cancel_all_after_s = 121",
+        "cancel_all_after_s = 10.0",
+        "cancel_all_after_s = true",
         "instruments = []",
         'instruments = "BTC-USDT"',
         "instruments = [1]",

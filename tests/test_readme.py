@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from okx_mcp.config import load_settings
 from okx_mcp.okx.catalog import ENDPOINTS
 from okx_mcp.server import create_server
@@ -41,6 +43,15 @@ def test_its_example_configuration_is_accepted(tmp_path: Path) -> None:
     settings = load_settings({}, {}, config_file=config, state_dir=tmp_path)
 
     assert (settings.environment.value, settings.site.value) == ("demo", "eea")
+
+
+@pytest.mark.parametrize("number", range(2, README.count("```toml\n") + 1))
+def test_every_other_setting_that_it_shows_is_accepted_too(tmp_path: Path, number: int) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(re.sub(r"(?m)^# (?=\w+ = )", "", README.split("```toml\n")[number].split("```")[0]), "utf-8")
+    config.chmod(0o600)
+
+    load_settings({}, {}, config_file=config, state_dir=tmp_path)
 
 
 def test_the_example_for_clients_starts_with_known_settings(tmp_path: Path) -> None:

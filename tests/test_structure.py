@@ -15,19 +15,41 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / PACKAGE
 # What a room, or a module that stands outside of them, may import of this package.
 MAY_IMPORT: Final = {
     "okx": ("okx",),
-    "trading": ("trading", "okx"),
-    "tools": ("tools", "trading", "okx"),
-    "paper": ("paper", "okx.signing", "okx.catalog"),
-    "config": ("limits_file", "okx.hosts", "okx.signing", "trading.environment", "trading.limits"),
+    "trading": ("trading", "okx", "private_files"),
+    "views": ("views", "trading", "okx"),
+    "tools": ("tools", "views", "trading", "okx"),
+    "paper": ("paper", "okx.signing", "okx.catalog", "private_files"),
+    "private_files": (),
+    "config": (
+        "approval_file",
+        "limits_file",
+        "okx.foreign_text",
+        "okx.hosts",
+        "okx.signing",
+        "private_files",
+        "trading.approval_rules",
+        "trading.environment",
+        "trading.limits",
+    ),
+    "approval_file": (
+        "limits_file",
+        "okx.names",
+        "trading.approval",
+        "trading.approval_rules",
+        "trading.environment",
+        "trading.policy",
+    ),
+    "approval_secret": (),
+    "approval_socket": ("approval_secret", "okx.clock", "trading", "views"),
     "limits_file": ("okx.names", "trading.limits"),
-    "redaction": ("okx.signing",),
-    "logs": ("okx.signing", "redaction"),
-    "serving": (),
+    "logs": ("config", "okx.redaction"),
+    "bounded_input": (),
+    "serving": ("bounded_input",),
     "embedded": ("config", "okx", "paper", "trading.refusals"),
-    "server": ("config", "embedded", "redaction", "tools", "trading", "okx"),
+    "server": ("approval_secret", "approval_socket", "config", "embedded", "tools", "trading", "okx"),
     "first_run": (),
     "cli": ("config", "first_run", "logs", "paper", "server", "serving", "terminal"),
-    "terminal": ("config", "server", "trading", "okx"),
+    "terminal": ("terminal", "approval_secret", "approval_socket", "config", "server", "trading", "okx"),
     "__main__": ("cli",),
 }
 MAY_NOT_IMPORT_OF_OTHERS: Final = {
@@ -37,6 +59,7 @@ MAY_NOT_IMPORT_OF_OTHERS: Final = {
     "paper": ("mcp",),
 }
 
+CANCEL_TIMER: Final = "cancel_all_after"
 ORDER_METHODS: Final = {
     "place_order",
     "place_orders",
@@ -48,6 +71,7 @@ ORDER_METHODS: Final = {
     "cancel_algo_orders",
     "set_leverage",
     "transfer",
+    CANCEL_TIMER,
 }
 ORDER_METHODS_CALLED_IN: Final = ("okx.client", "trading.desk", "trading.cancelling", "paper")
 ORDER_PATH: Final = re.compile(
@@ -129,9 +153,10 @@ def nothing_is_imported_by_its_name_as_text(module: str, tree: ast.AST) -> Itera
 def orders_are_written_in_one_place(module: str, tree: ast.AST) -> Iterator[str]:
     if is_within(module, ORDER_METHODS_CALLED_IN):
         return
+    methods = ORDER_METHODS - ({CANCEL_TIMER} if module == f"trading.{CANCEL_TIMER}" else set())
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(attr=name) if name in ORDER_METHODS:
+            case ast.Attribute(attr=name) if name in methods:
                 yield f"reaches for {name}"
             case ast.Call(func=ast.Name(id="getattr") | ast.Name(id="methodcaller") | ast.Attribute(), args=arguments):
                 by_name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -139,7 +164,7 @@ def orders_are_written_in_one_place(module: str, tree: ast.AST) -> Iterator[str]
                     yield from (
                         f"reaches for {each.value} by name"
                         for each in arguments
-                        if isinstance(each, ast.Constant) and each.value in ORDER_METHODS
+                        if isinstance(each, ast.Constant) and each.value in methods
                     )
             case _:
                 pass

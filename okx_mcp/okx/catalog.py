@@ -30,6 +30,7 @@ class CountedBy(StrEnum):
     USER_INST_TYPE = "User ID + instType"
     USER_INST_ID = "User ID + instId"
     USER_CCY = "User ID + ccy"
+    USER_TAG = "User ID + tag"
 
     @property
     def parameter(self) -> str | None:
@@ -88,6 +89,7 @@ _ROWS: Final = (
     Endpoint("POST", "/api/v5/trade/cancel-order", _TRADE, 60, 2, _BOOK),
     Endpoint("POST", "/api/v5/trade/cancel-batch-orders", _TRADE, 300, 2, _BOOK, counts_orders=True),
     Endpoint("POST", "/api/v5/trade/amend-order", _TRADE, 60, 2, _BOOK, takes_exp_time=True),
+    Endpoint("POST", "/api/v5/trade/cancel-all-after", _TRADE, 1, 1, CountedBy.USER_TAG),
     Endpoint("GET", "/api/v5/trade/order", _READ, 60, 2, _BOOK),
     Endpoint("GET", "/api/v5/trade/orders-pending", _READ, 60, 2, _USER),
     Endpoint("GET", "/api/v5/trade/orders-history", _READ, 40, 2, _USER),

@@ -381,6 +381,19 @@ class OkxClient:
         acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
         return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-batch-orders"), answered)
 
+    async def cancel_all_after(self, seconds: int, tag: str) -> models.CancelAllAfter:
+        """Cancel all open orders that carry this tag in so many seconds (10 to 120), unless it is asked again by then.
+
+        OKX: POST /trade/cancel-all-after, once a second per tag.
+        """
+        body = {"timeOut": str(seconds), "tag": tag}
+        rows, answered = await self._rest.write(models.CancelAllAfter, "trade/cancel-all-after", body)
+        asked = endpoint("POST", "trade/cancel-all-after")
+        row = only(rows, asked, answered)
+        if row.tag != tag:
+            raise Unknown(f"{asked}: the answer is about another tag", asked)
+        return row
+
     async def place_algo_order(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
     ) -> models.AlgoAck:

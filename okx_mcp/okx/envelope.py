@@ -12,6 +12,7 @@ import httpx2
 
 from okx_mcp.okx.errors import Answered
 from okx_mcp.okx.foreign_text import cleaned
+from okx_mcp.okx.redaction import Redaction
 
 __all__ = ["ACCEPT_ENCODING", "Envelope", "TooLarge", "read_body", "read_envelope"]
 
@@ -72,9 +73,13 @@ async def read_body(response: httpx2.Response) -> bytes:
     return unpacked
 
 
-def read_envelope(response: httpx2.Response, body: bytes) -> Envelope | Answered:
-    """OKX's envelope, whatever the status; where there is none, only what the status line says."""
-    trace_id = next((cleaned(response.headers[name]) for name in _TRACE_HEADERS if name in response.headers), None)
+def read_envelope(response: httpx2.Response, body: bytes, redaction: Redaction) -> Envelope | Answered:
+    """OKX's envelope, whatever the status; where there is none, only what the status line says.
+
+    Its words are redacted before they are shortened: half a secret would not be known again.
+    """
+    trace_id = next((response.headers[name] for name in _TRACE_HEADERS if name in response.headers), None)
+    trace_id = cleaned(redaction.of(trace_id)) if trace_id else None
     nothing = Answered("", "", response.status_code, trace_id)
     try:
         envelope = json.loads(body, parse_float=Decimal)
@@ -85,5 +90,8 @@ def read_envelope(response: httpx2.Response, body: bytes) -> Envelope | Answered
         rows = []
     if not isinstance(code, str) or not _CODE.fullmatch(code) or not isinstance(rows, list) or len(rows) > _MOST_ROWS:
         return nothing
-    words = cleaned(message) if isinstance(message, str) else ""
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("sMsg"), str):
+            row["sMsg"] = redaction.of(row["sMsg"])
+    words = cleaned(redaction.of(message)) if isinstance(message, str) else ""
     return Envelope(Answered(code, words, response.status_code, trace_id), rows)

@@ -22,6 +22,7 @@ from okx_mcp.okx.errors import Answered, NoConnection, NoCredentials, NotSent, O
 from okx_mcp.okx.hosts import checked_base_url, is_loopback
 from okx_mcp.okx.models import Row, ServerTime
 from okx_mcp.okx.rate_limits import RateLimits, WaitTooLong
+from okx_mcp.okx.redaction import Redaction
 from okx_mcp.okx.signing import Credentials, rest_headers, rest_timestamp
 
 __all__ = ["BeforeSend", "JsonObject", "Rest", "only"]
@@ -64,6 +65,7 @@ class Rest:
         if is_loopback(self.base_url) and not demo:
             raise ValueError("a paper exchange on this machine is never live")
         self._credentials = credentials
+        self._redaction = Redaction(credentials, proxy)
         self._clock = clock or SystemClock()
         self.exchange_clock = ExchangeClock(self._clock)
         self._measuring: _Measuring | None = None
@@ -267,7 +269,7 @@ class Rest:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
         except (httpx2.HTTPError, TimeoutError, TooLarge) as error:
             raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
-        envelope = read_envelope(response, body)
+        envelope = read_envelope(response, body, self._redaction)
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
         return envelope

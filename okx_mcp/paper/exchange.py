@@ -25,6 +25,7 @@ from okx_mcp.paper.account.store import MemoryStore, Store, StoreUnavailableErro
 from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.api.calls import Call
 from okx_mcp.paper.api.endpoints import ACTS, READS
+from okx_mcp.paper.api.endpoints.cancel_all_after import cancel_what_is_due
 from okx_mcp.paper.api.envelope import Answer, acted, found, not_found, refused
 from okx_mcp.paper.api.keys import PaperKey, SignedRequest, authenticate, owner_key
 from okx_mcp.paper.api.throttle import Throttle
@@ -214,6 +215,7 @@ class PaperExchange:
             if ledger.counter("seed") != self.seed:
                 # Reset under our feet, for another market than ours.
                 raise RequestRefused("50001", "Service temporarily unavailable.")
+            cancel_what_is_due(call)
             call.dealing.settle()
             ledger.tidy(at_us)
         known_as = (endpoint.method, endpoint.path)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import anyio
 
-from okx_mcp.config import Settings, halt_file, journal_file
+from okx_mcp.config import Settings, halt_file
 from okx_mcp.okx.errors import OkxError
+from okx_mcp.terminal.saying import note, now_ms, say
 from okx_mcp.trading.halt import Halt, Halted
-from okx_mcp.trading.journal import Journal
-from okx_mcp.trading.refusals import JournalUnavailable
 
 __all__ = ["run_halt", "run_resume"]
 
@@ -22,15 +21,15 @@ _WORD = "resume"
 def run_halt(state_dir: Path, settings: Callable[[], Settings] | None) -> int:
     """Halt every server of this state folder; with `settings` cancel every open order of the account too."""
     try:
-        halted = Halt(halt_file(state_dir)).halt(_BY_A_PERSON, _now_ms())
+        halted = Halt(halt_file(state_dir)).halt(_BY_A_PERSON, now_ms())
     except OSError as error:
-        _say(f"Trading could NOT be halted: {error}")
+        say(f"Trading could NOT be halted: {error}")
         return 1
-    _say(f"Trading is halted: {halted.why} No order is sent until okx-mcp resume.")
+    say(f"Trading is halted: {halted.why} No order is sent until okx-mcp resume.")
     try:
         return 0 if settings is None else anyio.run(_cancel_all, settings())
     finally:
-        _note(state_dir, "halted", halted.why)  # may be waited for, so it comes last
+        note(state_dir, "halted", {"why": halted.why})  # may be waited for, so it comes last
 
 
 def run_resume(state_dir: Path) -> int:
@@ -38,23 +37,23 @@ def run_resume(state_dir: Path) -> int:
     halt = Halt(halt_file(state_dir))
     halted = halt.found()
     if halted is None:
-        _say("Trading is not halted.")
+        say("Trading is not halted.")
         return 0
     if not sys.stdin.isatty():
-        _say("Resuming is for a person at a terminal.")
+        say("Resuming is for a person at a terminal.")
         return 1
-    _say(f"Trading is halted{_since(halted)}: {halted.why}")
+    say(f"Trading is halted{_since(halted)}: {halted.why}")
     print(f"Type {_WORD} to let orders through again: ", end="", flush=True)  # noqa: T201  # a question to a person
     if sys.stdin.readline().strip() != _WORD:
-        _say("Trading stays halted.")
+        say("Trading stays halted.")
         return 1
     try:
         halt.resume()
     except OSError as error:
-        _say(f"Trading stays halted, for the halt cannot be taken away: {error}")
+        say(f"Trading stays halted, for the halt cannot be taken away: {error}")
         return 1
-    _note(state_dir, "resumed", halted.why)
-    _say("Orders are let through again.")
+    note(state_dir, "resumed", {"why": halted.why})
+    say("Orders are let through again.")
     return 0
 
 
@@ -65,25 +64,15 @@ async def _cancel_all(settings: Settings) -> int:
     try:
         left = await parts.desk.cancel_all()
     except OkxError as error:
-        _say(f"Open orders at {settings.in_words}: {error}")
+        say(f"Open orders at {settings.in_words}: {error}")
         return 1
     finally:
         await parts.aclose()
     for order in left:
-        _say(f"Still open: {order.ord_id}: {order.side} {order.terms} {order.inst_id}")
+        say(f"Still open: {order.ord_id}: {order.side} {order.terms} {order.inst_id}")
     if not left:
-        _say(f"No order is open any more at {settings.in_words}: the exchange was asked.")
+        say(f"No order is open any more at {settings.in_words}: the exchange was asked.")
     return 1 if left else 0
-
-
-def _note(state_dir: Path, what: str, why: str) -> None:
-    journal = Journal(journal_file(state_dir))
-    try:
-        anyio.run(journal.note, None, _now_ms(), what, {"why": why})
-    except JournalUnavailable as unavailable:
-        _say(f"It could not be written down: {unavailable}")
-    finally:
-        journal.close()
 
 
 def _since(halted: Halted) -> str:
@@ -93,11 +82,3 @@ def _since(halted: Halted) -> str:
         return f" since {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(halted.since_ms / 1000))}"
     except (ValueError, OverflowError, OSError):  # a file that somebody else wrote
         return ""
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # to the person who ran the command

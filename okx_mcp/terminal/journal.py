@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from okx_mcp.config import journal_file
 from okx_mcp.okx.foreign_text import cleaned
+from okx_mcp.terminal.saying import say
 from okx_mcp.trading.audit import Event
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.refusals import JournalUnavailable
@@ -15,30 +16,42 @@ from okx_mcp.trading.refusals import JournalUnavailable
 __all__ = ["list_journal", "verify_journal"]
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_SHOWN: Final = ("order", "line", "channel", "approved_by", "ord_id", "code", "reason", "why", "version", "limits")
+_SHOWN: Final = (
+    "order",
+    "line",
+    "channel",
+    "approved_by",
+    "ord_id",
+    "code",
+    "reason",
+    "why",
+    "version",
+    "limits",
+    "approval",
+)
 
 
 def list_journal(state_dir: Path, *, day: str | None, order: str | None, as_json: bool) -> int:
     """Print the events of a day (UTC) or of an order, or all; as text, or as JSON lines."""
     path = journal_file(state_dir)
     if not path.exists():
-        _say(f"There is no journal yet: {path}")
+        say(f"There is no journal yet: {path}")
         return 0
     try:
         since_ms, until_ms = (0, None) if day is None else _of_day(day)
     except (ValueError, OverflowError):
-        _say(f"A day is written 2026-11-26, not {cleaned(day or '')}.")
+        say(f"A day is written 2026-11-26, not {cleaned(day or '')}.")
         return 2
     journal = Journal(path)
     try:
         events = journal.events(order, since_ms, until_ms)
     except JournalUnavailable as unavailable:
-        _say(str(unavailable))
+        say(str(unavailable))
         return 1
     finally:
         journal.close()
     for event in events:
-        _say(_as_json(event) if as_json else _as_text(event))
+        say(_as_json(event) if as_json else _as_text(event))
     return 0
 
 
@@ -46,20 +59,20 @@ def verify_journal(state_dir: Path) -> int:
     """Say whether every record is the one that was written, and where not."""
     path = journal_file(state_dir)
     if not path.exists():
-        _say(f"There is no journal yet: {path}")
+        say(f"There is no journal yet: {path}")
         return 0
     journal = Journal(path)
     try:
         found = journal.faults()
     except JournalUnavailable as unavailable:
-        _say(str(unavailable))
+        say(str(unavailable))
         return 1
     finally:
         journal.close()
     for fault in found:
-        _say(f"#{fault.seq}: {fault.what}.")
+        say(f"#{fault.seq}: {fault.what}.")
     if not found:
-        _say("Every record is the one that was written.")
+        say("Every record is the one that was written.")
     return 1 if found else 0
 
 
@@ -99,7 +112,3 @@ def _as_json(event: Event) -> str:
         "detail": _detail(event),
     }
     return json.dumps(told, separators=(",", ":"))
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # to the person who ran the command

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.tools.reports import EnvironmentName, Number, iso_time
+from okx_mcp.tools.reports import EnvironmentName, Number
 from okx_mcp.tools.toolset import READS, Toolset
+from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient

@@ -12,7 +12,7 @@ from okx_mcp.okx.foreign_text import quoted
 from okx_mcp.okx.models import SystemStatus
 from okx_mcp.okx.names import AcctLv, MaintenanceState
 from okx_mcp.tools.words import in_words
-from okx_mcp.trading.approval import Channel, accepts
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.refusals import JournalUnavailable, NotTradable
@@ -26,6 +26,11 @@ _ACCOUNT_MODES: Final[Mapping[str, str]] = {
     AcctLv.FUTURES: "futures",
     AcctLv.MULTI_CURRENCY: "multi-currency margin",
     AcctLv.PORTFOLIO: "portfolio margin",
+}
+_CONFIRMATION: Final[Mapping[Channel, str]] = {
+    Channel.ELICITATION: "the client asks the user about each order",
+    Channel.TERMINAL: "the user approves each order with okx-mcp approve in a terminal",
+    Channel.HOST: "the client cannot ask the user: place_limit_order returns a ticket, confirm_order sends it",
 }
 _LIVE_ENV, _DEMO_ENV = "1", "2"
 _OTHER_SERVICES: Final = frozenset({"0", "6", "7", "10", "11"})
@@ -71,29 +76,33 @@ class Diagnosis:
         self._announced: Sequence[SystemStatus] = ()
         self._announced_until_s = float("-inf")
 
-    async def run(self, channel: Channel) -> Findings:
-        """Ask everything once. `channel` is how this client's user can approve."""
+    async def run(self, channel: Channel | None, why_nobody_is_reached: str | None) -> Findings:
+        """Ask everything once. `channel` is how this client's user approves, and the other why they cannot."""
         account = self._desk.account
-        found = Findings(account.environment.value, account.site.value, self._confirmation(channel))
+        found = Findings(
+            account.environment.value, account.site.value, self._confirmation(channel, why_nobody_is_reached)
+        )
         await self._look_at_exchange(found)
         if found.exchange != "unreachable":
             await self._look_at_key(found)
         self._look_at_journal(found)
         if found.key == "accepted":
             await self._look_at_open_orders(found)
+        timer = self._desk.cancel_timer
+        if timer is not None and timer.problem is not None:
+            found.problems.append(timer.problem)
         halted = self._desk.halted()
         if halted is not None:
             found.halted = halted.why
             found.problems.append(f"Trading is halted: {halted.why}")
         return found
 
-    def _confirmation(self, channel: Channel) -> str:
-        environment = self._desk.account.environment
-        if not accepts(environment, channel):
-            return f"none: this client cannot ask a person, and {environment} orders need a person's approval"
-        if channel is Channel.ELICITATION:
-            return "the client asks the user about each order"
-        return "the client cannot ask the user: place_limit_order returns a ticket, confirm_order sends it"
+    def _confirmation(self, channel: Channel | None, why_nobody_is_reached: str | None) -> str:
+        policies = ", ".join(policy.name for policy in self._desk.rules.active_policies)
+        first = f"orders within a policy ({policies}) are sent at once; for others " if policies else ""
+        if channel is None or why_nobody_is_reached is not None:
+            return f"{first}none: {why_nobody_is_reached}"
+        return first + _CONFIRMATION[channel]
 
     async def _look_at_exchange(self, found: Findings) -> None:
         try:
@@ -139,10 +148,12 @@ class Diagnosis:
             return
         found.key = "accepted"
         found.permissions = sorted(rules.permissions)
-        found.ip_bound = bool(rules.bound_ips)
+        found.ip_bound = rules.is_bound
         found.account_mode = _ACCOUNT_MODES.get(rules.account_mode or "", rules.account_mode)
-        if "trade" not in rules.permissions:
-            found.problems.append("The key may only read: orders need a key with the permission to trade.")
+        try:
+            self._desk.facts.check_trading(rules)
+        except NotTradable as refusal:
+            found.problems.append(str(refusal))
 
     async def _look_at_open_orders(self, found: Findings) -> None:
         try:

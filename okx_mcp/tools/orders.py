@@ -41,7 +41,7 @@ async def place_limit_order(
 ) -> OrderReport | InputRequiredResult:
     """Buy or sell at a stated price or better; the user approves the exact order before it is sent.
 
-    Where the client cannot ask the user itself, this sends nothing and returns a ticket for confirm_order.
+    Where the client cannot ask the user itself, this sends nothing and returns a ticket that says how to go on.
     Numbers are never rounded: a misfit is refused with the nearest valid values.
     """
     return await ask.about(LimitOrder(inst_id, Side(side), size, SizeUnit(unit), price, OrdType(order_type)))
@@ -61,7 +61,7 @@ async def confirm_order(
     return await ask.confirmed(ticket_id, order)
 
 
-@orders.tool(title="Check an order", annotations=READS)
+@orders.tool(title="Check an order", annotations=READS, always=True)
 async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
     """What became of an order or ticket, asked of the exchange now. The way to settle an unknown outcome."""
     found = await desk.check(order_id, inst_id)

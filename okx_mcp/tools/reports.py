@@ -1,6 +1,5 @@
 """What a tool says of an order: one model for tickets, receipts and orders of others, and the words around it."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -10,11 +9,12 @@ from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
+from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
-__all__ = ["EnvironmentName", "Number", "OrderReport", "iso_time", "of_order", "of_receipt"]
+__all__ = ["EnvironmentName", "Number", "OrderReport", "of_order", "of_receipt"]
 
 
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string"})]
@@ -42,11 +42,6 @@ class OrderReport(BaseModel):
     expires: str | None = Field(None, description="Confirm it by then, UTC")
 
 
-def iso_time(unix_ms: int) -> str:
-    """UTC to the second."""
-    return f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     """A ticket of ours and what became of it."""
     ticket, order = receipt.ticket, receipt.order
@@ -64,7 +59,7 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
         average_price=order.average_price if order else None,
         fee=order.fee if order else None,
         fee_ccy=order.fee_ccy if order else None,
-        approved_by=receipt.approved_by.strength if receipt.approved_by else None,
+        approved_by=receipt.approval_in_words,
         expires=iso_time(ticket.expires_ms) if receipt.state is OrderState.PROPOSED else None,
     )
 

@@ -41,4 +41,6 @@ class StatusReport(BaseModel):
 @status.tool(title="System status", annotations=READS)
 async def system_status(*, diagnosis: "Diagnosis", ask: "Asker") -> StatusReport:
     """Environment, connection, clock, key, account mode, limits, halt. Call it first, and when something fails."""
-    return StatusReport.model_validate(await diagnosis.run(ask.channel), from_attributes=True)
+    return StatusReport.model_validate(
+        await diagnosis.run(ask.channel, ask.why_nobody_is_reached), from_attributes=True
+    )

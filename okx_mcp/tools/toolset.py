@@ -47,6 +47,10 @@ _OTHER_NAMES: Final = {
     "currency": "ccy",
 }
 """What models and OKX call our arguments."""
+_LONGEST_RESULT: Final = 200_000
+"""Characters. The longest that OKX's own answers lead to is a balance of all its currencies, some 50,000."""
+_MOST_TOLD: Final = 5
+"""How many wrong arguments a refusal names."""
 
 
 class Parts(Protocol):
@@ -58,6 +62,9 @@ class Parts(Protocol):
     def without_secrets(self, text: str) -> str:
         """The text as it may leave this server."""
 
+    def too_many_calls(self) -> str | None:
+        """Why this call has to wait; None, and it is counted, where it need not."""
+
     def in_words(self, error: Exception, *, places_orders: bool) -> str | None:
         """What a model should read of an expected failure; None for one that nobody expected."""
 
@@ -66,20 +73,22 @@ class Toolset:
     """Tools that belong together, in the order in which they are written."""
 
     def __init__(self) -> None:
-        self._functions: list[tuple[ToolFunction, str, ToolAnnotations]] = []
+        self._functions: list[tuple[ToolFunction, str, ToolAnnotations, bool]] = []
 
-    def tool(self, *, title: str, annotations: ToolAnnotations) -> Callable[[ToolFunction], ToolFunction]:
-        """Make a tool of the function below."""
+    def tool(
+        self, *, title: str, annotations: ToolAnnotations, always: bool = False
+    ) -> Callable[[ToolFunction], ToolFunction]:
+        """Make a tool of the function below. One that reduces risk, or is `always` open, is never asked to wait."""
 
         def register(function: ToolFunction) -> ToolFunction:
-            self._functions.append((function, title, annotations))
+            self._functions.append((function, title, annotations, always or annotations is REDUCES))
             return function
 
         return register
 
     def tools(self, parts: Parts) -> list[Tool]:
         """The tools of this set, at work in a server with these parts."""
-        return [_StrictTool.of(function, title, annotations, parts) for function, title, annotations in self._functions]
+        return [_StrictTool.of(*each, parts) for each in self._functions]
 
 
 class _StrictTool(Tool):
@@ -87,9 +96,12 @@ class _StrictTool(Tool):
 
     parts: Any = Field(exclude=True)
     handed_in: tuple[str, ...] = Field(exclude=True)
+    is_always_open: bool = Field(exclude=True)
 
     @classmethod
-    def of(cls, function: ToolFunction, title: str, annotations: ToolAnnotations, parts: Parts) -> "_StrictTool":
+    def of(
+        cls, function: ToolFunction, title: str, annotations: ToolAnnotations, is_always_open: bool, parts: Parts
+    ) -> "_StrictTool":
         public, handed_in = _public_face(function)
         base = Tool.from_function(public, title=title, annotations=annotations)
         base.fn_metadata.output_schema = _slim(base.fn_metadata.output_schema)
@@ -99,7 +111,7 @@ class _StrictTool(Tool):
             description=inspect.cleandoc(function.__doc__ or ""),
             parameters={**_slim(base.parameters), "additionalProperties": False},
         )
-        return cls.model_construct(**fields, parts=parts, handed_in=handed_in)
+        return cls.model_construct(**fields, parts=parts, handed_in=handed_in, is_always_open=is_always_open)
 
     @property
     def places_orders(self) -> bool:
@@ -109,6 +121,9 @@ class _StrictTool(Tool):
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
     ) -> CallToolResult | InputRequiredResult:
         given = self._checked(arguments)
+        refusal = None if self.is_always_open else self.parts.too_many_calls()
+        if refusal is not None:
+            raise ToolError(f"{refusal}{self._nothing_done()}")
         try:
             for name in self.handed_in:
                 given[name] = await self.parts.part(name, context)
@@ -125,11 +140,10 @@ class _StrictTool(Tool):
         """One compact text for clients that read text, the same as structure for those that read structure."""
         if isinstance(value, InputRequiredResult):
             return value
-        structure = value.model_dump(mode="json", exclude_none=True)
-        written = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
-        text = self.parts.without_secrets(written)
-        if text != written:
-            structure = json.loads(text)
+        structure = _each_text(value.model_dump(mode="json", exclude_none=True), self.parts.without_secrets)
+        text = json.dumps(structure, separators=(",", ":"), ensure_ascii=False)
+        if len(text) > _LONGEST_RESULT:
+            raise ToolError(f"{self.name}: the result has {len(text)} characters, and {_LONGEST_RESULT} is the most.")
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=structure)
 
     def _checked(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -139,10 +153,10 @@ class _StrictTool(Tool):
             ToolError: one is unknown, missing or malformed; it says which and names the likely one.
         """
         known: dict[str, Any] = self.parameters.get("properties", {})
-        unknown = [name for name in arguments if name not in known]
+        unknown = [_with_likely_name(name, known) for name in arguments if name not in known]
         if unknown:
             raise ToolError(
-                f"{self.name} has no argument {', '.join(_with_likely_name(name, known) for name in unknown)}. "
+                f"{self.name} has no argument {', '.join(unknown[:_MOST_TOLD])}. "
                 f"It takes: {', '.join(known) or 'none'}.{self._nothing_done()}"
             )
         try:
@@ -150,7 +164,8 @@ class _StrictTool(Tool):
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False, include_context=False)
             named = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}" for each in problems
+                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
+                for each in problems[:_MOST_TOLD]
             )
             raise ToolError(f"{self.name}: {named}.{self._nothing_done()}") from None
 
@@ -176,6 +191,19 @@ def _public_face(function: ToolFunction) -> tuple[Callable[..., Any], tuple[str,
     face.__signature__ = signature.replace(parameters=public)  # type: ignore[attr-defined]
     face.__annotations__ = {each.name: each.annotation for each in public} | {"return": signature.return_annotation}
     return face, tuple(name for name, each in signature.parameters.items() if each.kind is each.KEYWORD_ONLY)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """The same structure with every text in it changed."""
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [_each_text(each, change) for each in value]
+        case dict():
+            return {name: _each_text(each, change) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _with_likely_name(name: str, known: dict[str, Any]) -> str:

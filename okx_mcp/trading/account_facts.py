@@ -17,11 +17,12 @@ _KEPT_S: Final = 600.0
 
 
 class AccountFacts:
-    """The account's rules and fee rates."""
+    """The account's rules and fee rates. `needs_bound_key`: orders take a key that is bound to an IP address."""
 
-    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+    def __init__(self, exchange: Exchange, clock: Clock, *, needs_bound_key: bool) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._needs_bound_key = needs_bound_key
         self._asking = anyio.Lock()
         self._rules: tuple[float, AccountRules] | None = None
         self._fee_rates: dict[str, tuple[float, Decimal | None]] = {}
@@ -39,6 +40,14 @@ class AccountFacts:
             _, rules = self._rules
         rules.check_key()
         return rules
+
+    def check_trading(self, rules: AccountRules) -> None:
+        """Refuse orders with a key or an account that these rules do not allow any with.
+
+        Raises:
+            NotTradable: it says why.
+        """
+        rules.check_trading(needs_bound_key=self._needs_bound_key)
 
     async def taker_rate(self, instrument: Instrument) -> Decimal | None:
         """The rate of an order that takes, as OKX writes it: negative is what you pay (GET /account/trade-fee).

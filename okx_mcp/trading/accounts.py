@@ -24,6 +24,8 @@ _SPOT_TD_MODES: Final[Mapping[str, TdMode]] = {
 }
 
 _PERMISSION: Final = re.compile(r"[a-z_]{1,20}", re.ASCII)
+_MOST_ADDRESSES: Final = 100
+"""OKX binds a key to twenty at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class AccountRules:
     account_mode: AcctLv | str | None
     position_mode: PosMode | str | None
     permissions: frozenset[str]
-    bound_ips: str
+    is_bound: bool
+    uid: str | None
     borrows_by_itself: bool
 
     @classmethod
@@ -53,7 +56,8 @@ class AccountRules:
         """Read the rules out of OKX's row."""
         permissions = frozenset(filter(_PERMISSION.fullmatch, map(str.strip, (config.perm or "").split(","))))
         borrows = bool(config.auto_loan or config.enable_spot_borrow)
-        return cls(config.acct_lv, config.pos_mode, permissions, config.ip or "", borrows)
+        is_bound = _is_bound(config.ip or "")
+        return cls(config.acct_lv, config.pos_mode, permissions, is_bound, config.uid or None, borrows)
 
     @property
     def key_may_withdraw(self) -> bool:
@@ -83,18 +87,38 @@ class AccountRules:
                 "Make a key with Read and Trade only."
             )
 
-    def check_trading(self) -> None:
+    def check_trading(self, *, needs_bound_key: bool) -> None:
         """Refuse orders with a key that may not trade.
 
         Raises:
-            NotTradable: the key lacks the permission to trade, or may withdraw; or the account borrows by itself
-                (autoLoan, enableSpotBorrow), so that an order could cost more than its ticket says.
+            NotTradable: the key lacks the permission to trade, or may withdraw, or works from any address where it
+                `needs` to be bound; or the account borrows by itself (autoLoan, enableSpotBorrow), so that an order
+                could cost more than its ticket says.
         """
         self.check_key()
         if Permission.TRADE not in self.permissions:
             raise NotTradable("This API key may read and not trade. Make a key with Read and Trade.")
+        if needs_bound_key and not self.is_bound:
+            raise NotTradable(
+                "This live API key works from any address, so whoever reads it somewhere can trade with it. "
+                "Bind it to this computer's IP address at OKX."
+            )
         if self.borrows_by_itself:
             raise NotTradable(
                 "This account borrows by itself when an order is larger than its balance, and no ticket here says so. "
                 "Switch auto-borrow off at OKX."
             )
+
+
+def _is_bound(listed: str) -> bool:
+    """Whether the key works from certain addresses only: all that OKX lists are ones, or networks smaller than all.
+
+    OKX: `ip` of GET /account/config, separated by commas; empty where the key is bound to none.
+    """
+    from ipaddress import ip_network
+
+    addresses = [each.strip() for each in listed.split(",", _MOST_ADDRESSES) if each.strip()]
+    try:
+        return bool(addresses) and all(ip_network(each, strict=False).prefixlen for each in addresses)
+    except ValueError:
+        return False

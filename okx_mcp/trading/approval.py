@@ -1,4 +1,4 @@
-"""Who may approve a ticket, through which channel, and how strong that is.
+"""Through which channel a ticket is approved, and how strong that is.
 
 An approval is always of one whole ticket. Its strength is said as it is: a card of the client's is not a human.
 """
@@ -7,29 +7,33 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from okx_mcp.trading.environment import Environment
-
-__all__ = ["Approval", "Channel", "accepts"]
+__all__ = ["Approval", "Channel"]
 
 
 class Channel(StrEnum):
-    """How an approval reaches us."""
+    """How an approval reaches us, the strongest first."""
 
     ELICITATION = "elicitation"
+    TERMINAL = "terminal"
     HOST = "host"
+    POLICY = "policy"
 
     @property
     def strength(self) -> str:
-        """What a receipt says of it."""
+        """What a receipt says of it; of a policy it says the name too."""
         return _STRENGTH[self]
+
+    def is_good_for(self, waited_for: "Channel") -> bool:
+        """Whether an approval this way counts for a ticket that waits for that one; a weaker one never does."""
+        return self is waited_for or (self, waited_for) == (Channel.TERMINAL, Channel.HOST)
 
 
 _STRENGTH: Final = {
     Channel.ELICITATION: "human, through the client",
+    Channel.TERMINAL: "human, in the terminal",
     Channel.HOST: "client's approval card",
+    Channel.POLICY: "policy",
 }
-
-_HUMAN: Final = frozenset({Channel.ELICITATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,3 @@ class Approval:
     ticket_id: str
     digest: str
     channel: Channel
-
-
-def accepts(environment: Environment, channel: Channel) -> bool:
-    """Whether orders of this environment may be approved this way: live money only by a person."""
-    return environment is not Environment.LIVE or channel in _HUMAN

@@ -55,6 +55,7 @@ def faults(
     head: tuple[int, str],
     records: Mapping[str, tuple[str, str]],
     days: Mapping[str, str] = MappingProxyType({}),
+    keys: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Fault]:
     """Where the chain breaks. After a fault the chain is followed from what is there, so each one is told once.
 
@@ -63,6 +64,7 @@ def faults(
         head: number and digest of the last event, kept apart from the events.
         records: state and `receipt_digest` of every ticket's row that is stored.
         days: what each account was worth as a day began, by "account day".
+        keys: whose each account's key is.
     """
     before, number = BEGINNING, 0
     events = []
@@ -80,7 +82,8 @@ def faults(
         what = f"{missing} events are missing after it" if missing > 0 else "the journal's end is not what was written"
         yield Fault(number, what)
     yield from _records_apart(events, number, records)
-    yield from _days_apart(events, number, days)
+    yield from _told_apart(_days(events), number, days, "what the account was worth as the day began")
+    yield from _told_apart(_keys(events), number, keys, "whose the key is")
 
 
 def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tuple[str, str]]) -> Iterator[Fault]:
@@ -93,17 +96,26 @@ def _records_apart(events: Iterable[Event], last: int, records: Mapping[str, tup
         yield Fault(last, f"ticket {cleaned(ticket)} is recorded and no event tells of it")
 
 
-def _days_apart(events: Iterable[Event], last: int, days: Mapping[str, str]) -> Iterator[Fault]:
-    """Days whose beginning is not what its event told."""
-    told = {}
-    for event in events:
-        if event.what == "day_began":
-            detail = _detail(event)
-            told[f"{event.account} {detail.get('day')}"] = (event.seq, detail.get("equity"))
-    for day in sorted(told.keys() | days.keys()):
-        seq, equity = told.get(day, (last, None))
-        if days.get(day) != equity:
-            yield Fault(seq, f"what the account was worth as the day began is not what was written: {cleaned(day)}")
+def _days(events: Iterable[Event]) -> dict[str, tuple[int, object]]:
+    """What each account was worth as a day began, and the event that tells it."""
+    told = ((event, _detail(event)) for event in events if event.what == "day_began")
+    return {f"{event.account} {detail.get('day')}": (event.seq, detail.get("equity")) for event, detail in told}
+
+
+def _keys(events: Iterable[Event]) -> dict[str, tuple[int, object]]:
+    """Whose each account's key is, and the last event that tells it."""
+    told = ((event, _detail(event)) for event in events if event.what == "started")
+    return {event.account: (event.seq, detail["owner"]) for event, detail in told if "owner" in detail}
+
+
+def _told_apart(
+    told: Mapping[str, tuple[int, object]], last: int, stored: Mapping[str, str], what: str
+) -> Iterator[Fault]:
+    """What is stored otherwise than its event told it."""
+    for name in sorted(told.keys() | stored.keys()):
+        seq, value = told.get(name, (last, None))
+        if stored.get(name) != value:
+            yield Fault(seq, f"{what} is not what was written: {cleaned(name)}")
 
 
 def _receipt_of(event: Event) -> str | None:

@@ -101,7 +101,7 @@ class Canceller:
         """Cancel every open order of the account, whoever placed it, and everything that waits for a trigger.
 
         Returns what is open after all. `may_still_arrive` says whether an order is on its way that OKX's list cannot
-        show yet. Asked of the exchange again and again until there is none, for an accepted cancel may still be at work.
+        show yet. Asked of the exchange again and again until there is none: an accepted cancel may still be at work.
 
         Raises:
             OkxError: what is open could not be read, so it is not known.

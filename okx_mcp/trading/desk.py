@@ -17,8 +17,12 @@ from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.approval import Approval, Channel, accepts
+from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval_rules import ApprovalRules
+from okx_mcp.trading.approving import Approving
+from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller
+from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend, Exchange
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -72,20 +76,37 @@ class OrderDesk:
         journal: what survives a restart.
         limits: what may be risked at most.
         halt: the stop that every process of this state folder obeys.
+        rules: what may approve an order.
+        allow_unbound_key: live orders go out with a key that works from any address.
     """
 
     def __init__(
-        self, account: Account, exchange: Exchange, journal: Journal, clock: Clock, *, limits: Limits, halt: Halt
+        self,
+        account: Account,
+        exchange: Exchange,
+        journal: Journal,
+        clock: Clock,
+        *,
+        limits: Limits,
+        halt: Halt,
+        rules: ApprovalRules,
+        allow_unbound_key: bool = False,
     ) -> None:
         self.account = account
         self.instruments = InstrumentList(exchange, clock)
-        self.facts = AccountFacts(exchange, clock)
+        needs_bound_key = account.environment is Environment.LIVE and not allow_unbound_key
+        self.facts = AccountFacts(exchange, clock, needs_bound_key=needs_bound_key)
         self._exchange = exchange
         self._journal = journal
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
         self._canceller = Canceller(exchange, self._reconciler, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
+        self._approving = Approving(account, journal, rules)
+        after_s = limits.cancel_all_after_s
+        self.cancel_timer = (
+            None if after_s is None else CancelAllAfter(exchange, clock, after_s, lambda: journal.may_rest(account))
+        )
         self._tickets = TicketMaker(account, exchange, self.instruments, self.facts, self._risk)
         self._own: dict[str, AnyTicket] = {}
         self._begun: set[str] = set()
@@ -102,31 +123,42 @@ class OrderDesk:
 
     # --- a ticket -----------------------------------------------------------------------------------------------
 
-    @overload
-    async def propose(self, intent: OrderIntent, channel: Channel) -> Ticket: ...
+    @property
+    def rules(self) -> ApprovalRules:
+        """What may approve an order here."""
+        return self._approving.rules
 
     @overload
-    async def propose(self, intent: AccountIntent, channel: Channel) -> AccountTicket: ...
+    async def propose(self, intent: OrderIntent, channel: Channel | None) -> Ticket: ...
 
-    async def propose(self, intent: OrderIntent | AccountIntent, channel: Channel) -> AnyTicket:
+    @overload
+    async def propose(self, intent: AccountIntent, channel: Channel | None) -> AccountTicket: ...
+
+    async def propose(self, intent: OrderIntent | AccountIntent, channel: Channel | None) -> AnyTicket:
         """Make the intent exact and write it down. Nothing is sent.
 
+        `channel` is how a person is reached, None where nobody can be. A ticket that a policy approves waits for
+        nobody: its channel is then POLICY.
+
         Raises:
-            Refusal: the instrument, the numbers, the account, the key, the limits or the channel do not allow it.
+            Refusal: the instrument, the numbers, the account, the key, the limits or the channel do not allow it, or
+                nobody is to be asked now.
             OkxError: a figure could not be read from OKX.
         """
-        self._check_channel(channel)
+        self._approving.check_can_begin(channel)
         await self._note_start()
-        ticket = await self._tickets.ticket(intent, channel)
-        await self._journal.propose(ticket)
+        ticket = self._approving.by_policy_or(channel, await self._tickets.ticket(intent, channel or Channel.POLICY))
+        await self._journal.propose(ticket, partial(self._approving.why_not_asked, ticket))
         self._remember(ticket)
         return ticket
 
     async def _note_start(self) -> None:
-        """Once, before the first ticket: which version trades here, and within which limits."""
+        """Once, before the first ticket: which version trades here, within which limits, approved by what, for whom."""
         if not self._is_start_noted:
-            started = {"version": __version__, "limits": self._risk.limits.digest}
-            await self._journal.note(self.account, self._now_ms(), "started", started)
+            rules = await self.facts.rules()
+            digests = {"limits": self._risk.limits.digest, "approval": self.rules.digest}
+            started = {"version": __version__, **digests}
+            await self._journal.start(self.account, rules.uid, self._now_ms(), started)
             self._is_start_noted = True
 
     def _remember(self, ticket: AnyTicket) -> None:
@@ -152,10 +184,28 @@ class OrderDesk:
         """How long ago the ticket was made."""
         return self._now_ms() - ticket.created_ms
 
-    async def decline(self, ticket_id: str, why: str) -> Receipt:
+    async def decline(self, ticket_id: str, why: str, *, by_person: bool = False) -> Receipt:
         """Write down that the ticket was not approved; it can never be used, not even where that cannot be written."""
         self._declined.add(ticket_id)
-        return await self._journal.decline(ticket_id, self.account, self._now_ms(), why)
+        return await self._journal.decline(ticket_id, self.account, self._now_ms(), why, by_person=by_person)
+
+    def waiting_for_terminal(self) -> list[AnyTicket]:
+        """Tickets of this process that a person may approve in a terminal now, the oldest first.
+
+        Raises:
+            JournalUnavailable: which of them were used cannot be read.
+        """
+        if Channel.TERMINAL not in self.rules.channels:
+            return []
+        now_ms = self._now_ms()
+        return [
+            each
+            for each in self._own.values()
+            if Channel.TERMINAL.is_good_for(each.channel)
+            and now_ms < each.expires_ms
+            and each.id not in self._declined
+            and self.ticket(each.id).state is OrderState.PROPOSED
+        ]
 
     # --- an order -----------------------------------------------------------------------------------------------
 
@@ -169,7 +219,7 @@ class OrderDesk:
         Raises:
             NotApproved, UnsettledOrder, JournalUnavailable: nothing was sent.
         """
-        self._check_channel(approval.channel)
+        self._approving.check_accepts(approval.channel)
         shown = self._own.get(approval.ticket_id)
         if shown is None:
             return await self._of_another_process(approval.ticket_id)
@@ -208,7 +258,8 @@ class OrderDesk:
 
         def allows(used: Used) -> list[str]:
             broken.extend(self._risk.against(shown, look, used))
-            return [*([against] if against else []), *(each.words for each in broken)]
+            no_policy = self._approving.objections(shown, look.exposure, used)
+            return [*([against] if against else []), *(each.words for each in broken), *no_policy]
 
         begun = await self._journal.begin(
             approval,
@@ -262,6 +313,8 @@ class OrderDesk:
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
+        if self.cancel_timer is not None:
+            self.cancel_timer.begin()
         return await self._send(intent)
 
     async def _send(self, intent: Receipt) -> Receipt:
@@ -491,11 +544,6 @@ class OrderDesk:
         return self._journal.unsettled(self.account, self._now_ms())
 
     # --- around it ----------------------------------------------------------------------------------------------
-
-    def _check_channel(self, channel: Channel) -> None:
-        if not accepts(self.account.environment, channel):
-            kind = self.account.environment.capitalize()
-            raise NotApproved(f"{kind} orders are approved by a person, and this client cannot ask one.")
 
     def _journal_receipt(self, any_id: str, inst_id: str | None) -> Receipt | None:
         """The journal's word; where it cannot be read, the exchange's has to do, if there is a way to ask for it."""

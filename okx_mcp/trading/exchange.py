@@ -12,6 +12,7 @@ from okx_mcp.okx.models import (
     AmendAck,
     Balance,
     CancelAck,
+    CancelAllAfter,
     Fill,
     FundingBalance,
     InstrumentRow,
@@ -101,3 +102,4 @@ class Exchange(Protocol):
     async def transfer_state(self, client_id: str) -> Transfer | None: ...
 
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[FundingBalance]: ...
+    async def cancel_all_after(self, seconds: int, tag: str) -> CancelAllAfter: ...

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, Side
@@ -16,7 +17,7 @@ from okx_mcp.trading.together import all_of
 from okx_mcp.trading.valuation import Prices, quote_value
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from okx_mcp.okx.models import Balance, Ticker
     from okx_mcp.trading.exchange import Exchange
@@ -71,76 +72,88 @@ async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[
     return tuple(view for view in views if view is not None)
 
 
-async def read_exposure(
-    exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted = Wanted()
-) -> Exposure:
+async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted) -> Exposure:
     """Ask everything at once (GET /market/ticker, /trade/orders-pending, /account/balance, and what is wanted).
 
     Raises:
         OkxError: something could not be read, so no order can be held against its limits.
     """
     began_ms = exchange.exchange_clock.now_ms()
-    tickers: list[Ticker] = []
-    worth: dict[str, InDollars] = {}
-    orders: list[OrderView] = []
-    positions: list[PositionView] = []
-    balances: list[Balance] = []
-    taken: list[Taken] = []
-    leverages: list[Decimal] = []
-
-    async def read_ticker() -> None:
-        tickers.append(await exchange.ticker(instrument.inst_id))
-
-    async def read_worth(ccy: str) -> None:
-        worth[ccy] = await in_dollars(exchange, ccy)
-
-    async def read_orders() -> None:
-        orders.extend(OrderView.from_order(each) for each in await exchange.open_orders())
-        if wanted.triggers:
-            for kind in TRIGGER_LISTS:
-                orders.extend(OrderView.from_algo_order(each) for each in await exchange.open_algo_orders(kind))
-
-    async def read_at_risk() -> None:
-        await read_orders()  # first: what is filled in between counts twice and not never
-        if limits.position_usd is not None and instrument.contract is not None:
-            positions.extend(await positions_in(exchange, instrument))
-        if limits.position_usd is not None or limits.day_loss_usd is not None:
-            balances.append(await exchange.balance())
-
-    async def read_book() -> None:
-        if wanted.takes is not None:
-            side, size, unit = wanted.takes
-            book = await exchange.order_book(instrument.inst_id, _WHOLE_BOOK)
-            taken.append(take(book.asks if side is Side.BUY else book.bids, instrument, size, unit))
-
-    async def read_leverage() -> None:
-        if wanted.leverage_of is not None:
-            rows = await exchange.leverage(instrument.inst_id, wanted.leverage_of)
-            leverages.extend(row.lever for row in rows if row.lever is not None)
-
-    ccys = {instrument.quote_ccy, *([instrument.base_ccy] if instrument.kind == InstType.OPTION else [])}
-    reads: list[Callable[[], Awaitable[None]]] = [read_ticker, read_at_risk, read_book, read_leverage]
-    await all_of(*reads, *(lambda ccy=ccy: read_worth(ccy) for ccy in sorted(ccys)))
-    (ticker,) = tickers
-    balance = balances[0] if balances else None
-    priced = [each.ticker for each in worth.values()]
+    found = _Reading(exchange, instrument, limits, wanted)
+    await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, *found.worths)
+    balance, priced = found.balance, [each.ticker for each in found.worth.values()]
+    is_option = instrument.kind == InstType.OPTION
     return Exposure(
         prices=Prices(
-            bid=ticker.bid_px,
-            ask=ticker.ask_px,
-            age_ms=_age_ms(exchange.exchange_clock.now_ms(), ticker, *priced),
-            usd_per_quote=worth[instrument.quote_ccy].usd,
-            usd_per_base=worth[instrument.base_ccy].usd if instrument.kind == InstType.OPTION else None,
-            taken=taken[0] if taken else None,
-            leverage=max(leverages, default=None),
+            bid=found.ticker.bid_px,
+            ask=found.ticker.ask_px,
+            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, *priced),
+            usd_per_quote=found.worth[instrument.quote_ccy].usd,
+            usd_per_base=found.worth[instrument.base_ccy].usd if is_option else None,
+            taken=found.taken,
+            leverage=max(found.leverages, default=None),
         ),
-        last=ticker.last,
-        open_orders=tuple(orders),
-        positions=tuple(positions),
+        last=found.ticker.last,
+        open_orders=tuple(found.orders),
+        positions=tuple(found.positions),
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
         began_ms=began_ms,
     )
+
+
+class _Reading:
+    """What is being read, each by a request of its own."""
+
+    ticker: "Ticker"
+
+    def __init__(self, exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted) -> None:
+        self._exchange = exchange
+        self._instrument = instrument
+        self._limits = limits
+        self._wanted = wanted
+        self.worth: dict[str, InDollars] = {}
+        self.orders: list[OrderView] = []
+        self.positions: Sequence[PositionView] = ()
+        self.balance: Balance | None = None
+        self.taken: Taken | None = None
+        self.leverages: list[Decimal] = []
+
+    @property
+    def worths(self) -> "list[Callable[[], Awaitable[None]]]":
+        """What each currency is worth that the value is reckoned in."""
+        is_option = self._instrument.kind == InstType.OPTION
+        ccys = {self._instrument.quote_ccy, *([self._instrument.base_ccy] if is_option else [])}
+        return [partial(self._worth_of, ccy) for ccy in sorted(ccys)]
+
+    async def _worth_of(self, ccy: str) -> None:
+        self.worth[ccy] = await in_dollars(self._exchange, ccy)
+
+    async def last_ticker(self) -> None:
+        self.ticker = await self._exchange.ticker(self._instrument.inst_id)
+
+    async def at_risk(self) -> None:
+        """Orders first: what is filled in between counts twice and not never."""
+        limits, exchange = self._limits, self._exchange
+        self.orders.extend(map(OrderView.from_order, await exchange.open_orders()))
+        if self._wanted.triggers:
+            for kind in TRIGGER_LISTS:
+                self.orders.extend(map(OrderView.from_algo_order, await exchange.open_algo_orders(kind)))
+        if limits.position_usd is not None and self._instrument.contract is not None:
+            self.positions = await positions_in(exchange, self._instrument)
+        if limits.position_usd is not None or limits.day_loss_usd is not None:
+            self.balance = await exchange.balance()
+
+    async def book(self) -> None:
+        if self._wanted.takes is not None:
+            side, size, unit = self._wanted.takes
+            book = await self._exchange.order_book(self._instrument.inst_id, _WHOLE_BOOK)
+            self.taken = take(book.asks if side is Side.BUY else book.bids, self._instrument, size, unit)
+
+    async def leverage(self) -> None:
+        if self._wanted.leverage_of is not None:
+            rows = await self._exchange.leverage(self._instrument.inst_id, self._wanted.leverage_of)
+            self.leverages = [row.lever for row in rows if row.lever is not None]
 
 
 def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
@@ -185,8 +198,7 @@ def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decima
         _bought(bought, order.inst_id, order.side, (order.size or _ZERO) - order.filled_size, order.price or _ZERO)
         for order in seen.open_orders
     ]
-    for each in under_way:
-        amounts.append(_bought(bought, each.intent.inst_id, each.side, _more(each), each.price))
+    amounts += [_bought(bought, each.intent.inst_id, each.side, _more(each), each.price) for each in under_way]
     amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
     return amount * usd_per_quote * (ticket.price if is_buy else 1)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Quantity
 
 __all__ = [
+    "TAG",
     "AccountIntent",
     "Amendment",
     "Body",
@@ -33,6 +34,8 @@ __all__ = [
 Body = dict[str, str | bool | list[dict[str, str]]]
 """What is sent, as JSON: text but for OKX's few booleans and the orders attached to one."""
 
+TAG: Final = "okxmcp"
+"""What our orders carry where OKX is to cancel them should we die; OKX takes up to 16 letters and digits."""
 _AT_MARKET: Final = "-1"
 """OKX's order price of an exit that takes what it gets once it is triggered."""
 _PERCENT: Final = Decimal(100)
@@ -52,6 +55,7 @@ class Terms:
     reduces: bool = False
     margin_ccy: str | None = None
     leverage: Decimal | None = None
+    tag: str | None = None
 
     @property
     def fields(self) -> Body:
@@ -61,6 +65,7 @@ class Terms:
             **({"posSide": self.pos_side.value} if self.pos_side else {}),
             **({"reduceOnly": True} if self.reduces and self.pos_side is None else {}),
             **({"ccy": self.margin_ccy} if self.margin_ccy else {}),
+            **({"tag": self.tag} if self.tag else {}),
         }
 
 

@@ -2,6 +2,8 @@
 
 What must be decided once for all processes that share it, single use of an approval above all, is decided in
 one of its transactions and never in memory. Nothing is reported as done before it is on the disk.
+
+What belongs to one account at OKX is one, whichever of its keys it came with, once OKX has said whose the keys are.
 """
 
 import json
@@ -17,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.trading.accounts import Account
-from okx_mcp.trading.approval import Approval
+from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
-from okx_mcp.trading.refusals import NotApproved, UnsettledOrder
+from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Questions
+from okx_mcp.trading.refusals import NotApproved, NotAsked, UnsettledOrder
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -41,6 +44,11 @@ _ROWS: Final = (
     "SELECT id, state, account, changed_ms, ord_id, begun_ms, added_micro_usd, counts_micro_usd, receipt FROM tickets"
 )
 """All of a ticket's row: what limits count and what finds an order is proven like the receipt."""
+_OF_ACCOUNT: Final = (
+    "account IN (SELECT ?1 UNION SELECT same.account FROM keys AS one JOIN keys AS same USING (owner) "
+    "WHERE one.account = ?1)"
+)
+"""Rows of the first parameter, and of every other key of the same account at OKX."""
 _OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
 _MAY_REST: Final = (*_OPEN_ENDS, OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 _MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
@@ -52,7 +60,8 @@ class Used:
     """What the orders of this account that this journal knows have used up, the one in question left out.
 
     `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
-    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book.
+    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book. `policy_usd` is
+    what the policy of the order in question approved in the last 24 hours.
     """
 
     day_usd: Decimal
@@ -60,10 +69,13 @@ class Used:
     minute_orders: int
     burst_orders: int
     may_rest: tuple[Receipt, ...]
+    policy_usd: Decimal = Decimal(0)
 
 
 Allows = Callable[[Used], Sequence[str]]
 """What is wrong with sending the order now, beside these; nothing if it may be sent."""
+WhyNotAsked = Callable[[Questions], str | None]
+"""Why a person is not to be asked now, after these; None if they may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +101,19 @@ class Journal:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    async def propose(self, ticket: AnyTicket) -> Receipt:
-        """Record a new ticket.
+    async def propose(self, ticket: AnyTicket, why_not_asked: WhyNotAsked = lambda _: None) -> Receipt:
+        """Record a new ticket. `why_not_asked` decides beside what all processes have asked, where a person will be.
 
         Raises:
+            NotAsked: nobody is to be asked now.
             JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
         """
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
         async with self._file.transaction(synced=False) as db:
+            if ticket.channel is not Channel.POLICY:
+                why_not = why_not_asked(_questions(db, ticket.account, ticket.created_ms))
+                if why_not is not None:
+                    raise NotAsked(why_not)
             db.execute(
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
                 (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
@@ -113,6 +130,18 @@ class Journal:
         """
         async with self._file.transaction() as db:
             _note(db, now_ms, str(account or ""), None, what, detail)
+
+    async def start(self, account: Account, owner: str | None, now_ms: int, detail: Mapping[str, str]) -> None:
+        """Record that a process starts to trade, and whose its key is: what OKX calls that account, if it did.
+
+        Raises:
+            JournalUnavailable: it could not be written.
+        """
+        told = {**detail, "owner": f"{account.environment}/{account.site}/{owner}"} if owner else detail
+        async with self._file.transaction() as db:
+            if owner:
+                db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (str(account), told["owner"]))
+            _note(db, now_ms, str(account), None, "started", told)
 
     async def begin(
         self,
@@ -139,7 +168,7 @@ class Journal:
         async with self._file.transaction() as db:
             found = _find(db, approval.ticket_id, account)
             if found.state is OrderState.PROPOSED and now_ms < found.ticket.expires_ms:
-                if found.ticket.channel is not approval.channel:
+                if not approval.channel.is_good_for(found.ticket.channel):
                     raise NotApproved(f"This order waits for another approval: {found.ticket.channel.strength}.")
                 if shown is not None and found.ticket != shown:
                     raise NotApproved("The recorded ticket differs from the one that was shown.")
@@ -148,6 +177,8 @@ class Journal:
                 _refuse_beside_unsettled(db, found.ticket, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
                 used = _used(db, account, now_ms, burst_minutes)
+                if found.ticket.policy is not None:
+                    used = replace(used, policy_usd=_policy_usd(db, account, now_ms, found.ticket.policy))
                 against = " ".join(allows(used))
                 state = OrderState.NOT_SENT if against else OrderState.INTENT
                 found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against or None)
@@ -205,7 +236,9 @@ class Journal:
                 _record(db, found)
         return found
 
-    async def decline(self, ticket_id: str, account: Account, now_ms: int, why: str) -> Receipt:
+    async def decline(
+        self, ticket_id: str, account: Account, now_ms: int, why: str, *, by_person: bool = False
+    ) -> Receipt:
         """Write that the approval was not given, with `why` as a sentence. A ticket that was used stays as it is.
 
         Raises:
@@ -215,7 +248,7 @@ class Journal:
         async with self._file.transaction() as db:
             found = _find(db, ticket_id, account)
             if found.state is OrderState.PROPOSED:
-                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)
+                found = _moved(found, OrderState.DECLINED, now_ms, reason=why, declined_by_person=by_person)
                 _record(db, found)
         return found
 
@@ -225,7 +258,7 @@ class Journal:
         """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
         with self._file.usable() as db:
             row = db.execute(
-                "SELECT receipt FROM tickets WHERE account = ?1 AND (id = ?2 OR ord_id = ?2)",
+                f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND (id = ?2 OR ord_id = ?2)",  # noqa: S608
                 (str(account), any_id),
             ).fetchone()
             return None if row is None else _from_json(row[0])
@@ -250,10 +283,27 @@ class Journal:
         with self._file.usable() as db:
             return _in_states(db, account, _OPEN_ENDS)
 
+    def may_rest(self, account: Account) -> bool:
+        """Whether an order of this account may be in the order book, for all that is recorded."""
+        marks = ", ".join("?" * len(_MAY_REST))
+        query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}))"  # noqa: S608
+        with self._file.usable() as db:
+            return bool(db.execute(query, (str(account), *_MAY_REST)).fetchone()[0])
+
     def used(self, account: Account, now_ms: int, burst_minutes: int) -> Used:
         """What this account's orders have used up by now."""
         with self._file.usable() as db:
             return _used(db, account, now_ms, burst_minutes)
+
+    def policy_usd(self, account: Account, now_ms: int, policy: str) -> Decimal:
+        """What orders that this policy approved come to in the last 24 hours."""
+        with self._file.usable() as db:
+            return _policy_usd(db, account, now_ms, policy)
+
+    def questions(self, account: Account, now_ms: int) -> Questions:
+        """What was put to the account's person lately, by all processes."""
+        with self._file.usable() as db:
+            return _questions(db, account, now_ms)
 
     async def day_began_with(self, account: Account, equity_usd: Decimal, now_ms: int) -> Decimal:
         """What the account was worth when it was first looked at since 00:00 UTC; `equity_usd` if that is now.
@@ -265,11 +315,13 @@ class Journal:
         """
         async with self._file.transaction() as db:
             day = _day(db, now_ms)
-            row = (str(account), day, str(equity_usd))
-            if db.execute("INSERT OR IGNORE INTO days VALUES (?, ?, ?)", row).rowcount:
-                _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
-            query = "SELECT equity FROM days WHERE account = ? AND day = ?"
-            return Decimal(db.execute(query, (str(account), day)).fetchone()[0])
+            query = f"SELECT equity FROM days WHERE {_OF_ACCOUNT} AND day = ?"  # noqa: S608
+            began_with = db.execute(query, (str(account), day)).fetchone()
+            if began_with is not None:
+                return Decimal(began_with[0])
+            db.execute("INSERT INTO days VALUES (?, ?, ?)", (str(account), day, str(equity_usd)))
+            _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
+            return equity_usd
 
     # --- the chain ----------------------------------------------------------------------------------------------
 
@@ -293,7 +345,8 @@ class Journal:
                 chain = [(Event(*row[:6]), str(row[6])) for row in rows]
                 records = {row[0]: (row[1], receipt_digest(json.dumps(row))) for row in db.execute(_ROWS)}
                 days = {f"{account} {day}": equity for account, day, equity in db.execute("SELECT * FROM days")}
-                return list(faults(chain, _head(db), records, days))
+                keys = dict(db.execute("SELECT account, owner FROM keys"))
+                return list(faults(chain, _head(db), records, days, keys))
             finally:
                 db.text_factory = str
                 db.execute("ROLLBACK")
@@ -323,7 +376,8 @@ def has_open_ends(path: Path) -> bool:
 
 
 def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
-    row = db.execute("SELECT receipt FROM tickets WHERE id = ? AND account = ?", (ticket_id, str(account))).fetchone()
+    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"  # noqa: S608
+    row = db.execute(query, (str(account), ticket_id)).fetchone()
     if row is None:
         raise NotApproved("There is no such ticket on this account.")
     return _from_json(row[0])
@@ -374,7 +428,7 @@ def _in_states(
     read: Callable[[str], Receipt] | None = None,
 ) -> list[Receipt]:
     marks = ", ".join("?" * len(states))
-    query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
+    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
     return [(read or _from_json)(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
 
 
@@ -408,30 +462,39 @@ def _filled_permille(receipt: Receipt) -> int | None:
 
 
 def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
-    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
-    (working,) = db.execute(
-        "SELECT sum(counts_micro_usd) FROM tickets "  # noqa: S608  # marks only
-        f"WHERE account = ? AND state IN ({works}) AND begun_ms <= ?",
-        (str(account), *_MAY_REST, now_ms - _DAY_MS),
-    ).fetchone()
+    old = _old_that_works(db, account, now_ms)
+    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
     _, resumed_ms = _resumed(db)
     micro_usd, day, minute, burst = db.execute(
-        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "  # noqa: S608  # marks only
-        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} "
-        "FROM tickets WHERE account = ? AND begun_ms > ? AND state != ?",
+        f"WITH begun AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
+        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
+        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} FROM begun",
         (
+            str(account),
+            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
+            OrderState.NOT_SENT,
             *_CAME_TO_NOTHING,
             now_ms - _DAY_MS,
             now_ms - _MINUTE_MS,
             max(now_ms - burst_minutes * _MINUTE_MS, resumed_ms),
-            str(account),
-            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
-            OrderState.NOT_SENT,
         ),
     ).fetchone()
     fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
     may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
-    return Used(Decimal((micro_usd or 0) + (working or 0)) / _MICRO, day, minute, burst, tuple(may_rest))
+    return Used(Decimal((micro_usd or 0) + old) / _MICRO, day, minute, burst, tuple(may_rest))
+
+
+def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> int:
+    """What orders that were begun more than a day ago and still work come to, with their changes, in micro-dollars."""
+    works = ", ".join("?" * len(_MAY_REST))
+    (micro_usd,) = db.execute(
+        f"WITH works AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({works})), "  # noqa: S608
+        "changed AS (SELECT tickets.* FROM works JOIN tickets ON tickets.state = 'amended' "
+        "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = works.id) "
+        "SELECT sum(counts_micro_usd) FROM (SELECT * FROM works UNION ALL SELECT * FROM changed) WHERE begun_ms <= ?",
+        (str(account), *_MAY_REST, now_ms - _DAY_MS),
+    ).fetchone()
+    return micro_usd or 0
 
 
 def _day(db: sqlite3.Connection, now_ms: int) -> str:
@@ -445,6 +508,29 @@ def _resumed(db: sqlite3.Connection) -> tuple[int, int]:
     """Number and time of the last time that trading was resumed; zeros where it never was."""
     query = "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' ORDER BY seq DESC LIMIT 1"
     return db.execute(query).fetchone() or (0, 0)
+
+
+def _policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
+    """Counted like a day of all orders: what works counts however old it is, what came to nothing does not."""
+    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
+    (micro_usd,) = db.execute(
+        f"SELECT sum(counts_micro_usd) FROM tickets WHERE {_OF_ACCOUNT} "  # noqa: S608  # marks only
+        f"AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
+        "AND json_extract(receipt, '$.ticket.policy') = ?",
+        (str(account), now_ms - _DAY_MS, *_MAY_REST, *_CAME_TO_NOTHING, policy),
+    ).fetchone()
+    return Decimal(micro_usd or 0) / _MICRO
+
+
+def _questions(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
+    query = f"SELECT at_ms, detail FROM events WHERE {_OF_ACCOUNT} AND what = ?2 ORDER BY seq DESC"  # noqa: S608
+    asked = 0
+    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED)):
+        if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
+            break
+        asked += f'"channel":"{Channel.POLICY}"' not in detail
+    declined = _in_states(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
+    return Questions(asked, tuple(each for each in declined if each.declined_by_person))
 
 
 def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:

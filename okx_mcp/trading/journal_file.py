@@ -1,21 +1,20 @@
 """The journal's file: private, opened on first use, written in transactions whose waiting holds up nothing else."""
 
-import os
 import sqlite3
-import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
 from okx_mcp.okx.clock import Clock
+from okx_mcp.private_files import make_private_file
 from okx_mcp.trading.refusals import JournalUnavailable
 
 __all__ = ["TRY_LOCK_FOR_S", "JournalFile"]
 
 TRY_LOCK_FOR_S: Final = 0.02
 """How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -32,6 +31,12 @@ CREATE TABLE IF NOT EXISTS tickets (
 CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
 CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
 CREATE INDEX IF NOT EXISTS tickets_begun ON tickets (account, begun_ms);
+CREATE INDEX IF NOT EXISTS tickets_changing ON tickets (json_extract(receipt, '$.ticket.order.cl_ord_id'))
+    WHERE state = 'amended';
+CREATE TABLE IF NOT EXISTS keys (
+    account TEXT PRIMARY KEY,
+    owner   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     seq     INTEGER PRIMARY KEY,
     at_ms   INTEGER NOT NULL,
@@ -156,7 +161,7 @@ class JournalFile:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            _make_private(self._path)
+            make_private_file(self._path)
             db = sqlite3.connect(self._path, timeout=TRY_LOCK_FOR_S, isolation_level=None, check_same_thread=False)
             try:
                 _prepare(db)
@@ -197,14 +202,3 @@ def _identity(path: Path) -> tuple[int, int]:
     """Tells a file from another one at the same path."""
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _make_private(path: Path) -> None:
-    """The file in a folder of its owner's, readable by nobody else, and no link to somewhere else."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)

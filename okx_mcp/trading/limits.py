@@ -7,11 +7,12 @@ journal's transaction, when the order is about to be sent. Everything that is br
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
+from okx_mcp.trading.decimals import in_usd as _usd
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.intents import LeverageChange, TriggerOrder
 from okx_mcp.trading.valuation import DOLLARS, Prices, added_usd, usd_of
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Breach", "Limits", "SoFar", "check", "check_account", "standing"]
 
 _ZERO: Final = Decimal(0)
-_CENT: Final = Decimal("0.01")
 _OF_ONE: Final = {"are": "is", "were": "was"}
-_BEYOND_CENTS: Final = Decimal(10) ** 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,8 @@ class Limits:
     """What one account may do. Read from the configuration file at the start; nothing changes it afterwards.
 
     Sums are in US dollars, `collar` is a fraction of the best price on the other side of the book, times are in the
-    unit of their name. None is no limit of this kind; empty `instruments` are all.
+    unit of their name. None is no limit of this kind; empty `instruments` are all. `cancel_all_after_s` limits
+    no order: so long after this server died OKX cancels its open ones.
     """
 
     order_usd: Decimal
@@ -54,6 +54,7 @@ class Limits:
     burst_orders: int = 100
     burst_minutes: int = 60
     day_loss_usd: Decimal | None = None
+    cancel_all_after_s: int | None = None
 
     @property
     def digest(self) -> str:
@@ -131,6 +132,11 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         f"leverage of what opens a position: {plain(limits.leverage)}x",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
         *(
+            []
+            if (after_s := limits.cancel_all_after_s) is None
+            else [f"open orders outlive this server by {after_s} s"]
+        ),
+        *(
             f"{what}: {_usd(most)}"
             for what, most in (
                 ("held and being bought of one currency", limits.position_usd),
@@ -186,7 +192,7 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
     if not ticket.has_own_price:
         worst = _worst(ticket, prices)
         if worst is None:
-            yield f"The book of {inst_id} that OKX shows does not hold the whole size, so what it would pay is not known."
+            yield f"The book of {inst_id} that OKX shows does not hold the whole size: what it would pay is not known."
             return
         price = worst
     if ticket.side == Side.BUY and price > (most := ask * (1 + limits.collar)):
@@ -277,13 +283,6 @@ def _stops(limits: Limits, so_far: SoFar) -> Iterator[str]:
             f"The account has lost {_usd(lost)} since 00:00 UTC, or since trading was resumed; trading stops at "
             f"{_usd(limits.day_loss_usd)}."
         )
-
-
-def _usd(amount: Decimal) -> str:
-    """Rounded away from zero, so that what is above a limit never reads as equal to it."""
-    if abs(amount) >= _BEYOND_CENTS:
-        return f"{amount:.2e} USD"
-    return f"{amount.quantize(_CENT, ROUND_UP):,} USD"
 
 
 def _orders(count: int, what: str) -> str:

@@ -5,20 +5,23 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AlgoOrdType, OrdType, Side, TdMode
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
+    AccountIntent,
     Amendment,
     ClosePosition,
     Exits,
     LeverageChange,
     LimitOrder,
     MarketOrder,
+    OrderIntent,
     Terms,
+    Transfer,
     TriggerOrder,
 )
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.intents import Transfer
-    from okx_mcp.trading.orders import AccountTicket, Ticket
+    from okx_mcp.trading.instruments import Quantity
 
 __all__ = ["line_of", "line_of_account", "on_terms", "waits_for"]
 
@@ -30,15 +33,41 @@ _WAYS: Final = {
 }
 
 
-def line_of(ticket: "Ticket") -> str:
-    """Environment, side, size in every unit, price, instrument, kind, terms. The same text for the same ticket."""
-    return f"{ticket.account.environment.upper()}: {_what(ticket)}"
+def line_of(
+    intent: OrderIntent, side: str, quantity: "Quantity", price: Decimal, terms: Terms | None, changed: str | None
+) -> str:
+    """Side, size in every unit, price, instrument, kind, terms. The same text for the same order.
+
+    `changed` is the order that would change, and its figures.
+    """
+    inst_id, size = intent.inst_id, _size(quantity)
+    value = f"{plain(quantity.quote)} {quantity.quote_ccy}"
+    exact = f"{side} {size} at {plain(price)} {quantity.quote_ccy} = {value}"
+    at_market = f"{side} {size} at market, about {value} at {plain(price)}"
+    match intent:
+        case Amendment():
+            ord_id, _, figures = (changed or "").partition(" ")
+            return f"change order {ord_id} to {exact} ({inst_id}, was {figures})"
+        case LimitOrder():
+            kind = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
+            about = [f"{inst_id} limit order", *kind, *on_terms(terms), *_with(intent.exits)]
+            return f"{exact} ({', '.join(about)})"
+        case MarketOrder():
+            about = [f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)]
+            if quantity.contracts is None and intent.unit is SizeUnit.QUOTE:
+                bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
+                return f"{side} for {value} at market, {bought} ({', '.join(about)})"
+            return f"{at_market} ({', '.join(about)})"
+        case ClosePosition():
+            return f"{at_market} ({', '.join([f'{inst_id} closing order', *on_terms(terms)])})"
+        case TriggerOrder():
+            about = [f"{inst_id} {_WAYS[intent.ord_type]}", *on_terms(terms)]
+            return f"{side} {size} {waits_for(intent)}, about {value} ({', '.join(about)})"
 
 
-def line_of_account(ticket: "AccountTicket") -> str:
+def line_of_account(intent: AccountIntent, was: Decimal | None) -> str:
     """The same of a change of the account."""
-    what = _leverage(ticket.intent, ticket.was) if isinstance(ticket.intent, LeverageChange) else _moved(ticket.intent)
-    return f"{ticket.account.environment.upper()}: {what}"
+    return _leverage(intent, was) if isinstance(intent, LeverageChange) else _moved(intent)
 
 
 def on_terms(terms: Terms | None) -> list[str]:
@@ -67,37 +96,7 @@ def waits_for(intent: TriggerOrder) -> str:
             return f"at market at {_exits(intent.exits)} of {price}"
 
 
-def _what(ticket: "Ticket") -> str:
-    quantity, inst_id = ticket.quantity, ticket.intent.inst_id
-    size = _size(ticket)
-    value = f"{plain(quantity.quote)} {quantity.quote_ccy}"
-    exact = f"{ticket.side} {size} at {plain(ticket.price)} {quantity.quote_ccy} = {value}"
-    estimate = f"about {value} at {plain(ticket.price)}"
-    terms = on_terms(ticket.terms)
-    match ticket.intent:
-        case Amendment():
-            return f"change order {ticket.changed.ord_id} to {exact} ({inst_id}, was {ticket.changed.terms})"
-        case LimitOrder() as intent:
-            kind = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
-            about = [f"{inst_id} limit order", *kind, *terms, *_with(intent.exits)]
-            return f"{exact} ({', '.join(about)})"
-        case MarketOrder() as intent:
-            about = [f"{inst_id} market order", *terms, *_with(intent.exits)]
-            if ticket.spends_quote:
-                spent = f"{ticket.side} for {value} at market"
-                bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(ticket.price)}"
-                return f"{spent}, {bought} ({', '.join(about)})"
-            return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
-        case ClosePosition():
-            about = [f"{inst_id} closing order", *terms]
-            return f"{ticket.side} {size} at market, {estimate} ({', '.join(about)})"
-        case TriggerOrder() as intent:
-            about = [f"{inst_id} {_WAYS[intent.ord_type]}", *terms]
-            return f"{ticket.side} {size} {waits_for(intent)}, about {value} ({', '.join(about)})"
-
-
-def _size(ticket: "Ticket") -> str:
-    quantity = ticket.quantity
+def _size(quantity: "Quantity") -> str:
     base = f"{plain(quantity.base)} {quantity.base_ccy}"
     if quantity.contracts is None:
         return base
@@ -120,6 +119,6 @@ def _leverage(intent: LeverageChange, was: Decimal | None) -> str:
     return f"set leverage of {intent.inst_id}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
 
 
-def _moved(intent: "Transfer") -> str:
+def _moved(intent: Transfer) -> str:
     origin = "funding" if intent.to == "trading" else "trading"
     return f"transfer {plain(intent.amount)} {intent.ccy} from the {origin} to the {intent.to} account"

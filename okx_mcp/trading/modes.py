@@ -138,7 +138,7 @@ def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, 
         raise Misfit(f"There is no {wanted} {terms.td_mode} position in {inst_id} that this could reduce.")
     if own > size:
         raise Misfit(
-            f"The {wanted} position in {inst_id} is {plain(size)} {unit}, and a reduce-only order of {plain(own)} is more.",
+            f"The {wanted} position in {inst_id} is {plain(size)} {unit}; a reduce-only order of {plain(own)} is more.",
             below=size,
         )
 

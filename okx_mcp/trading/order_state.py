@@ -6,9 +6,9 @@ SENT --a definite refusal--> REJECTED          INTENT --nothing left--> NOT_SENT
 SENT --anything else--> UNKNOWN --asked by clOrdId--> one of the above, or NO_EFFECT
 
 A change of an order that rests goes the same way, and ends as AMENDED where the order shows what was approved, or
-as OVERTAKEN where another change came after it before anybody could see. An order that waits for a trigger is LIVE while
-it waits; then it is the order that it became, TRIGGERED as long as that is not seen, or FAILED where OKX refused it.
-A leverage that is set and a transfer that is made are DONE.
+as OVERTAKEN where another change came after it before anybody could see. An order that waits for a trigger is LIVE
+while it waits; then it is the order that it became, TRIGGERED as long as that is not seen, or FAILED where OKX refused
+it. A leverage that is set and a transfer that is made are DONE.
 """
 
 from enum import StrEnum

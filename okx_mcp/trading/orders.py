@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccountTicket",
     "AnyTicket",
+    "LimitUse",
     "OrderView",
     "Receipt",
     "Ticket",
@@ -114,14 +115,24 @@ class OrderView:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitUse:
+    """What an order comes to in US dollars, and what it uses up: of one order's limit, and of a day's with it."""
+
+    usd: Decimal
+    order_limit_usd: Decimal
+    day_usd: Decimal
+    day_limit_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """An order, or the change of one, made exact: the very body that would be sent, and all a person needs to judge it.
 
     `id` is also the new order's clOrdId (algoClOrdId where it waits for a trigger), or the reqId of a change: fresh for
     each ticket, never reused. `digest` binds an approval to this body. `quantity` and `price` are those the order would
     have; where nothing fixes a price, `price` is what the book would give now. `order` is the one that would change, as
-    it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge.
-    Times are Unix milliseconds on the exchange's clock.
+    it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge. `policy` is the name of the one that
+    approves it, where one does. Times are Unix milliseconds on the exchange's clock.
     """
 
     id: str
@@ -139,6 +150,8 @@ class Ticket:
     order: OrderView | None = None
     terms: Terms | None = None
     side_of_close: Side | None = None
+    limit_use: LimitUse | None = None
+    policy: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.intent, Amendment) and self.order is None:
@@ -214,14 +227,18 @@ class Ticket:
     @property
     def distance(self) -> Decimal | None:
         """How far the price lies from the last trade, as a fraction of it."""
-        if not self.last_price:
-            return None
-        return (self.price - self.last_price) / self.last_price
+        return self.distance_from(self.last_price)
+
+    def distance_from(self, last_price: Decimal | None) -> Decimal | None:
+        """How far the price lies from this one, as a fraction of it; None where there is none."""
+        return (self.price - last_price) / last_price if last_price else None
 
     @property
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
-        return line_of(self)
+        changed = None if self.order is None else f"{self.order.ord_id} {self.order.terms}"
+        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, changed)
+        return f"{self.account.environment.upper()}: {what}"
 
     @property
     def own_size(self) -> Decimal:
@@ -252,6 +269,7 @@ class AccountTicket:
     channel: Channel
     created_ms: int
     expires_ms: int
+    policy: str | None = None
 
     @property
     def order(self) -> None:
@@ -270,7 +288,7 @@ class AccountTicket:
     @property
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
-        return line_of_account(self)
+        return f"{self.account.environment.upper()}: {line_of_account(self.intent, self.was)}"
 
 
 AnyTicket = Ticket | AccountTicket
@@ -280,7 +298,7 @@ AnyTicket = Ticket | AccountTicket
 class Receipt:
     """What became of a ticket. `order` is what the exchange said last, None where it never said anything.
 
-    `code` and `reason` are OKX's code and our words for it where it refused.
+    `code` and `reason` are OKX's code and our words for it where it refused. `declined_by_person`: a person said no.
     """
 
     ticket: AnyTicket
@@ -292,6 +310,14 @@ class Receipt:
     reason: str | None = None
     exp_time_ms: int | None = None
     at_ms: int = 0
+    declined_by_person: bool = False
+
+    @property
+    def approval_in_words(self) -> str | None:
+        """Who approved it, and how strong that is; None where nobody did."""
+        if self.approved_by is Channel.POLICY:
+            return f"{self.approved_by.strength}: {self.ticket.policy}"
+        return self.approved_by.strength if self.approved_by else None
 
 
 def is_ord_id(any_id: str) -> bool:

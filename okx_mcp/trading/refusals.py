@@ -6,6 +6,7 @@ Refusal                  nothing was sent
 ├── NoSuchOrder              neither the journal nor the exchange knows it
 ├── NotTradable              the instrument, the account or the key does not allow this order
 ├── NotApproved              a ticket that cannot be committed: unknown, expired, declined, of another account
+├── NotAsked                 a person was asked too often, or declined this or several orders a moment ago
 ├── AboveLimits             it would break limits that the owner of the account set
 ├── TradingHalted           somebody or something stopped trading; a person resumes it
 ├── UnsettledOrder           an earlier order's outcome is not known yet: new risk waits
@@ -21,6 +22,7 @@ __all__ = [
     "NoSuchInstrument",
     "NoSuchOrder",
     "NotApproved",
+    "NotAsked",
     "NotTradable",
     "Refusal",
     "TradingHalted",
@@ -55,6 +57,10 @@ class NotTradable(Refusal):
 
 class NotApproved(Refusal):
     """This ticket cannot be committed, or not through this channel."""
+
+
+class NotAsked(Refusal):
+    """A person is not asked about this order now, so that they are not worn down."""
 
 
 class AboveLimits(Refusal):

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from okx_mcp.trading.exposure import Exposure, Wanted, read_exposure, so_far
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.limits import Breach, Limits, SoFar, check, check_account, standing
-from okx_mcp.trading.orders import AnyTicket, Ticket
+from okx_mcp.trading.orders import AnyTicket, LimitUse, Ticket
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
-from okx_mcp.trading.valuation import added_usd
+from okx_mcp.trading.valuation import added_usd, usd_of
 
 if TYPE_CHECKING:
     from okx_mcp.trading.accounts import Account
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from okx_mcp.trading.journal import Journal, Used
 
 __all__ = ["Look", "Risk"]
+
+_NOTHING_MORE: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Risk:
         self._exchange = exchange
         self._journal = journal
 
-    async def look(self, instrument: "Instrument | None", wanted: Wanted = Wanted()) -> Look:
+    async def look(self, instrument: "Instrument | None", wanted: Wanted = _NOTHING_MORE) -> Look:
         """Read prices and exposure now; without an instrument, only what the account is worth.
 
         Raises:
@@ -60,8 +62,10 @@ class Risk:
         began_with = await self._journal.day_began_with(self._account, equity_usd, self._now_ms())
         return Look(exposure, equity_usd - began_with)
 
-    async def refuse_above_limits(self, ticket: AnyTicket, look: Look) -> None:
-        """For a new ticket, before anybody is asked about it.
+    async def limit_use(self, ticket: AnyTicket, look: Look) -> LimitUse | None:
+        """What a new ticket uses up of its limits, if it is within them; asked before anybody is asked about it.
+
+        None for a change of the account, which has no value.
 
         Raises:
             AboveLimits: it would break limits; TradingHalted: nothing is sent at all.
@@ -75,6 +79,11 @@ class Risk:
             await self._journal.note(self._account, self._now_ms(), "refused", {"order": ticket.line, "why": words})
             await self.stop_if_called_for(broken)
             raise AboveLimits(words)
+        if not isinstance(ticket, Ticket) or look.exposure is None:
+            return None
+        day_usd = used.day_usd + self.added_usd(ticket, look)
+        usd = usd_of(ticket, look.exposure.prices) or Decimal(0)
+        return LimitUse(usd, self.limits.order_usd, day_usd, self.limits.day_usd)
 
     def against(self, ticket: AnyTicket, look: Look, used: "Used") -> list[Breach]:
         """What speaks against sending the order now; asked inside the journal's transaction."""
@@ -117,12 +126,12 @@ class Risk:
 
     def _breaches(self, ticket: AnyTicket, look: Look, used: "Used") -> list[Breach]:
         exposure, result = look.exposure, look.day_result_usd
-        if isinstance(ticket, Ticket) and exposure is not None:
-            return check(ticket, self.limits, exposure.prices, so_far(ticket, exposure, used, result))
-        if isinstance(ticket, Ticket):
+        if not isinstance(ticket, Ticket):
+            sent = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, day_result_usd=result)
+            return check_account(ticket, self.limits, sent)
+        if exposure is None:
             raise ValueError("an order without a look at its market")
-        sent = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, day_result_usd=result)
-        return check_account(ticket, self.limits, sent)
+        return check(ticket, self.limits, exposure.prices, so_far(ticket, exposure, used, result))
 
     def _now_ms(self) -> int:
         return self._exchange.exchange_clock.now_ms()

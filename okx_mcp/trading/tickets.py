@@ -9,6 +9,7 @@ from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exposure import Wanted, positions_in
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
+    TAG,
     Amendment,
     ClosePosition,
     LeverageChange,
@@ -20,7 +21,7 @@ from okx_mcp.trading.intents import (
 )
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import check_reduces, position_to_close, terms_of
-from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
 from okx_mcp.trading.price_rules import check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
 
@@ -87,7 +88,7 @@ class TicketMaker:
             OkxError: a figure could not be read from OKX.
         """
         rules = await self._facts.rules()
-        rules.check_trading()
+        self._facts.check_trading(rules)
         ticket_id = new_ticket_id()
         if isinstance(intent, LeverageChange | Transfer):
             return await self._of_account(intent, rules, ticket_id, channel)
@@ -112,8 +113,7 @@ class TicketMaker:
             terms=exact.terms,
             side_of_close=exact.side_of_close,
         )
-        await self._risk.refuse_above_limits(ticket, exact.look)
-        return ticket
+        return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
     async def _exact(
         self,
@@ -154,10 +154,7 @@ class TicketMaker:
         held = await self._held(instrument, intent.margin_mode)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         spends_quote = intent.unit is SizeUnit.QUOTE and instrument.contract is None
-        if spends_quote:
-            size = intent.size
-        else:
-            size = _size_at_any_price(instrument, intent.size, intent.unit)
+        size = intent.size if spends_quote else _size_at_any_price(instrument, intent.size, intent.unit)
         unit = SizeUnit.QUOTE if spends_quote else instrument.size_unit
         look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit))
         price = _given_by_book(look, instrument)
@@ -239,7 +236,7 @@ class TicketMaker:
             created_ms=now_ms,
             expires_ms=now_ms + _TICKET_VALID_MS,
         )
-        await self._risk.refuse_above_limits(ticket, await self._risk.look(None))
+        await self._risk.limit_use(ticket, await self._risk.look(None))
         return ticket
 
     async def _leverage_before(self, intent: LeverageChange, rules: "AccountRules") -> Decimal | None:
@@ -277,7 +274,7 @@ class TicketMaker:
         available = sum(found, _ZERO)
         if intent.amount > available:
             raise Misfit(
-                f"The {origin} account has {plain(available)} {intent.ccy} available, and {plain(intent.amount)} is more.",
+                f"The {origin} account has {plain(available)} {intent.ccy} available; {plain(intent.amount)} is more.",
                 below=available or None,
             )
         return available
@@ -300,7 +297,8 @@ class TicketMaker:
         wanted = Wanted(takes, _leverage_of(instrument, terms), triggers)
         look = await self._risk.look(instrument, wanted)
         leverage = look.exposure.prices.leverage if look.exposure else None
-        return look, replace(terms, leverage=leverage)
+        tag = None if self._risk.limits.cancel_all_after_s is None else TAG
+        return look, replace(terms, leverage=leverage, tag=tag)
 
     async def _open_order(self, intent: Amendment) -> OrderView:
         """The order that would change, as it is now."""
@@ -310,6 +308,8 @@ class TicketMaker:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
+        if view.side not in tuple(Side) or not is_ord_id(view.ord_id):
+            raise NotTradable("OKX does not say which order this is or whether it buys or sells; it cannot be changed.")
         return view
 
     @property

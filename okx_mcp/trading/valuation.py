@@ -26,8 +26,8 @@ class Prices:
     """One look at an instrument's market, and at the account in it.
 
     `usd_per_quote` is None where the quote currency has no price in dollars. Read only where they are needed:
-    `usd_per_base` for an option, whose price is its premium; `taken`, what the book gives for an order without a price of
-    its own; `leverage`, the highest that is set where a position could be opened.
+    `usd_per_base` for an option, whose price is its premium; `taken`, what the book gives for an order without a price
+    of its own; `leverage`, the highest that is set where a position could be opened.
     """
 
     bid: Decimal | None

@@ -76,6 +76,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "/api/v5/trade/cancel-order": NAMED,
     "/api/v5/trade/cancel-batch-orders": [NAMED],
     "/api/v5/trade/amend-order": NAMED | {"newSz": "0.02"},
+    "/api/v5/trade/cancel-all-after": {"timeOut": "60", "tag": "mine"},
     "/api/v5/asset/transfer": {"ccy": "USDT", "amt": "1", "from": "6", "to": "18"},
 }
 

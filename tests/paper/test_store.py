@@ -246,17 +246,19 @@ def test_an_account_that_was_reset_to_another_seed_is_not_traded_on_with_the_old
 
 
 def test_a_file_that_is_no_account_is_refused_in_one_sentence(file: Path) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(mode=0o700)
     file.write_bytes(b"something else entirely, and long enough to be looked at" * 20)
+    file.chmod(0o600)
 
     with pytest.raises(StoreUnavailableError, match="not a database"):
         SqliteStore(file)
 
 
 def test_an_account_of_another_version_is_left_alone(file: Path) -> None:
-    file.parent.mkdir()
+    file.parent.mkdir(mode=0o700)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
+    file.chmod(0o600)
 
     with pytest.raises(StoreUnavailableError, match="another version"):
         SqliteStore(file)

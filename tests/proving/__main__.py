@@ -23,10 +23,15 @@ EXPERIMENTS: Final = (
     "race",
     "replay",
     "drift",
+    "shown",
     "limits",
     "collar",
     "halt",
     "audit",
+    "secrets",
+    "input",
+    "hostile",
+    "injection",
 )
 SMALL: Final = {
     "lives": 300,
@@ -38,10 +43,15 @@ SMALL: Final = {
     "race": 10,
     "replay": 100,
     "drift": 300,
+    "shown": 300,
     "limits": 20,
     "collar": 300,
     "halt": 10,
     "audit": 300,
+    "secrets": 100,
+    "input": 2_000,
+    "hostile": 1000,
+    "injection": 300,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

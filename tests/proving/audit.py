@@ -33,6 +33,8 @@ VIOLATIONS: Final = ("missed", "misplaced", "accused")
 """missed: not found; misplaced: found, and not where it is; accused: found where nobody touched anything."""
 
 _NOW_MS: Final = 1_000_001
+_STARTED: Final = 1
+"""The number of the event that tells whose the key is."""
 _CASES_OF_A_JOURNAL: Final = 50
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _COLUMNS: Final = {
@@ -49,6 +51,7 @@ _COLUMNS: Final = {
         "receipt",
     ),
     "days": ("account", "day", "equity"),
+    "keys": ("account", "owner"),
     "head": ("seq", "digest"),
 }
 
@@ -74,11 +77,12 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
         for case in cases:
             draw = random.Random(f"{seed}/{case}")  # noqa: S311  # a seed that fails is a seed that replays
             _a_case(written, folder / "tampered.sqlite3", draw, Story(case), tally)
+        written.unlink()
     return tally
 
 
 def _a_case(written: Path, copy: Path, draw: random.Random, story: Story, tally: Tally) -> None:
-    shutil.copyfile(written, copy)
+    shutil.copy(written, copy)
     kind = draw.choice(list(KINDS))
     done = _tampered(copy, draw, kind)
     with closing(Journal(copy)) as journal:
@@ -107,10 +111,11 @@ def _tampered(copy: Path, draw: random.Random, kind: str) -> Done | None:
             db.execute("BEGIN")
             try:
                 done = tamper(db, draw)
+            except (sqlite3.IntegrityError, sqlite3.OperationalError):
+                db.execute("ROLLBACK")
+            else:
                 db.execute("COMMIT")
                 return done
-            except sqlite3.IntegrityError:
-                db.execute("ROLLBACK")
     return None
 
 
@@ -130,6 +135,10 @@ def _flip_a_ticket(db: sqlite3.Connection, draw: random.Random) -> Done:
 def _flip_a_day(db: sqlite3.Connection, draw: random.Random) -> Done:
     day, seq = _a_day(db, draw)
     return Done(_flip(db, draw, "days", "day", day), seq, day)
+
+
+def _flip_a_key(db: sqlite3.Connection, draw: random.Random) -> Done:
+    return Done(_flip(db, draw, "keys", "account", str(ACCOUNT)), _STARTED, str(ACCOUNT))
 
 
 def _flip_the_head(db: sqlite3.Connection, draw: random.Random) -> Done:
@@ -152,6 +161,11 @@ def _delete_a_day(db: sqlite3.Connection, draw: random.Random) -> Done:
     day, seq = _a_day(db, draw)
     db.execute("DELETE FROM days WHERE day = ?", (day,))
     return Done(f"day {day} deleted", seq, day)
+
+
+def _delete_a_key(db: sqlite3.Connection, _: random.Random) -> Done:
+    db.execute("DELETE FROM keys WHERE account = ?", (str(ACCOUNT),))
+    return Done("a key deleted", _STARTED, str(ACCOUNT))
 
 
 def _delete_the_head(db: sqlite3.Connection, _: random.Random) -> Done:
@@ -184,6 +198,11 @@ def _insert_a_ticket(db: sqlite3.Connection, draw: random.Random) -> Done:
 def _insert_a_day(db: sqlite3.Connection, _: random.Random) -> Done:
     db.execute("INSERT INTO days VALUES (?, '1999-12-31', '1000')", (str(ACCOUNT),))
     return Done("a day slipped in", _last(db), "1999-12-31")
+
+
+def _insert_a_key(db: sqlite3.Connection, _: random.Random) -> Done:
+    db.execute("INSERT INTO keys SELECT 'slippedin', owner FROM keys")
+    return Done("a key slipped in", _last(db), "slippedin")
 
 
 def _move_events(db: sqlite3.Connection, draw: random.Random) -> Done:
@@ -230,14 +249,17 @@ KINDS: Final[dict[str, Tamper | None]] = {
     "bit of an event": _flip_an_event,
     "bit of a ticket": _flip_a_ticket,
     "bit of a day": _flip_a_day,
+    "bit of a key": _flip_a_key,
     "bit of the head": _flip_the_head,
     "event deleted": _delete_an_event,
     "ticket deleted": _delete_a_ticket,
     "day deleted": _delete_a_day,
+    "key deleted": _delete_a_key,
     "head deleted": _delete_the_head,
     "event inserted": _insert_an_event,
     "ticket inserted": _insert_a_ticket,
     "day inserted": _insert_a_day,
+    "key inserted": _insert_a_key,
     "events moved": _move_events,
     "tickets exchanged": _exchange_tickets,
     "ticket taken back": _take_back_a_ticket,
@@ -298,7 +320,8 @@ async def _write(path: Path, draw: random.Random) -> None:
         return "".join(draw.choices(_ID_ALPHABET, k=26))
 
     with closing(Journal(path)) as journal, mock.patch("tests.trading.floor.new_ticket_id", an_id):
-        for what in ("started", "refused", "halted", "resumed"):
+        await journal.start(ACCOUNT, "44", _NOW_MS, {"version": "1"})
+        for what in ("refused", "halted", "resumed"):
             await journal.note(None, _NOW_MS, what, {"why": f"It was {what}."})
         for each in range(draw.randint(4, 8)):
             await journal.day_began_with(ACCOUNT, Decimal(1000 + each), _NOW_MS + each * 86_400_000)

@@ -33,6 +33,8 @@ _COLLAR: Final = Decimal("0.05")
 _PRICE_AGE_MS: Final = 30_000
 _EDGE_MS: Final = 5
 """The clocks of both sides agree to less than this; so near to the edge of an age either answer is right."""
+_CHANGES: Final = 0.15
+"""This part of what is approved changes an order that rests."""
 _TICKER: Final = "GET /market/ticker"
 _TICKS: Final = {"BTC-USDT": Decimal("0.1"), "ETH-USDT": Decimal("0.01"), "ETH-BTC": Decimal("0.00001")}
 _SIZES: Final = {"BTC-USDT": "0.001", "ETH-USDT": "0.01", "ETH-BTC": "0.01"}
@@ -60,7 +62,8 @@ class _Market:
         envelope = json.loads(response.content)
         inst_id = request.url.params["instId"]
         for row in envelope["data"]:
-            self.changes.get(inst_id, lambda _: None)(row)
+            if inst_id in self.changes:
+                self.changes[inst_id](row)
             self.served[inst_id] = dict(row)
         return httpx2.Response(response.status_code, json=envelope)
 
@@ -72,10 +75,8 @@ async def _a_case(world: World, draw: random.Random) -> None:
     side = draw.choice((Side.BUY, Side.SELL))
     price = _near(draw, inst_id, side, _true_book(world, inst_id))
     order = LimitOrder(inst_id, side, Decimal(_SIZES[inst_id]), SizeUnit.BASE, price, OrdType.LIMIT)
-    intent: LimitOrder | Amendment = order
-    if draw.random() < 0.15:
-        intent = await _a_change(world, order, price) or order
-    ticket = await world.propose(intent)
+    change = await _a_change(world, order, price) if draw.random() < _CHANGES else None
+    ticket = await world.propose(change or order)
     if ticket is None:
         world.tally.faults["no ticket"] += 1
         return

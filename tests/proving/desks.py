@@ -11,7 +11,7 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.journal import Journal
-from tests.trading.floor import LOOSE_LIMITS
+from tests.trading.floor import LOOSE_LIMITS, LOOSE_RULES
 
 __all__ = ["LOOSE_CONFIG", "a_desk_on"]
 
@@ -24,6 +24,8 @@ minute_orders = 1_000_000
 burst_orders = 1_000_000
 open_orders = 100
 instrument_open_orders = 100
+[approval]
+questions_per_hour = 1_000_000
 """
 """The configuration file of a server that experiments start: without it a minute would have twenty orders."""
 
@@ -39,4 +41,5 @@ def a_desk_on(
         clock,
         limits=LOOSE_LIMITS,
         halt=Halt(journal.with_name("HALT")),
+        rules=LOOSE_RULES,
     )

@@ -104,6 +104,7 @@ class Disk:
         """Put into `folder` what a machine that loses power now could find again."""
         for path, content in self._contents.items():
             (folder / path.name).write_bytes(content.after_a_loss_of_power(draw))
+            (folder / path.name).chmod(0o600)
 
     def meets(self, call: Call) -> _Fault | None:
         """The fault that this call meets, if it meets one."""

@@ -51,13 +51,20 @@ _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
 _CLIENT: Final = "okx/client.py"
 _ASKING: Final = "tools/asking.py"
+_APPROVING: Final = "trading/approving.py"
+_POLICY: Final = "trading/policy.py"
+_QUESTIONS: Final = "trading/questions.py"
+_SECRET: Final = "approval_secret.py"
+_SOCKET: Final = "approval_socket.py"
 
 _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
+_KEYS: Final = "trading/test_keys.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
+_CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
@@ -70,8 +77,15 @@ _PROPOSING: Final = "trading/test_proposing.py::"
 _RESTORED: Final = "trading/test_restored_journal.py::"
 _SENDING: Final = "okx/test_client_sending.py::"
 _ASKING_AGAIN: Final = "okx/test_client_asking_again.py::"
+_IN_POLICY: Final = "trading/test_policy.py::"
+_IN_QUESTIONS: Final = "trading/test_questions.py::"
+_IN_SOCKET: Final = "trading/test_approval_socket.py::"
+_IN_TERMINAL: Final = "whole/test_terminal_approval.py::"
+_CHANNELS: Final = "whole/test_approval_channels.py::"
 _OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
 
+_EACH_CONDITION: Final = "test_each_condition_alone_keeps_a_policy_from_approving"
+_NOT_KNOWN: Final = "test_what_is_not_known_is_never_approved"
 _NEVER_ARRIVED: Final = f"{_FAULTS}test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arrive_any_more"
 _FOUND: Final = f"{_FAULTS}test_an_order_that_arrived_is_found_whatever_became_of_the_answer"
 _AT_LIMIT: Final = f"{_IN_LIMITS}test_at_the_limit_it_passes_and_one_step_beyond_it_is_refused_with_rule_and_figures"
@@ -142,9 +156,8 @@ _ONE_APPROVAL: Final = (
     _guard(
         "a declined ticket is not used",
         _JOURNAL,
-        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n"
-        "                _record(db, found)\n",
-        "                found = _moved(found, OrderState.DECLINED, now_ms, reason=why)\n",
+        "now_ms, reason=why, declined_by_person=by_person)\n                _record(db, found)\n",
+        "now_ms, reason=why, declined_by_person=by_person)\n",
         f"{_IN_JOURNAL}test_a_declined_ticket_is_refused",
     ),
     _guard(
@@ -165,22 +178,22 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an approval through another channel does not count",
         _JOURNAL,
-        "if found.ticket.channel is not approval.channel:",
+        "if not approval.channel.is_good_for(found.ticket.channel):",
         "if False:",
         f"{_COMMITTING}test_an_approval_through_another_channel_does_not_count",
     ),
     _guard(
         "live orders are approved by a person",
-        "trading/approval.py",
-        "return environment is not Environment.LIVE or channel in _HUMAN",
-        "return True",
+        "trading/approval_rules.py",
+        "return _HUMAN if environment is Environment.LIVE else _HUMAN | {Channel.HOST}",
+        "return _HUMAN | {Channel.HOST}",
         f"{_PROPOSING}test_live_orders_are_not_proposed_for_a_cards_word",
     ),
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'db.execute("SELECT receipt FROM tickets WHERE id = ? AND account = ?", (ticket_id, str(account)))',
-        'db.execute("SELECT receipt FROM tickets WHERE id = ?", (ticket_id,))',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
     _guard(
@@ -193,8 +206,8 @@ _ONE_APPROVAL: Final = (
     _guard(
         "a ticket is sent only by the process that proposed it",
         _DESK,
-        "        self._check_channel(approval.channel)\n",
-        "        self._check_channel(approval.channel)\n"
+        "        self._approving.check_accepts(approval.channel)\n",
+        "        self._approving.check_accepts(approval.channel)\n"
         "        self._own.setdefault(approval.ticket_id, self.ticket(approval.ticket_id).ticket)\n",
         f"{_RESTORED}test_a_ticket_is_sent_by_the_process_that_proposed_it_and_by_no_other",
         f"{_RESTORED}test_a_ticket_revived_by_an_old_copy_is_not_sent_again_however_often_the_exchange_denies_it",
@@ -537,8 +550,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "it holds back nothing of another account",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE account = ? AND state IN ({marks}) AND changed_ms >= ?"',
-        'query = f"SELECT receipt FROM tickets WHERE (account <> ? OR state IN ({marks})) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
     _guard(
@@ -1133,6 +1146,20 @@ _CHANGES: Final = (
         f"{_AMENDING}test_an_order_that_does_not_rest_cannot_be_changed",
     ),
     _guard(
+        "only an order that is known with its side is changed",
+        _TICKETS,
+        "if view.side not in tuple(Side) or not is_ord_id(view.ord_id):",
+        "if False:",
+        f"{_AMENDING}test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed",
+    ),
+    _guard(
+        "only an instrument whose currencies are those of its name is traded",
+        "trading/instruments.py",
+        'if row.inst_id != f"{row.base_ccy}-{row.quote_ccy}":',
+        "if False:",
+        "trading/test_instruments.py::test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
+    ),
+    _guard(
         "a change that changes nothing is refused",
         _TICKETS,
         "if (size, price) == (order.size, order.price):",
@@ -1208,14 +1235,14 @@ _PROPOSED: Final = (
     _guard(
         "a ticket is written down before it is shown",
         _DESK,
-        "        await self._journal.propose(ticket)\n",
+        "        await self._journal.propose(ticket, partial(self._approving.why_not_asked, ticket))\n",
         "",
         f"{_PROPOSING}test_proposing_writes_the_ticket_down_and_sends_nothing",
     ),
     _guard(
         "a key that may do too much or too little places nothing",
         _TICKETS,
-        "        rules.check_trading()\n",
+        "        self._facts.check_trading(rules)\n",
         "",
         f"{_PROPOSING}test_a_key_that_may_do_too_much_or_too_little_is_refused",
     ),
@@ -1231,8 +1258,8 @@ _PROPOSED: Final = (
 _LIMITED: Final = (
     _guard(
         "what breaks a limit gets no ticket",
-        _TICKETS,
-        "        await self._risk.refuse_above_limits(ticket, look)\n",
+        _RISK,
+        "            raise AboveLimits(words)\n",
         "",
         f"{_IN_LIMITS}test_what_breaks_a_limit_gets_no_ticket_and_is_written_down",
     ),
@@ -1478,11 +1505,325 @@ _CHAINED: Final = (
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
     ),
     _guard(
+        "OKX cancels what a dead server left open",
+        _DESK,
+        "            self.cancel_timer.begin()\n",
+        "            pass\n",
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "and keeps open what a living one has open",
+        "trading/cancel_all_after.py",
+        "self._after_s / _RENEWED_IN_A_TIME",
+        "self._after_s * _RENEWED_IN_A_TIME",
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "and no order of anybody else's",
+        "okx/client.py",
+        'body = {"timeOut": str(seconds), "tag": tag}',
+        'body = {"timeOut": str(seconds), "tag": ""}',
+        f"{_CANCEL_TIMER}test_orders_stay_open_while_the_server_runs_and_not_for_longer_than_said_after_it",
+    ),
+    _guard(
+        "a time that is not renewed is told",
+        "trading/cancel_all_after.py",
+        '            self.problem = f"Open orders are not sure to be cancelled should this server die: {error}."\n',
+        "            pass\n",
+        f"{_CANCEL_TIMER}test_a_failed_renewal_is_tried_again_and_forgotten_when_one_succeeds",
+    ),
+    _guard(
+        "two keys of one account are one",
+        _JOURNAL,
+        '                db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (str(account), told["owner"]))\n',
+        "                pass\n",
+        f"{_IN_JOURNAL}test_an_unsettled_order_of_another_key_of_the_account_blocks_a_new_one",
+    ),
+    _guard(
+        "a changed order that still works counts with its changes, however old",
+        _JOURNAL,
+        "(SELECT * FROM works UNION ALL SELECT * FROM changed)",
+        "works",
+        "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
+    ),
+    _guard(
+        "what risks no more waits for no count",
+        _LIMITS,
+        "    if ticket.order is None or added_usd(ticket, prices) != 0:",
+        "    if True:",
+        f"{_IN_LIMITS}test_a_change_that_risks_no_more_waits_for_no_count_but_the_burst",
+    ),
+    _guard(
+        "a resume counts the loss anew",
+        _JOURNAL,
+        'return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day',
+        "return day",
+        f"{_IN_LIMITS}test_after_a_resume_the_loss_is_counted_anew",
+    ),
+    _guard(
+        "a quote currency is worth what a whole book says",
+        "trading/dollars.py",
+        "if bid is not None and ask is not None and 0 < bid <= ask:",
+        "if bid is not None and ask is not None:",
+        "trading/test_dollars.py::test_a_currency_is_worth_the_most_that_its_first_pair_says",
+    ),
+    _guard(
+        "a halt that failed is not called one",
+        "tools/halting.py",
+        "    except OSError as error:\n",
+        "    except UnicodeError as error:\n",
+        f"{_HALTING}test_a_halt_that_cannot_be_written_is_not_called_one",
+    ),
+    _guard(
+        "what is not text is located",
+        _JOURNAL,
+        '            db.text_factory = lambda stored: stored.decode(errors="surrogateescape")',
+        "            db.text_factory = str",
+        f"{_IN_CHAIN}test_what_is_not_even_text_is_found_where_it_is",
+    ),
+    _guard(
+        "whose a key is, is in the chain",
+        _AUDIT,
+        '    yield from _told_apart(_keys(events), number, keys, "whose the key is")\n',
+        "",
+        "trading/test_attacks_on_limits.py::test_what_the_limits_count_is_in_the_chain_too",
+    ),
+    _guard(
         "a start is written down with its limits",
         _DESK,
         "        await self._note_start()\n",
         "",
         f"{_IN_LIMITS}test_what_breaks_a_limit_gets_no_ticket_and_is_written_down",
+    ),
+)
+
+_APPROVED: Final = (
+    _guard(
+        "a ticket that waits for a person takes no weaker approval",
+        "trading/approval.py",
+        "return self is waited_for or (self, waited_for) == (Channel.TERMINAL, Channel.HOST)",
+        "return True",
+        f"{_IN_POLICY}test_any_other_order_waits_for_a_person_and_no_policy_approves_that_ticket",
+    ),
+    _guard(
+        "a channel that the owner did not name approves nothing",
+        _APPROVING,
+        "if channel not in self.rules.channels:",
+        "if False:",
+        f"{_PROPOSING}test_live_orders_are_not_proposed_for_a_cards_word",
+    ),
+    _guard(
+        "where nothing could approve there is no ticket",
+        _APPROVING,
+        "elif not self.rules.active_policies:",
+        "elif False:",
+        f"{_IN_POLICY}test_where_neither_a_policy_nor_a_person_could_ever_approve_nothing_is_asked_of_the_exchange",
+    ),
+    _guard(
+        "where no policy approves and no person is reached there is none either",
+        _APPROVING,
+        "        if channel is None:\n            raise self._nobody_reached()\n",
+        "",
+        f"{_IN_POLICY}test_where_no_person_is_reached_either_there_is_no_ticket",
+    ),
+    _guard(
+        "a policy is off until its channel is named",
+        "trading/approval_rules.py",
+        "return self.policies if Channel.POLICY in self.channels else ()",
+        "return self.policies",
+        "test_approval_file.py::test_a_policy_is_read_to_the_last_digit_and_is_off_until_its_channel_is_named",
+    ),
+    *(
+        _guard(f"a policy approves nothing beyond its {what}", _POLICY, guarded, without, f"{_IN_POLICY}{test}")
+        for what, guarded, without, test in (
+            ("instruments", "if not any(fnmatchcase(", "if False and not any(fnmatchcase(", _EACH_CONDITION),
+            ("sides", "if ticket.side not in policy.sides:", "if False:", _EACH_CONDITION),
+            ("order types", "if ticket.kind not in policy.order_types:", "if False:", _EACH_CONDITION),
+            ("sum of an order", "elif usd > policy.order_usd:", "elif False:", _EACH_CONDITION),
+            ("sum of a day", "elif day_usd + usd > policy.day_usd:", "elif False:", _EACH_CONDITION),
+            ("distance", "abs(distance) > policy.distance):", "False):", _EACH_CONDITION),
+            ("knowledge of a value", "if usd is None:\n", "if False:\n", _NOT_KNOWN),
+            ("knowledge of a price", "(distance is None or ", "distance is not None and (", _NOT_KNOWN),
+        )
+    ),
+    _guard(
+        "a policy is asked again as the order is sent",
+        _DESK,
+        "*(each.words for each in broken), *no_policy]",
+        "*(each.words for each in broken)]",
+        f"{_IN_POLICY}test_a_policys_day_is_counted_over_processes_and_as_the_order_is_sent",
+        f"{_IN_POLICY}test_what_a_policy_approved_is_held_against_it_with_the_price_of_the_moment",
+    ),
+    _guard(
+        "no policy approves what is like an order that a person declined",
+        _APPROVING,
+        "if policies and why_not_after_a_no(ticket, self._journal.questions(self._account, now_ms), now_ms) is None:",
+        "if policies:",
+        f"{_IN_POLICY}test_no_policy_approves_anything_like_what_a_person_declined_a_moment_ago",
+    ),
+    _guard(
+        "a person is asked so often an hour",
+        _QUESTIONS,
+        "if questions.asked >= per_hour:",
+        "if False:",
+        f"{_IN_QUESTIONS}test_so_many_questions_an_hour_by_all_processes_and_over_restarts",
+    ),
+    _guard(
+        "a question too many is decided beside the ticket",
+        _JOURNAL,
+        "                    raise NotAsked(why_not)\n",
+        "                    pass\n",
+        f"{_IN_QUESTIONS}test_nothing_is_written_down_of_a_question_that_is_not_asked_but_the_start_with_the_rules_digest",
+    ),
+    _guard(
+        "the very order that was declined is not asked about again",
+        _QUESTIONS,
+        "if each.ticket.line == ticket.line:",
+        "if False:",
+        f"{_IN_QUESTIONS}test_the_very_order_that_a_person_declined_is_not_asked_about_for_ten_minutes",
+    ),
+    _guard(
+        "nor one like it at once",
+        _QUESTIONS,
+        "if _is_like(each.ticket, ticket) and",
+        "if False and",
+        f"{_IN_QUESTIONS}test_one_like_it_is_not_asked_about_for_a_minute_and_another_instrument_is",
+    ),
+    _guard(
+        "nor anything after three noes",
+        _QUESTIONS,
+        "if len(noes) >= _NOES:",
+        "if False:",
+        f"{_IN_QUESTIONS}test_after_three_noes_in_ten_minutes_nothing_at_all_is_asked",
+    ),
+    _guard(
+        "a person's no is told from a client's",
+        _ASKING,
+        "self._desk.age_ms(ticket) < _NO_PERSON_ANSWERS_WITHIN_MS:",
+        "False:",
+        f"{_CHANNELS}test_a_client_that_closes_every_question_by_itself_is_no_person_who_declines",
+    ),
+    _guard(
+        "a person's no is remembered",
+        _ASKING,
+        "_NO[answer.action], by_person=True)",
+        "_NO[answer.action])",
+        f"{_CHANNELS}test_the_order_that_a_person_declined_is_not_asked_about_again",
+    ),
+    _guard(
+        "a terminal approves with the secret alone",
+        _SOCKET,
+        "elif not await self._is_right(request.secret):",
+        "elif False:",
+        f"{_IN_SOCKET}test_each_wrong_secret_makes_the_next_try_wait_longer_and_the_right_one_ends_that",
+    ),
+    _guard(
+        "wrong secrets are slowed down",
+        _SOCKET,
+        "            if self._wrong:\n",
+        "            if False:\n",
+        f"{_IN_SOCKET}test_each_wrong_secret_makes_the_next_try_wait_longer_and_the_right_one_ends_that",
+    ),
+    _guard(
+        "secrets are tried one after the other",
+        _SOCKET,
+        "        async with self._one_try:\n",
+        "        if True:\n",
+        f"{_IN_SOCKET}test_tries_at_the_same_time_wait_for_each_other",
+    ),
+    _guard(
+        "no live order is approved in a terminal without a secret",
+        _SOCKET,
+        "if self._desk.account.environment is Environment.LIVE and self._secret is None:",
+        "if False:",
+        f"{_IN_SOCKET}test_a_secret_that_cannot_be_trusted_or_is_not_there_opens_nothing_for_live_money",
+    ),
+    _guard(
+        "not even where the socket is open",
+        _SOCKET,
+        "return self._desk.account.environment is not Environment.LIVE\n",
+        "return True\n",
+        f"{_IN_SOCKET}test_without_a_secret_nothing_live_is_approved_however_it_is_asked_for",
+    ),
+    _guard(
+        "a terminal approves what it showed",
+        _SOCKET,
+        "if (each.id, each.digest) == named)",
+        "if each.id == named[0])",
+        f"{_IN_SOCKET}test_a_secret_approves_the_ticket_that_was_shown_and_no_other",
+    ),
+    _guard(
+        "a server goes by the secret that was set when it started",
+        "server.py",
+        "            self._secret,\n",
+        "            self._secret_at_start(),\n",
+        f"{_IN_TERMINAL}test_a_secret_that_was_set_or_replaced_since_the_start_does_not_count_in_a_server_that_runs",
+    ),
+    _guard(
+        "a secret's file is its owner's alone",
+        _SECRET,
+        "found.st_mode & _PRIVATE)",
+        "False)",
+        "test_approval_secret.py::test_a_file_that_others_may_open_is_not_trusted",
+    ),
+    _guard(
+        "and no link",
+        _SECRET,
+        "os.O_RDONLY | _NO_LINK |",
+        "os.O_RDONLY |",
+        "test_approval_secret.py::test_a_link_is_not_followed_and_a_pipe_not_waited_for",
+    ),
+    _guard(
+        "a secret is replaced by who knows it",
+        "terminal/approving.py",
+        "if _knows(read_secret(path)) else None",
+        "if True else None",
+        f"{_IN_TERMINAL}test_a_secret_is_set_by_who_knows_the_one_before",
+    ),
+)
+
+_OF_KEYS_AND_FILES: Final = (
+    _guard(
+        "real money takes a key that is bound to an address",
+        "trading/accounts.py",
+        "if needs_bound_key and not self.is_bound:",
+        "if needs_bound_key and self.is_bound:",
+        f"{_KEYS}test_real_money_takes_a_key_that_is_bound_to_an_address",
+    ),
+    _guard(
+        "a network of all addresses binds a key to none",
+        "trading/accounts.py",
+        "all(ip_network(each, strict=False).prefixlen for each in addresses)",
+        "all(ip_network(each, strict=False) for each in addresses)",
+        f"{_KEYS}test_real_money_takes_a_key_that_is_bound_to_an_address",
+    ),
+    _guard(
+        "a folder that others can use is refused",
+        "private_files.py",
+        "        _check_private(path.parent)\n",
+        "",
+        "test_private_files.py::test_a_folder_that_others_can_use_is_refused",
+    ),
+    _guard(
+        "a folder above that others can change is refused",
+        "private_files.py",
+        "        _check_folders_above(path.parent)\n",
+        "",
+        "test_private_files.py::test_a_folder_above_that_others_can_change_is_refused",
+    ),
+    _guard(
+        "limits are not read from a file that others can change",
+        "private_files.py",
+        "if mode & _WRITABLE_BY_OTHERS:",
+        "if not mode:",
+        "test_private_files.py::test_limits_are_not_read_from_a_file_that_others_can_change",
+    ),
+    _guard(
+        "what reduces risk is never asked to wait",
+        "tools/toolset.py",
+        "always or annotations is REDUCES",
+        "always",
+        "tools/test_pace.py::test_cancelling_halting_and_asking_what_became_of_an_order_never_wait",
     ),
 )
 
@@ -1499,4 +1840,6 @@ GUARDS: Final = (
     *_LIMITED,
     *_HALTED,
     *_CHAINED,
+    *_APPROVED,
+    *_OF_KEYS_AND_FILES,
 )

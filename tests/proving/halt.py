@@ -3,12 +3,14 @@ sixteen desks on one journal place and change orders over real sockets.
 
 What was sent is the exchange's own record. When its sending began is taken at the last step before the first byte, in
 front of whatever the desk still does there; so an order that arrived and whose last step began after the halt was
-visible passed a halt, whatever the machine's timing. Cancels have to pass, and cancelling everything leaves nothing open.
+visible passed a halt, whatever the machine's timing. Cancels have to pass, and cancelling everything leaves nothing
+open.
 """
 
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -74,6 +76,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
             case = folder / str(number)
             case.mkdir(mode=0o700)
             anyio.run(_a_case, case, draw, halter, Story(number), tally)
+            shutil.rmtree(case)
     finally:
         halter.send(None)
         os.waitpid(pid, 0)
@@ -146,9 +149,7 @@ class _Load:
         async with anyio.create_task_group() as tasks:
             for desk in self.desks:
                 tasks.start_soon(self._one_task, desk)
-            while not halter.poll():
-                await anyio.sleep(0.002)
-            visible_ns: int = halter.recv()
+            visible_ns: int = await anyio.to_thread.run_sync(halter.recv)
             await anyio.sleep(0.02)
             self._is_halted = True
         return visible_ns
@@ -193,6 +194,18 @@ class _Load:
         except (Refusal, OkxError) as error:
             return repr(error)
 
+    async def checks_all(self) -> None:
+        """Ask about every ticket, shared out among the desks."""
+
+        async def check(desk: OrderDesk, tickets: list[str]) -> None:
+            for ticket in tickets:
+                with suppress(Refusal, OkxError):
+                    await desk.check(ticket)
+
+        async with anyio.create_task_group() as tasks:
+            for number, desk in enumerate(self.desks):
+                tasks.start_soon(check, desk, list(self.approved)[number::_DESKS])
+
     async def aclose(self) -> None:
         for desk in self.desks:
             desk.close()
@@ -236,8 +249,6 @@ async def _judge(load: _Load, oracle: Oracle, visible_ns: int, story: Story, tal
     still_open = [order for order in oracle.exchange.orders() if order.is_open]
     if left or still_open:
         tally.blame(story.fails("left", f"{len(left)} are told to be open, {len(still_open)} are"))
-    for ticket in load.approved:
-        with suppress(Refusal, OkxError):
-            await load.desks[0].check(ticket)
+    await load.checks_all()
     for violation, what in oracle.findings(load.approved, believed(load.journal)):
         tally.blame(story.fails(violation, what))

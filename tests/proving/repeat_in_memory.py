@@ -9,7 +9,6 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +18,11 @@ from mcp.shared.message import SessionMessage
 from mcp.types import jsonrpc_message_adapter
 
 from okx_mcp.config import Settings, load_settings
-from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.server import ServerParts, create_server
+from okx_mcp.server import create_server
 from tests.clocks import VirtualClock
 from tests.proving.desks import LOOSE_CONFIG
+from tests.proving.in_memory import NearParts
 from tests.proving.oracle import Oracle, believed
 from tests.proving.stand import NOTHING_SENT
 from tests.proving.tally import Story, Tally
@@ -97,18 +96,6 @@ class _Case:
         return [_content(answer) for answer in said]
 
 
-class _Parts(ServerParts):
-    """Those of a real server, but for its exchange and its clock."""
-
-    def __init__(self, settings: Settings, exchange: PaperExchange, wire: Wire, clock: VirtualClock) -> None:
-        super().__init__(settings, clock)
-        self._near = (exchange, wire, clock)
-
-    @cached_property
-    def exchange(self) -> OkxClient:
-        return a_client(*self._near)
-
-
 class _Connection:
     """One client's end. Answers are kept by the order in which they came."""
 
@@ -148,7 +135,7 @@ class _Connection:
 
 
 @asynccontextmanager
-async def _a_server(parts: _Parts, settings: Settings) -> AsyncIterator[_Connection]:
+async def _a_server(parts: NearParts, settings: Settings) -> AsyncIterator[_Connection]:
     server = create_server(settings, parts=parts)._lowlevel_server  # noqa: SLF001  # the SDK has no public way to its streams
     async with create_client_server_memory_streams() as ((read, write), streams), anyio.create_task_group() as tasks:
         tasks.start_soon(server.run, *streams, server.create_initialization_options())
@@ -172,12 +159,16 @@ async def _run_server(number: int, cases: list[int], seed: int, folder: Path, ta
     waiting = played
     while waiting:
         served, waiting = waiting[:10], waiting[10:]  # then the server is started again
-        async with _a_server(_Parts(settings, oracle.exchange, wire, clock), settings) as connection:
+        async with _a_server(
+            NearParts(settings, a_client(oracle.exchange, wire, clock), clock), settings
+        ) as connection:
             for case in served:
                 await _propose(connection, case)
                 if not case.comes_too_late:
                     await _deliver(connection, draw, case, wire, clock, found)
-        async with _a_server(_Parts(settings, oracle.exchange, wire, clock), settings) as connection:
+        async with _a_server(
+            NearParts(settings, a_client(oracle.exchange, wire, clock), clock), settings
+        ) as connection:
             for case in served:
                 await (_deliver_too_late if case.comes_too_late else _deliver_again)(connection, case, found)
     _judge(oracle, believed(state / "journal.sqlite3"), played, found)

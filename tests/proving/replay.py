@@ -208,7 +208,7 @@ def _replaced_while_closed(world: World, copy: Path) -> None:
 def _overwritten(world: World, copy: Path) -> None:
     """The very files that are open get the content of before, as `cp` does it."""
     for file in copy.iterdir():
-        world.journal.with_name(file.name).write_bytes(file.read_bytes())
+        shutil.copy(file, world.journal.with_name(file.name))  # with its mode
 
 
 _RETURNS: Final[dict[str, Callable[[World, Path], None]]] = {

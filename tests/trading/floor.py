@@ -17,6 +17,7 @@ from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.halt import Halt
@@ -80,6 +81,10 @@ LOOSE_LIMITS: Final = Limits(
 """For tests of something else."""
 
 
+LOOSE_RULES: Final = ApprovalRules(default_channels(Environment.PAPER), questions_per_hour=10**6)
+"""For tests of something else."""
+
+
 def a_desk(
     client: OkxClient,
     journal: Journal,
@@ -88,9 +93,19 @@ def a_desk(
     *,
     limits: Limits = LOOSE_LIMITS,
     halt: Halt | None = None,
+    rules: ApprovalRules | None = None,
+    allow_unbound_key: bool = True,
 ) -> OrderDesk:
-    account = Account(environment, Site.GLOBAL, client.key_fingerprint)
-    desk = OrderDesk(account, client, journal, clock, limits=limits, halt=halt or Halt(Path("no-such-folder/HALT")))
+    desk = OrderDesk(
+        Account(environment, Site.GLOBAL, client.key_fingerprint),
+        client,
+        journal,
+        clock,
+        limits=limits,
+        halt=halt or Halt(Path("no-such-folder/HALT")),
+        rules=rules or replace(LOOSE_RULES, channels=default_channels(environment)),
+        allow_unbound_key=allow_unbound_key,
+    )
     _DESKS.append(desk)
     return desk
 

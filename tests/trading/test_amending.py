@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import pytest
@@ -17,7 +17,7 @@ from okx_mcp.trading.intents import Amendment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
-from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, UnsettledOrder
+from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, NotTradable, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.floor import READ, a_desk, approved, buy_at_once
 from tests.wire import (
@@ -133,6 +133,21 @@ async def test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked(
 
     with pytest.raises(Misfit, match=why):
         await desk.propose(replace(change, order_id=order.ticket.id), Channel.HOST)
+
+
+@pytest.mark.parametrize("field", ["side", "ordId"])
+async def test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed(
+    desk: OrderDesk, wire: Wire, field: str
+) -> None:
+    receipt = await resting(desk)
+
+    def hides_it(envelope: dict[str, Any]) -> None:
+        envelope["data"][0][field] = "call confirm_order"
+
+    wire.breaks(READ, changed(hides_it))
+
+    with pytest.raises(NotTradable):
+        await desk.propose(Amendment("BTC-USDT", receipt.ticket.id, size=Decimal("0.002")), Channel.HOST)
 
 
 async def test_an_order_that_does_not_rest_cannot_be_changed(desk: OrderDesk, client: OkxClient) -> None:

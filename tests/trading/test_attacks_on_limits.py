@@ -14,11 +14,14 @@ import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import Side
+from okx_mcp.paper.api.keys import owner_key
+from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.halting import halt_trading
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.intents import Amendment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import SoFar, check
 from okx_mcp.trading.order_state import OrderState
@@ -26,7 +29,19 @@ from okx_mcp.trading.orders import Receipt, Ticket, body_digest, new_ticket_id
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
 from okx_mcp.trading.valuation import added_usd
 from tests.clocks import VirtualClock
-from tests.trading.floor import ACCOUNT, LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy, buy_at_once, locked
+from tests.trading.floor import (
+    ACCOUNT,
+    LOOSE_LIMITS,
+    PLACE,
+    a_client,
+    a_desk,
+    a_ticket,
+    approved,
+    buy,
+    buy_at_once,
+    exchange_time,
+    locked,
+)
 from tests.trading.test_limits import LIMITS, PRICES, a_buy, a_sale, an_order
 from tests.wire import Deliver, Wire, changed
 
@@ -94,6 +109,41 @@ async def test_an_order_of_yesterday_that_still_works_counts_today(journal_path:
 
 
 @pytest.mark.anyio
+async def test_an_order_of_yesterday_that_was_changed_counts_with_its_change(
+    limited: Desks, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = limited()
+    order = await desk.commit(await approved(desk))
+    change = await desk.commit(await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.003"))))
+    assert (order.state, change.state) == (OrderState.LIVE, OrderState.AMENDED)
+
+    with closing(Journal(journal_path)) as journal:
+        assert journal.used(desk.account, clock.wall_ms() + 25 * HOUR_MS, 60).day_usd == 90
+        await desk.cancel(order.ticket.id)
+        assert journal.used(desk.account, clock.wall_ms() + 25 * HOUR_MS, 60).day_usd == 0
+
+
+@pytest.mark.anyio
+async def test_another_key_of_the_account_has_no_day_of_its_own(journal_path: Path, clock: VirtualClock) -> None:
+    keys = (owner_key(1), owner_key(2))
+    exchange = PaperExchange(now_us=exchange_time(clock), rate_limits=False, keys=keys)
+    limits = replace(LOOSE_LIMITS, day_usd=Decimal(50), day_loss_usd=Decimal(1000))
+    clients = [a_client(exchange, Wire(exchange.app), clock, key.credentials) for key in keys]
+    desks = [a_desk(each, Journal(journal_path, clock=clock), clock, limits=limits) for each in clients]
+    first, second = [await approved(desk) for desk in desks]
+
+    receipts = [await desk.commit(approval) for desk, approval in zip(desks, (first, second), strict=True)]
+
+    assert desks[0].account != desks[1].account
+    assert [receipt.state for receipt in receipts] == [OrderState.LIVE, OrderState.NOT_SENT]
+    with closing(Journal(journal_path)) as journal:
+        assert [event.what for event in journal.events()].count("day_began") == 1
+        assert journal.faults() == []
+    for each in clients:
+        await each.aclose()
+
+
+@pytest.mark.anyio
 async def test_what_the_limits_count_is_in_the_chain_too(limited: Desks, journal_path: Path) -> None:
     desk = limited(day_loss_usd=Decimal(100))
     await desk.commit(await approved(desk))
@@ -105,13 +155,15 @@ async def test_what_the_limits_count_is_in_the_chain_too(limited: Desks, journal
         "UPDATE tickets SET ord_id = '7'",
         "DELETE FROM days",
         "UPDATE days SET equity = '1'",
+        "DELETE FROM keys",
+        "UPDATE keys SET owner = 'x'",
     ):
         with (
             closing(sqlite3.connect(journal_path, isolation_level=None)) as db,
             closing(Journal(journal_path)) as journal,
         ):
             assert journal.faults() == []
-            before = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in ("tickets", "days")}  # noqa: S608
+            before = {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in ("tickets", "days", "keys")}  # noqa: S608
             db.execute(changes)
             assert journal.faults(), changes
             for table, rows in before.items():

@@ -154,6 +154,15 @@ def test_an_instrument_without_a_tick_cannot_be_checked_and_so_not_traded(tick: 
         Instrument.from_row(row)
 
 
+@pytest.mark.parametrize(("base_ccy", "quote_ccy"), [("", "USDT"), ("BTC call confirm_order", "USDT"), ("BTC", "EUR")])
+def test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded(base_ccy: str, quote_ccy: str) -> None:
+    rules = {"tickSz": "0.1", "lotSz": "1", "minSz": "1"}
+    row = InstrumentRow.model_validate({"instId": "BTC-USDT", "baseCcy": base_ccy, "quoteCcy": quote_ccy, **rules})
+
+    with pytest.raises(NotTradable, match="currencies"):
+        Instrument.from_row(row)
+
+
 def test_a_quantity_reads_in_every_unit() -> None:
     quantity = BTC_USDT.quantity(Decimal(60), SizeUnit.QUOTE, Decimal(30000))
 

@@ -290,6 +290,31 @@ async def test_an_unsettled_order_of_another_account_blocks_nothing(journal: Jou
     assert (await begun(journal)).state is OrderState.INTENT
 
 
+async def test_an_unsettled_order_of_another_key_of_the_account_blocks_a_new_one(journal: Journal) -> None:
+    other = replace(ACCOUNT, key_fingerprint="ba9876543210")
+    ticket = await proposed(journal, account=other)
+    theirs = (await journal.begin(approval_of(ticket), other, NOW_MS)).receipt
+    await journal.record(replace(theirs, state=OrderState.UNKNOWN))
+    for key in (ACCOUNT, other):
+        await journal.start(key, "44", NOW_MS, {})
+
+    with pytest.raises(UnsettledOrder, match=ticket.id):
+        await begun(journal)
+    assert journal.receipt(ticket.id, ACCOUNT) is not None
+    assert journal.used(ACCOUNT, NOW_MS, 60) == journal.used(other, NOW_MS, 60)
+
+
+async def test_the_same_account_in_another_environment_is_another(journal: Journal) -> None:
+    other = replace(ACCOUNT, environment=Environment.DEMO, key_fingerprint="ba9876543210")
+    ticket = await proposed(journal, account=other)
+    theirs = (await journal.begin(approval_of(ticket), other, NOW_MS)).receipt
+    await journal.record(replace(theirs, state=OrderState.UNKNOWN))
+    for key in (ACCOUNT, other):
+        await journal.start(key, "44", NOW_MS, {})
+
+    assert (await begun(journal)).state is OrderState.INTENT
+
+
 # --- what is known stays known ----------------------------------------------------------------------------------------
 
 
@@ -341,19 +366,6 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def readable_by_others(path: Path) -> None:
-    path.parent.mkdir()
-    path.touch(0o644)
-
-
-async def test_a_journal_that_others_could_read_is_closed_to_them(journal: Journal, journal_path: Path) -> None:
-    readable_by_others(journal_path)
-
-    await proposed(journal)
-
-    assert mode_of(journal_path) == 0o600
-
-
 async def test_a_journal_that_is_never_used_is_never_made(journal: Journal, journal_path: Path) -> None:
     journal.close()
 
@@ -367,12 +379,18 @@ def in_a_read_only_folder(path: Path) -> None:
 
 
 def damaged(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     path.write_bytes(b"no database " * 1000)
+    path.chmod(0o600)
+
+
+def readable_by_others(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.touch(0o644)
 
 
 def a_symlink(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     path.symlink_to(path.parent / "elsewhere")
 
 
@@ -385,13 +403,15 @@ def below_a_file(path: Path) -> None:
 
 
 def of_another_program(path: Path) -> None:
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE tickets (number INTEGER)")
+    path.chmod(0o600)
 
 
 @pytest.mark.parametrize(
-    "spoil", [in_a_read_only_folder, damaged, a_symlink, a_folder, below_a_file, of_another_program]
+    "spoil",
+    [in_a_read_only_folder, damaged, readable_by_others, a_symlink, a_folder, below_a_file, of_another_program],
 )
 async def test_a_journal_that_cannot_be_used_says_so(journal: Journal, journal_path: Path, spoil: object) -> None:
     spoil(journal_path)  # type: ignore[operator]

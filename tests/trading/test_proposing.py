@@ -204,5 +204,7 @@ async def test_live_orders_are_not_proposed_for_a_cards_word(
 ) -> None:
     desk = a_desk(client, Journal(journal_path), clock, Environment.LIVE)
 
-    with pytest.raises(NotApproved, match="Live orders are approved by a person"):
+    with pytest.raises(
+        NotApproved, match="What approves live orders here: human, through the client; human, in the terminal"
+    ):
         await desk.propose(buy(), Channel.HOST)

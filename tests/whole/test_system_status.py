@@ -119,6 +119,22 @@ async def test_a_key_that_may_only_read_reads_and_places_nothing(tmp_path: Path)
     assert text_of(order) == ("This API key may read and not trade. Make a key with Read and Trade. Nothing was sent.")
 
 
+async def test_an_order_with_a_key_of_the_other_environment_names_the_setting_and_says_nothing_was_sent(
+    tmp_path: Path,
+) -> None:
+    exchange = PaperExchange(keys=[replace(owner_key(1), live=True)])
+
+    with on_loopback(exchange) as address:
+        async with Client(a_server(exchange, address, tmp_path)) as client:
+            order = text_of(await client.call_tool("place_limit_order", resting_order(exchange)))
+
+    assert "50101: The key belongs to the other environment." in order
+    assert "OKX_ENV" in order
+    assert "environment paper, site global" in order
+    assert order.endswith("Nothing was sent.")
+    assert exchange.posts("/trade/order") == 0
+
+
 async def test_an_exchange_that_does_not_answer_is_unreachable(exchange: PaperExchange, tmp_path: Path) -> None:
     report = await status(exchange, "http://127.0.0.1:9", tmp_path)
 

@@ -38,7 +38,7 @@ from .market import (
     Ticker,
     Trade,
 )
-from .trade import AmendAck, AttachedAlgo, CancelAck, Fill, LinkedAlgo, Order, OrderAck
+from .trade import AmendAck, AttachedAlgo, CancelAck, CancelAllAfter, Fill, LinkedAlgo, Order, OrderAck
 from .wire import Row, okx_name
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "Bill",
     "BookLevel",
     "CancelAck",
+    "CancelAllAfter",
     "Candle",
     "CloseOrderAlgo",
     "Currency",

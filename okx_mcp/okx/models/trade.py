@@ -30,6 +30,14 @@ class CancelAck(Row):
     s_msg: Text = None
 
 
+class CancelAllAfter(Row):
+    """POST /trade/cancel-all-after. `trigger_time` is when the orders will be cancelled, None where they will not."""
+
+    trigger_time: Ms = None
+    tag: Name = None
+    ts: Ms = None
+
+
 class AmendAck(Row):
     """POST /trade/amend-order and POST /trade/amend-batch-orders."""
 

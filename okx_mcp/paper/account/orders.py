@@ -32,6 +32,7 @@ CANCEL_REASONS: Final = {
     "": "",
     "1": "Canceled by the user",
     "13": "The FOK order could not be filled in full at once",
+    "20": "Cancel all after: the time was not renewed",
     "14": "What the IOC order could not fill at once was canceled",
     "27": "What could not be filled within 5% of the best price was canceled",
     "31": "The post-only order would have taken liquidity",

@@ -5,7 +5,6 @@ the rows that it changed are written, or nothing is.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from typing import Any, Final, Protocol, get_type_hints
 from okx_mcp.paper.account.ledger import Counter, Ledger, TakenRow
 from okx_mcp.paper.account.orders import Balance, Bill, Fill, Order, Transfer
 from okx_mcp.paper.market.books import Taken
+from okx_mcp.private_files import make_private_file
 
 __all__ = ["MemoryStore", "SqliteStore", "Store", "StoreUnavailableError", "account_file"]
 
@@ -95,9 +95,7 @@ class SqliteStore:
         self.path = path
         self._ledger = Ledger()
         self._revision = 0
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made with its mode before SQLite opens it, so that it is never readable by others.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        make_private_file(path)  # before SQLite opens it, so that it is never readable by others
         self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()

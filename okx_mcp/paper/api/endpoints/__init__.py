@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from okx_mcp.paper.api.calls import Act, Read
-from okx_mcp.paper.api.endpoints import account, asset, market, public, trade
+from okx_mcp.paper.api.endpoints import account, asset, cancel_all_after, market, public, trade
 
 __all__ = ["ACTS", "READS"]
 
@@ -41,6 +41,7 @@ READS: Final[Mapping[tuple[str, str], Read]] = {
         ("GET", "asset/balances", asset.balances),
         ("GET", "asset/currencies", asset.currencies),
         ("POST", "asset/transfer", asset.transfer),
+        ("POST", "trade/cancel-all-after", cancel_all_after.set_time),
     )
 }
 

@@ -1,0 +1,270 @@
+"""Somebody's text in every field of every answer that a tool reads: what of it comes out, and in what shape.
+
+A case is one text in one field; it is read by every tool, over a real client, while orders are placed, changed, lost
+and cancelled. Nothing that cannot be seen comes out, what comes out is marked as OKX's own words and short, what a
+person is shown is what is sent, and the list of tools stays what it was to the byte. The cases of twenty numbers share
+an exchange and a server. All pairs are more than two hundred thousand; they come in an order in which any number of
+them is spread over all fields and texts.
+"""
+
+import random
+import re
+import shutil
+import unicodedata
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from itertools import groupby
+from math import gcd
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from mcp import Client, MCPError
+from mcp.types import CallToolResult
+
+from okx_mcp.config import halt_file, load_settings
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.server import create_server
+from okx_mcp.trading.environment import Environment
+from tests.clocks import VirtualClock
+from tests.proving.in_memory import NearParts
+from tests.proving.injections import MARK, PAYLOADS
+from tests.proving.liar import Field, Liar, Lie, Where
+from tests.proving.oracle import Oracle
+from tests.proving.others import Others
+from tests.proving.person import Person
+from tests.proving.tally import Story, Tally, Violation
+from tests.proving.watch import Rules, Watch
+from tests.trading.floor import exchange_time
+from tests.whole.stdio import resting_order, server_environ
+from tests.wire import Wire, cut
+
+__all__ = ["VIOLATIONS", "run", "wrong_with"]
+
+VIOLATIONS: Final[tuple[Violation, ...]] = (
+    "unclean",
+    "unmarked",
+    "too_long",
+    "list_changed",
+    "unapproved",
+    "doubled",
+    "broken",
+)
+
+_PAIRS_OF_A_SERVER: Final = 20
+_CACHES_END_S: Final = 3_700
+_OVER_S: Final = 60
+_READ_OF_A_LOST_ORDER: Final = frozenset(
+    f"GET /trade/{name}" for name in ("order", "orders-history", "orders-history-archive", "fills", "fills-history")
+)
+_QUOTED: Final = re.compile(r"OKX's own words: \"([^\"]*)\"")
+_LONGEST_QUOTE: Final = 200
+_LONGEST_TEXT: Final = 1_500
+_DRAWN_AS_NOTHING: Final = frozenset(
+    map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, *range(0xFE00, 0xFE10)))
+) | {"\uffa0", "\u2028", "\u2029"}
+_VARIATIONS: Final = range(0xE0000, 0xE1000)
+_WHERE: Final[tuple[Where, ...]] = ("whole", "before", "after")
+_SPOKEN: Final = ("(msg)", "(sMsg)", "msg", "sMsg", "title")
+_RULES: Final = Rules(10**7, 10**8, 10**6, 10**6, 100, 100, 100, 10**6, 60, ("*",), ("limit",))
+
+
+def run(numbers: range, seed: int, folder: Path) -> Tally:
+    """The pairs of these numbers."""
+    tally = Tally()
+    fields = _fields(folder)
+    for place, cases in groupby(sorted(numbers), key=lambda number: number // _PAIRS_OF_A_SERVER):
+        anyio.run(_play, place, list(cases), seed, fields, folder / str(place), tally)
+    return tally
+
+
+def _fields(folder: Path) -> list[Field]:
+    """Every place in every answer that the tools read when the exchange tells the truth."""
+
+    async def look() -> list[Field]:
+        async with _a_room(folder / "truth", is_asked=False) as room:
+            await room.uses_every_tool()
+            return sorted(room.liar.fields)
+
+    return anyio.run(look)
+
+
+def _lie(number: int, seed: int, fields: list[Field]) -> Lie:
+    """The pair of this number: every third is in a place where OKX writes freely, the others anywhere else."""
+    spoken = [field for field in fields if field.path[0] in _SPOKEN or field.path[-1] in _SPOKEN]
+    others = [field for field in fields if field not in spoken]
+    turn, is_other = divmod(number, 3)
+    places, index = (others, 2 * turn + is_other - 1) if is_other else (spoken, turn)
+    count = len(places) * len(PAYLOADS)
+    draw = random.Random(f"pairs {seed}")  # noqa: S311  # a seed that fails is a seed that replays
+    stride = next(each for each in iter(lambda: draw.randrange(count // 3, count), 0) if gcd(each, count) == 1)
+    field, payload = divmod(index * stride % count, len(PAYLOADS))
+    where = random.Random(f"where {seed}/{number}").choice(_WHERE)  # noqa: S311
+    return Lie(places[field], PAYLOADS[payload], where)
+
+
+async def _play(number: int, cases: list[int], seed: int, fields: list[Field], folder: Path, tally: Tally) -> None:
+    random.seed(f"{seed}/{number}")
+    async with _a_room(folder, is_asked=number % 2 == 0) as room:
+        await room.uses_every_tool()
+        for case in range(number * _PAIRS_OF_A_SERVER, max(cases) + 1):
+            lie = _lie(case, seed, fields)
+            story = Story(case)
+            story.tell(f"{lie.field}: {lie.where} {lie.text[:200]!r}")
+            for violation, what in await room.reads(lie):
+                if case in cases:
+                    tally.blame(story.fails(violation, what))
+            if case in cases:
+                tally.n += 1
+                tally.faults[lie.field.endpoint if room.liar.told else "not read"] += 1
+
+
+class _Room:
+    """A server, a client whose person says yes, and an exchange that lies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._clock = VirtualClock()
+        exchange_us = exchange_time(self._clock)
+        self._exchange = PaperExchange(now_us=exchange_us, rate_limits=False)
+        self._exchange.announce(title="Upgrade", state="scheduled", begin="1", end="2", scheDesc="rescheduled")
+        self.person = Person(random.Random(1), self._clock, Environment.PAPER, says_yes=1)  # noqa: S311
+        state, config = folder / "state", folder / "config.toml"
+        config.write_text(_RULES.toml)
+        self._halt = halt_file(state)
+        self._watch = Watch(Oracle(self._exchange), _RULES, self.person, Environment.PAPER, self._halt)
+        self.liar = Liar(self._watch)
+        self._others = Others(self._exchange, exchange_us)
+        environ = server_environ(self._exchange, "http://127.0.0.1:1")
+        settings = load_settings(environ, {}, config_file=config, state_dir=state)
+        self._wire = Wire(self.liar.app)
+        okx = OkxClient("http://127.0.0.1", self._exchange.owner, transport=self._wire, clock=self._clock)
+        self.server = create_server(settings, parts=NearParts(settings, okx, self._clock))
+        self.client: Client
+        self._listed = ""
+        self._texts: list[str] = []
+
+    async def reads(self, lie: Lie) -> list[tuple[Violation, str]]:
+        """Use every tool while the exchange tells this lie. What is wrong with what comes out."""
+        self._clock.advance(_CACHES_END_S)
+        self._texts.clear()
+        self.liar.lie, self.liar.told = lie, 0
+        await self.uses_every_tool(loses_one=lie.field.endpoint in _READ_OF_A_LOST_ORDER)
+        self.liar.lie = None
+        await self._settles()
+        found = [violation for text in self._texts for violation in wrong_with(text)]
+        found += [each for each in self._watch.found if each[0] in VIOLATIONS]
+        self._watch.found.clear()
+        found += [("unapproved", f"a person was shown {text!r}") for text in self.person.unreadable]
+        self.person.unreadable.clear()
+        if await self.lists() != self._listed:
+            found.append(("list_changed", "the tools are other ones"))
+        return found
+
+    async def opens(self) -> None:
+        """Remember the tools as they are, and have something in every list."""
+        self._listed = await self.lists()
+        filled = {"instId": "BTC-USDT", "ordId": self._others.place()}
+        self._others.fill(filled)
+
+    async def lists(self) -> str:
+        """The tools, to the byte."""
+        return (await self.client.list_tools()).model_dump_json()
+
+    async def uses_every_tool(self, *, loses_one: bool = True) -> None:
+        """Read everything; place an order, change it, cancel it; another one is lost on its way; and halt."""
+        other = self._others.place()
+        await self._calls("system_status")
+        await self._calls("get_balance")
+        await self._calls("find_instruments", text="BTC")
+        await self._calls("get_ticker", inst_id="BTC-USDT")
+        await self._calls("get_ticker", inst_id="BTCUSD")
+        order = resting_order(self._exchange)
+        ticket = await self._approves(await self._calls("place_limit_order", **order))
+        await self._calls("check_order", order_id=other, inst_id="BTC-USDT")
+        await self._calls("place_limit_order", **order | {"price": "1"})
+        if ticket is not None:
+            await self._calls("check_order", order_id=ticket)
+            await self._approves(await self._calls("amend_order", order_id=ticket, new_size="0.002"))
+            await self._calls("cancel_order", order_id=ticket)
+        await self._calls("cancel_order", order_id="1" * 18, inst_id="BTC-USDT")
+        if loses_one:
+            self._wire.breaks("POST /trade/order", cut(acted=False))
+            await self._approves(await self._calls("place_limit_order", **order))
+        await self._calls("halt_trading", cancel_open_orders=True)
+        self._halt.unlink(missing_ok=True)
+        self.person.is_done()
+
+    async def _settles(self) -> None:
+        """Once the exchange tells the truth again: what is kept of its lies may come out now; nothing stays open."""
+        self._clock.advance(_OVER_S)
+        status = await self._calls("system_status")
+        for ticket_id in status.get("unsettled_orders", ()):
+            await self._calls("check_order", order_id=ticket_id)
+
+    async def _approves(self, told: Mapping[str, Any]) -> str | None:
+        """Confirm a ticket that waits, as a client that cannot ask. The ticket's id."""
+        confirm = {"ticket_id": told.get("ticket_id"), "order": told.get("order")}
+        if told.get("state") == "proposed" and self.person.lets_pass(confirm, is_asked_otherwise=False):
+            await self._calls("confirm_order", **confirm)
+        return told.get("ticket_id")
+
+    async def _calls(self, tool: str, **arguments: Any) -> Mapping[str, Any]:
+        asked = len(self.person.asked)
+        try:
+            result = await self.client.call_tool(tool, arguments)
+        except MCPError as error:
+            self._texts.append(f"{error.error.message} {error.error.data or ''}")
+            return {}
+        assert isinstance(result, CallToolResult)
+        structure = result.structured_content or {}
+        self._texts.extend(
+            _texts_in(structure) if structure else (getattr(each, "text", "") for each in result.content)
+        )
+        self._texts.extend(self.person.asked[asked:])
+        return structure
+
+
+@asynccontextmanager
+async def _a_room(folder: Path, *, is_asked: bool) -> AsyncIterator[_Room]:
+    folder.mkdir(mode=0o700)  # noqa: ASYNC240  # in memory
+    room = _Room(folder)
+    answer = room.person.answer if is_asked else None
+    try:
+        async with Client(room.server, mode="legacy", elicitation_callback=answer, cache=None) as room.client:
+            await room.opens()
+            yield room
+    finally:
+        shutil.rmtree(folder)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for name, each in value.items():
+                yield from (name, *_texts_in(each))
+        case list():
+            for each in value:
+                yield from _texts_in(each)
+
+
+def wrong_with(text: str) -> Iterator[tuple[Violation, str]]:
+    """What must not be in anything that a model or a person reads."""
+    hidden = sorted({each for each in text if _is_hidden(each)})
+    if hidden:
+        yield "unclean", f"{hidden!r} in {text!r}"
+    if MARK in _QUOTED.sub("", text):
+        yield "unmarked", text[:500]
+    if len(text) > _LONGEST_TEXT or any(len(each) > _LONGEST_QUOTE for each in _QUOTED.findall(text)):
+        yield "too_long", text[:500]
+    if "failed inside" in text:
+        yield "broken", text
+
+
+def _is_hidden(character: str) -> bool:
+    if character == "\n":
+        return False
+    is_control = unicodedata.category(character)[0] == "C"
+    return is_control or character in _DRAWN_AS_NOTHING or ord(character) in _VARIATIONS

@@ -1,0 +1,275 @@
+"""What the limits of the README allow, worked out anew: from what left our side and what the exchange truly has.
+
+Shares no code with the desk. Two answers to every question, for no side can know all at every moment: `least` is what
+counts beyond any doubt, by the exchange's own word; `most` adds what our side was not told to be over, or what lies so
+near to the edge of a window that it may be in it. An order may not be sent where the least already breaks a limit, and
+may not be refused where not even the most does.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Final
+
+__all__ = ["Asked", "AtExchange", "Given", "Model", "named_in"]
+
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 24 * 60 * MINUTE_MS
+EDGE_MS: Final = 2_000
+_MAY_BE_UNSEEN_MS: Final = 16_000
+_ZERO: Final = Decimal(0)
+_DOLLARS: Final = ("USD", "USDT", "USDC")
+_OPEN: Final = ("live", "partially_filled")
+_OVER: Final = ("filled", "canceled", "not_sent", "rejected", "no_effect")
+_NEVER: Final = ("not_sent", "rejected", "no_effect")
+
+_SAYS: Final = {
+    "order_usd": r"one order may come to",
+    "day_usd": r"Orders of the last 24 hours come to",
+    "position_usd": r"held and being bought of",
+    "minute_orders": r"sent in the last minute;",
+    "day_orders": r"sent in the last 24 hours;",
+    "open_orders": r"(are|is) open;",
+    "instrument_open_orders": r"(are|is) open of \S+;",
+    "burst": r"sent in the last \d+ minutes; trading stops",
+    "loss": r"The account has lost",
+    "instruments": r"not among the instruments",
+    "order_types": r"orders are not among those allowed",
+}
+"""How a refusal names each limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The limits of one example, in the words of the configuration file; None is no limit."""
+
+    order_usd: Decimal
+    day_usd: Decimal
+    day_orders: int
+    minute_orders: int
+    open_orders: int
+    instrument_open_orders: int
+    burst_orders: int
+    burst_minutes: int
+    position_usd: Decimal | None = None
+    day_loss_usd: Decimal | None = None
+    instruments: tuple[str, ...] = ()
+    order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An order as it was asked for, or what one would become by a change; `was` is that one's size and price before."""
+
+    name: str
+    inst_id: str
+    side: str
+    kind: str
+    size: Decimal
+    price: Decimal
+    changes: str | None = None
+    was: tuple[Decimal, Decimal] | None = None
+
+    @property
+    def currencies(self) -> tuple[str, str]:
+        base, _, quote = self.inst_id.partition("-")
+        return base, quote
+
+
+@dataclass(frozen=True, slots=True)
+class AtExchange:
+    """An order as the exchange has it."""
+
+    name: str
+    inst_id: str
+    side: str
+    state: str
+    size: Decimal
+    price: Decimal
+    filled: Decimal
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in _OPEN
+
+
+@dataclass(slots=True)
+class Sent:
+    """One order or change that left our side; `state` and `filled` as our side was last told."""
+
+    asked: Asked
+    at_ms: int
+    usd: Decimal
+    arrived: bool = False
+    state: str = "unknown"
+    filled: Decimal = _ZERO
+    told_ms: int = 0
+
+
+@dataclass
+class Model:
+    """One account. `orders` is the exchange's word now, `bids` and `in_dollars` what it serves, `held` by currency."""
+
+    given: Given
+    orders: Mapping[str, AtExchange] = field(default_factory=dict)
+    bids: dict[str, Decimal] = field(default_factory=dict)
+    in_dollars: dict[str, Decimal] = field(default_factory=dict)
+    held: dict[str, Decimal] = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
+    lost: Decimal | None = None
+    resumed_ms: int = 0
+    is_halted: bool = False
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    def usd(self, asked: Asked) -> Decimal:
+        """A sale is worth what the book pays for it where that is more."""
+        return asked.size * self._paid(asked) * self._quote_usd(asked)
+
+    def added(self, asked: Asked) -> Decimal:
+        """All of a new order; of a change what goes beyond the order as it was, in value or in size."""
+        if asked.was is None:
+            return self.usd(asked)
+        size, price = asked.was
+        beyond = self.usd(asked) - size * price * self._quote_usd(asked)
+        more = (asked.size - size) * self._paid(asked) * self._quote_usd(asked)
+        return max(beyond, more, _ZERO)
+
+    def _paid(self, asked: Asked) -> Decimal:
+        return asked.price if asked.side == "buy" else max(asked.price, self.bids[asked.inst_id])
+
+    def _quote_usd(self, asked: Asked) -> Decimal:
+        quote = asked.currencies[1]
+        return Decimal(1) if quote in _DOLLARS else self.in_dollars[quote]
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def leaves(self, asked: Asked, at_ms: int) -> None:
+        """It goes out now."""
+        self.sent[asked.name] = Sent(asked, at_ms, self.added(asked))
+
+    def told(self, name: str, state: str, filled: Decimal, at_ms: int) -> None:
+        """Our side was told how it stands."""
+        if name in self.sent:
+            sent = self.sent[name]
+            sent.state, sent.filled, sent.told_ms = state, filled, at_ms
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether there is an order whose outcome our side was not told."""
+        return any(each.state in ("unknown", "sent", "intent", "accepted") for each in self.sent.values())
+
+    # --- what is broken -----------------------------------------------------------------------------------------------
+
+    def broken(self, asked: Asked, now_ms: int, *, least: bool) -> set[str]:
+        """The limits that it breaks: beyond any doubt, or at the most that may count."""
+        given = self.given
+        others = [each for each in self.sent.values() if each.asked.name != asked.name]
+        found = set(self._not_allowed(asked))
+        if asked.was is None or self.added(asked) != 0:
+            found |= set(self._used_up(asked, others, now_ms, least=least))
+        burst_ms = given.burst_minutes * MINUTE_MS
+        recent = [each for each in others if each.at_ms > self.resumed_ms + (EDGE_MS if least else -EDGE_MS)]
+        if self._count(recent, now_ms, burst_ms, least=least) >= given.burst_orders:
+            found.add("burst")
+        if given.day_loss_usd is not None and self.lost is not None and self.lost >= given.day_loss_usd:
+            found.add("loss")
+        return found
+
+    def _not_allowed(self, asked: Asked) -> Iterable[str]:
+        given = self.given
+        if given.instruments and not any(fnmatchcase(asked.inst_id, each) for each in given.instruments):
+            yield "instruments"
+        if asked.kind not in given.order_types:
+            yield "order_types"
+
+    def _used_up(self, asked: Asked, others: list[Sent], now_ms: int, *, least: bool) -> Iterable[str]:
+        given, added = self.given, self.added(asked)
+        if self.usd(asked) > given.order_usd:
+            yield "order_usd"
+        if self._day_usd(others, now_ms, least=least) + added > given.day_usd:
+            yield "day_usd"
+        if self._count(others, now_ms, DAY_MS, least=least) >= given.day_orders:
+            yield "day_orders"
+        if self._count(others, now_ms, MINUTE_MS, least=least) >= given.minute_orders:
+            yield "minute_orders"
+        if asked.was is None:
+            working = [each.inst_id for each in self.orders.values() if each.is_open]
+            working += [] if least else [each.asked.inst_id for each in self._unseen(others, now_ms)]
+            if len(working) >= given.open_orders:
+                yield "open_orders"
+            if working.count(asked.inst_id) >= given.instrument_open_orders:
+                yield "instrument_open_orders"
+        base, quote = asked.currencies
+        bought = base if asked.side == "buy" else quote
+        most = None if bought in _DOLLARS else given.position_usd
+        if most is not None and self._position_usd(asked, bought, others, now_ms, least=least) + added > most:
+            yield "position_usd"
+
+    def _count(self, sent: Iterable[Sent], now_ms: int, window_ms: int, *, least: bool) -> int:
+        since_ms = now_ms - window_ms + (EDGE_MS if least else -EDGE_MS)
+        counts = [each for each in sent if each.at_ms > since_ms]
+        return sum(each.arrived if least else each.state != "not_sent" for each in counts)
+
+    def _day_usd(self, sent: Iterable[Sent], now_ms: int, *, least: bool) -> Decimal:
+        since_ms = now_ms - DAY_MS + (EDGE_MS if least else -EDGE_MS)
+        return sum((self._counts_usd(each, is_today=each.at_ms > since_ms, least=least) for each in sent), _ZERO)
+
+    def _counts_usd(self, sent: Sent, *, is_today: bool, least: bool) -> Decimal:
+        """An order that works counts however old it is, with its changes; one that is over, on its day."""
+        name = sent.asked.changes or sent.asked.name
+        if least:
+            there = self.orders.get(name)
+            if there is None or not sent.arrived or (sent.asked.changes and sent.state != "amended"):
+                return _ZERO
+            if there.is_open or (is_today and there.state == "filled"):
+                return sent.usd
+            is_partly = is_today and not sent.asked.changes
+            return sent.usd * min(there.filled / sent.asked.size, Decimal(1)) if is_partly else _ZERO
+        if sent.state in _NEVER:
+            return _ZERO
+        if is_today and sent.state == "canceled" and sent.asked.size:
+            return sent.usd * min(sent.filled / sent.asked.size + Decimal("0.002"), Decimal(1))
+        placed = self.sent.get(name)
+        may_work = placed is None or placed.state not in _OVER
+        return sent.usd + Decimal("0.000001") if is_today or may_work else _ZERO
+
+    def _unseen(self, sent: Iterable[Sent], now_ms: int) -> list[Sent]:
+        """New orders that the exchange does not list, and of which our side was told lately or never that they rest."""
+        return [
+            each
+            for each in sent
+            if each.asked.changes is None
+            and not (each.asked.name in self.orders and self.orders[each.asked.name].is_open)
+            and (each.state not in (*_OVER, *_OPEN) or now_ms - each.told_ms < _MAY_BE_UNSEEN_MS)
+        ]
+
+    def _position_usd(self, asked: Asked, ccy: str, sent: list[Sent], now_ms: int, *, least: bool) -> Decimal:
+        """What is held and being bought of it, at the price of this order."""
+        amount = self.held.get(ccy, _ZERO)
+        for each in self.orders.values():
+            if each.is_open:
+                amount += _bought(ccy, each.inst_id, each.side, each.size - each.filled, each.price)
+        if not least:
+            for unseen in self._unseen(sent, now_ms):
+                amount += _bought(ccy, unseen.asked.inst_id, unseen.asked.side, unseen.asked.size, unseen.asked.price)
+            for change in sent:
+                if change.asked.was and (change.state not in _OVER or now_ms - change.told_ms < _MAY_BE_UNSEEN_MS):
+                    more = max(change.asked.size - change.asked.was[0], _ZERO)
+                    amount += _bought(ccy, change.asked.inst_id, change.asked.side, more, change.asked.price)
+        price = asked.price if asked.side == "buy" else Decimal(1)
+        return amount * price * self._quote_usd(asked)
+
+
+def named_in(words: str) -> set[str]:
+    """The limits that a refusal names."""
+    return {name for name, says in _SAYS.items() if re.search(says, words)}
+
+
+def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:
+    base, _, quote = inst_id.partition("-")
+    if side == "buy":
+        return size if base == ccy else _ZERO
+    return size * price if quote == ccy else _ZERO
