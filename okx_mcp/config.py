@@ -8,7 +8,7 @@ import difflib
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -26,6 +26,7 @@ __all__ = [
     "CONFIG_FILE",
     "Settings",
     "SettingsError",
+    "ToolsetName",
     "default_config_dir",
     "default_state_dir",
     "halt_file",
@@ -56,9 +57,10 @@ _OTHER_NAMES: Final = {
     "OKX_TRADE_FLAG": "OKX_ENV",
 }
 """What other programs call our settings."""
-_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "profiles"})
+_OF_TOOLS: Final = frozenset({"toolsets", "read_only"})
+_TOP_LEVEL: Final = frozenset({"profile", "allow_live", "limits", "profiles"}) | _OF_TOOLS
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
-_TABLES_IN_PROFILE: Final = frozenset({"limits"})
+_NO_TEXT_IN_PROFILE: Final = frozenset({"limits"}) | _OF_TOOLS
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -66,6 +68,15 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 class SettingsError(Exception):
     """A setting that is wrong, in one line that names it."""
+
+
+class ToolsetName(StrEnum):
+    """Tools that belong together and can be left out together."""
+
+    MARKET = "market"
+    ACCOUNT = "account"
+    TRADE = "trade"
+    REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ class Settings:
     api_base_url: str | None = None
     proxy: str | None = field(default=None, repr=False)  # its address may hold a password
     limits: Limits = PROTECTIVE_LIMITS
+    toolsets: frozenset[ToolsetName] = frozenset(ToolsetName)
+    read_only: bool = False
 
     @property
     def in_words(self) -> str:
@@ -89,7 +102,8 @@ class Settings:
             Environment.DEMO: f"demo trading at OKX, {self.site} site, no real money",
             Environment.LIVE: f"LIVE trading at OKX, {self.site} site, REAL MONEY",
         }[self.environment]
-        return f"profile {self.profile}: {where}" if self.profile else where
+        only = ", read only" if self.read_only else ""
+        return f"profile {self.profile}: {where}{only}" if self.profile else f"{where}{only}"
 
     @property
     def base_url(self) -> str | None:
@@ -127,6 +141,8 @@ def load_settings(
     *,
     config_file: Path | None = None,
     state_dir: Path | None = None,
+    toolsets: str | None = None,
+    read_only: bool = False,
 ) -> Settings:
     """Put the settings together.
 
@@ -134,6 +150,8 @@ def load_settings(
         environ: the process's environment; only names that begin with OKX_ are looked at.
         flags: `profile`, `environment` and `site` from the command line, None where not given.
         config_file: a file named on the command line, which must then exist.
+        toolsets: names from the command line, with commas.
+        read_only: whether the command line says so; nothing takes it back.
 
     Raises:
         SettingsError: one line for standard error.
@@ -154,6 +172,7 @@ def load_settings(
     api_base_url = _paper_address(values.get("api_base_url"), environment)
     _check_together(environment, credentials, api_base_url, allow_live=file.get("allow_live", False))
     embedded = environment is Environment.PAPER and api_base_url is None
+    of_tools = {**file, **(file["profiles"][profile] if profile else {})}
     return Settings(
         environment=environment,
         site=_choice(Site, "site", values, Site.GLOBAL),
@@ -163,6 +182,8 @@ def load_settings(
         api_base_url=api_base_url,
         proxy=_proxy(values.get("proxy")),
         limits=_limits(file, profile, environment),
+        toolsets=_toolsets(of_tools.get("toolsets") if toolsets is None else toolsets.split(",")),
+        read_only=read_only or of_tools.get("read_only", False),
     )
 
 
@@ -202,14 +223,16 @@ def _check_file(path: Path, file: dict[str, Any]) -> None:
     if not isinstance(file.get("profile", ""), str):
         raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
     _check_limits(file, f"[limits] of {path}")
+    _check_tools(file, str(path))
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
     for name, profile in profiles.items():
-        _refuse_unknown(profile, _IN_PROFILE | _TABLES_IN_PROFILE, f"[profiles.{name}] of {path}")
+        _refuse_unknown(profile, _IN_PROFILE | _NO_TEXT_IN_PROFILE, f"[profiles.{name}] of {path}")
+        _check_tools(profile, f"[profiles.{name}] of {path}")
         _check_limits(profile, f"[profiles.{name}.limits] of {path}")
-        if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _TABLES_IN_PROFILE):
-            raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
+        if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _NO_TEXT_IN_PROFILE):
+            raise SettingsError(f"every other setting in [profiles.{name}] of {path} is text in quotes")
     if any(name in profile for profile in profiles.values() for name in (*_CREDENTIALS, "proxy")):
         _refuse_readable_by_others(path)
 
@@ -225,6 +248,27 @@ def _check_limits(table: Mapping[str, Any], where: str) -> None:
     if not isinstance(limits, dict):
         raise SettingsError(f"{where} is a table")
     _refuse_unknown(limits, known_names(), where)
+
+
+def _check_tools(table: Mapping[str, Any], where: str) -> None:
+    if not isinstance(table.get("read_only", False), bool):
+        raise SettingsError(f"read_only in {where} is true or false")
+    names = table.get("toolsets", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingsError(f'toolsets in {where} is a list of names: ["market", "account"]')
+
+
+def _toolsets(names: Sequence[str] | None) -> frozenset[ToolsetName]:
+    """Those named; all where none are named at all."""
+    if names is None:
+        return frozenset(ToolsetName)
+    try:
+        chosen = frozenset(ToolsetName(name.strip()) for name in names)
+    except ValueError:
+        chosen = frozenset()
+    if not chosen:
+        raise SettingsError(f"toolsets are one or more of {', '.join(ToolsetName)}")
+    return chosen
 
 
 def _limits(file: Mapping[str, Any], profile: str | None, environment: Environment) -> Limits:

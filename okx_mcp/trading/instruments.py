@@ -24,6 +24,8 @@ _DIGITS: Final = 6 * _PLACES
 _SHOWN: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
 """Of the one reading that may have no end, USD-valued contracts in their coin; no lots of theirs look alike in it."""
 _CONTRACT_KINDS: Final = frozenset({InstType.SWAP, InstType.FUTURES, InstType.OPTION})
+_PERPETUAL_FUTURE: Final = "xperp"
+"""OKX's ruleType of what is listed among the futures and pays funding like a swap."""
 _SPOT_KINDS: Final = frozenset({InstType.SPOT, InstType.MARGIN})
 
 
@@ -76,6 +78,7 @@ class Contract:
     settle_ccy: str
     family: str
     underlying: str
+    pays_funding: bool
     expires_ms: int | None = None
     strike: Decimal | None = None
     opt_type: OptType | str | None = None
@@ -187,16 +190,22 @@ class Instrument:
                 raise self._misfit(size, unit, price, lots, below=below, above=above)
         return self.reading(below, price)
 
-    def reading(self, size: Decimal, price: Decimal) -> Quantity:
-        """A size that exists already, as OKX counts it (a position, a level of a book), in every unit at `price`."""
+    def reading(self, size: Decimal, price: Decimal, unit: SizeUnit | None = None) -> Quantity:
+        """A size that exists already (a position) in every unit at `price`; in OKX's unit if no other is said."""
+        own = size
+        if unit not in (None, self.size_unit):
+            with localcontext(prec=_DIGITS):
+                worth, per = self._rate(unit, price)
+                own = _SHOWN.divide(size * per, worth)
+        contract = self.contract
         return Quantity(
-            base=self._in(SizeUnit.BASE, size, price),
-            quote=self._in(SizeUnit.QUOTE, size, price),
-            contracts=size if self.contract else None,
+            base=size if unit is SizeUnit.BASE else self.amount(own, SizeUnit.BASE, price),
+            quote=size if unit is SizeUnit.QUOTE else self.amount(own, SizeUnit.QUOTE, price),
+            contracts=own if contract else None,
             base_ccy=self.base_ccy,
             quote_ccy=self.quote_ccy,
-            contract_value=self.contract.value if self.contract else None,
-            contract_ccy=self.contract.value_ccy if self.contract else None,
+            contract_value=contract.value if contract else None,
+            contract_ccy=contract.value_ccy if contract else None,
         )
 
     def _rate(self, unit: SizeUnit, price: Decimal) -> tuple[Decimal, Decimal]:
@@ -217,7 +226,8 @@ class Instrument:
     def _is_worth_base(self) -> bool:
         return self.contract is not None and self.contract.value_ccy == self.base_ccy
 
-    def _in(self, unit: SizeUnit, size: Decimal, price: Decimal) -> Decimal:
+    def amount(self, size: Decimal, unit: SizeUnit, price: Decimal) -> Decimal:
+        """A size as OKX counts it, counted in `unit` at `price`."""
         with localcontext(prec=_DIGITS):
             worth, per = self._rate(unit, price)
             return size * worth if per == 1 else _SHOWN.divide(size * worth, per)
@@ -227,10 +237,10 @@ class Instrument:
         worth, per = self._rate(unit, price)
         step = self.lot_size * worth
         below = size * per // step * self.lot_size
-        if below * worth == size * per or self._in(unit, below, price) == size:
+        if below * worth == size * per or self.amount(below, unit, price) == size:
             return below, below
         above = below + self.lot_size
-        return (above, above) if self._in(unit, above, price) == size else (below, above)
+        return (above, above) if self.amount(above, unit, price) == size else (below, above)
 
     def _misfit(
         self,
@@ -243,7 +253,7 @@ class Instrument:
         above: Decimal | None = None,
     ) -> Misfit:
         """`below` and `above` are in OKX's unit, and 0 is no size."""
-        nearest = [self._in(unit, each, price) if each else None for each in (below, above)]
+        nearest = [self.amount(each, unit, price) if each else None for each in (below, above)]
         valid = [self._written(each, unit, price) for each in (below, above) if each]
         at = f" at {plain(price)}" if self._depends_on_price(unit) else ""
         asked = f"{plain(size)} {self._names()[unit]}{at}"
@@ -253,7 +263,9 @@ class Instrument:
     def _written(self, size: Decimal, unit: SizeUnit, price: Decimal) -> str:
         """A size in OKX's unit and, where that is another, in the one that was asked for."""
         own = f"{plain(size)} {self._names()[self.size_unit]}"
-        return own if unit is self.size_unit else f"{own} = {plain(self._in(unit, size, price))} {self._names()[unit]}"
+        return (
+            own if unit is self.size_unit else f"{own} = {plain(self.amount(size, unit, price))} {self._names()[unit]}"
+        )
 
     def _names(self) -> dict[SizeUnit, str]:
         return {SizeUnit.BASE: self.base_ccy, SizeUnit.QUOTE: self.quote_ccy, SizeUnit.CONTRACTS: "contracts"}
@@ -273,6 +285,7 @@ def _contract(row: "InstrumentRow") -> Contract | None:
         settle_ccy=row.settle_ccy,
         family=row.inst_family or row.uly,
         underlying=row.uly,
+        pays_funding=row.inst_type == InstType.SWAP or row.rule_type == _PERPETUAL_FUTURE,
         expires_ms=row.exp_time,
         strike=row.stk,
         opt_type=row.opt_type,
