@@ -5,6 +5,7 @@ separator, no other script's digits, no sign, no zero. Nothing is repaired: a mi
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -64,9 +65,10 @@ def utc_ms(value: Any) -> int:
         ValueError: it is written otherwise, or there is no such moment.
     """
     if isinstance(value, str) and _UTC_TIME.fullmatch(value):
-        moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
-        if moment.year >= _EARLIEST:
-            return int(moment.timestamp()) * 1000
+        with suppress(ValueError):  # a thirteenth month
+            moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
+            if moment.year >= _EARLIEST:
+                return int(moment.timestamp()) * 1000
     raise ValueError('a day or a moment in UTC is needed, like "2026-11-26" or "2026-11-26T08:30Z"')
 
 
