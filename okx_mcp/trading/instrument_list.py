@@ -14,7 +14,7 @@ from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.instruments import Instrument
 from okx_mcp.trading.refusals import NoSuchInstrument, NotTradable
 
-__all__ = ["InstrumentList", "family_of", "kind_of", "near_matches"]
+__all__ = ["InstrumentList", "family_of", "kind_of"]
 
 _KEEP_S: Final = 3600.0
 _ASK_AGAIN_FOR_UNKNOWN_AFTER_S: Final = 60.0
@@ -67,6 +67,16 @@ class InstrumentList:
             near = near_matches(inst_id, [each.inst_id for each in await self.all()])
         hint = f" Did you mean {' or '.join(near)}?" if near else " find_instruments lists what there is."
         raise NoSuchInstrument(f"There is no {_WORDS[kind]} {inst_id} on this account.{hint}")
+
+    async def matching(self, text: str, kind: InstType = InstType.SPOT, family: str | None = None) -> list[Instrument]:
+        """Instruments of a kind whose name or currency `text` names, the nearest first; all of them for no text."""
+        everything = await self.all(kind, family)
+        wanted = text.strip().upper().replace("/", "-")
+        own = [each for each in everything if wanted in (each.inst_id, each.base_ccy)]
+        other = [each for each in everything if wanted in each.inst_id and each not in own]
+        by_id = {each.inst_id: each for each in everything}
+        near = near_matches(wanted, by_id) if not own and not other else []
+        return own + other + [by_id[name] for name in near]
 
     async def tradable(self, inst_id: str) -> Instrument:
         """Like `get`, and it is open for trading.

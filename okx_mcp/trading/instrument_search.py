@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from okx_mcp.okx.names import InstType
-from okx_mcp.trading.instrument_list import family_of, kind_of, near_matches
+from okx_mcp.trading.instrument_list import family_of, kind_of
 from okx_mcp.trading.refusals import NoSuchInstrument
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Chain:
 
 
 async def find(instruments: "InstrumentList", query: InstrumentQuery) -> list["Instrument"]:
-    """What fits, the nearest name first and the earliest expiry first; where no name fits, those spelled nearly so.
+    """What fits, the earliest expiry first, and the nearest name; where no name fits, those spelled nearly so.
 
     Without a kind it is the one that the text is written like, else spot.
 
@@ -51,15 +51,9 @@ async def find(instruments: "InstrumentList", query: InstrumentQuery) -> list["I
         OkxError: they could not be read.
     """
     kind = query.kind or kind_of(query.text.strip().upper())
-    everything = await instruments.all(kind, _family(query) if kind is InstType.OPTION else None)
-    fitting = [each for each in everything if _fits(each, query, kind)]
-    fitting.sort(key=lambda each: each.contract.expires_ms or 0 if each.contract else 0)
-    wanted = query.text.strip().upper().replace("/", "-")
-    own = [each for each in fitting if wanted in (each.inst_id, each.base_ccy)]
-    other = [each for each in fitting if wanted in each.inst_id and each not in own]
-    by_id = {each.inst_id: each for each in fitting}
-    near = near_matches(wanted, by_id) if not own and not other else []
-    return own + other + [by_id[name] for name in near]
+    matching = await instruments.matching(query.text, kind, _family(query) if kind is InstType.OPTION else None)
+    fitting = [each for each in matching if _fits(each, query, kind)]
+    return sorted(fitting, key=lambda each: each.contract.expires_ms or 0 if each.contract else 0)
 
 
 def chains(options: "Iterable[Instrument]") -> list[Chain]:
