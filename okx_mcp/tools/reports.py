@@ -39,20 +39,20 @@ EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum
 class OrderReport(BaseModel):
     """An order or a ticket as it stands."""
 
-    summary: str = Field(description="What happened, what to do; tell the user")
-    state: str = Field(description=f"One of {', '.join(OrderState)}")
-    order_sent: Literal["no", "yes", "unknown"] = Field(description="Whether an order left this program")
+    summary: str = Field(description="Tell the user")
+    state: str
+    order_sent: Literal["no", "yes", "unknown"]
     environment: EnvironmentName
-    order: str = Field(description="The order in one line")
+    order: str
     ticket_id: str | None = None
-    client_order_id: str | None = Field(None, description="clOrdId of an order that is not this server's")
-    order_id: str | None = Field(None, description="OKX's ordId")
-    filled_size: Number | None = Field(None, description="In the base currency")
+    client_order_id: str | None = Field(None, description="Not this server's")
+    order_id: str | None = None
+    filled_size: Number | None = Field(None, description="In base")
     average_price: Number | None = None
     fee: Number | None = Field(None, description="Negative: charged")
     fee_ccy: str | None = None
     approved_by: str | None = None
-    expires: str | None = Field(None, description="Confirm it by then, UTC")
+    expires: str | None = Field(None, description="UTC")
 
 
 class FillReport(BaseModel):

@@ -119,6 +119,17 @@ async def test_an_instrument_is_found_by_its_name_in_the_one_list_it_can_be_in(
     assert listing.asked == [(row["instType"], "AAA-USD" if row["instType"] == "OPTION" else None)]
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("AAAUSDT-SWAP", "AAA-USDT-SWAP"), ("AAA-USDT-260926", "AAA-USDT-260925"), ("AAA-XXX-SWAP", "AAA")],
+)
+async def test_a_name_that_is_nearly_right_is_answered_with_what_it_may_mean(
+    instruments: InstrumentList, name: str, meant: str
+) -> None:
+    with pytest.raises(NoSuchInstrument, match=f"Did you mean .*{meant}"):
+        await instruments.get(name)
+
+
 async def test_a_derivative_is_not_ordered_as_if_it_were_spot(instruments: InstrumentList) -> None:
     with pytest.raises(NotTradable, match="derivative"):
         await instruments.tradable("AAA-USDT-SWAP")
@@ -133,7 +144,10 @@ async def test_a_derivative_is_not_ordered_as_if_it_were_spot(instruments: Instr
         ("BTC-USD-260626", "FUTURES"),
         ("BTC-USD_UM_XPERP-310404", "FUTURES"),
         ("BTC-USD-260626-90000-C", "OPTION"),
+        ("BTCUSDT-SWAP", "SWAP"),
+        ("btc-usdt-swap", "SWAP"),
         ("nonsense", "SPOT"),
+        ("SWAP", "SPOT"),
         ("", "SPOT"),
         ("A-B-C-D-E-F", "SPOT"),
     ],
