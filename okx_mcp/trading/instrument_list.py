@@ -114,7 +114,7 @@ class InstrumentList:
 
 
 def kind_of(inst_id: str) -> InstType:
-    """The kind that a name is written like, or nearly: BTC-USDT, BTC-USDT-SWAP, BTC-USD-260626, BTC-USD-260626-9000-C."""
+    """The kind that a name is written like, or nearly: BTC-USDT, -SWAP, -260626, BTC-USD-260626-90000-C."""
     match inst_id.upper().split("-"):
         case [_, *_, "SWAP"]:
             return InstType.SWAP

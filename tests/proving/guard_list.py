@@ -57,6 +57,7 @@ _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
+_SIZES: Final = "trading/test_contract_sizes.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
@@ -1484,6 +1485,74 @@ _CHAINED: Final = (
     ),
 )
 
+_SIZED_AND_READ: Final = (
+    _guard(
+        "a derivative is not ordered as if it were spot",
+        "trading/instrument_list.py",
+        "if instrument.contract is not None:",
+        "if False:",
+        "trading/test_instrument_search.py::test_a_derivative_is_not_ordered_as_if_it_were_spot",
+    ),
+    _guard(
+        "a contract of unknown worth is not traded",
+        "trading/instruments.py",
+        "if kind not in (_SPOT_KINDS if contract is None else _CONTRACT_KINDS):",
+        "if False:",
+        f"{_SIZES}test_a_contract_of_unknown_worth_is_not_traded",
+        f"{_SIZES}test_what_calls_itself_spot_and_has_contracts_is_not_traded",
+    ),
+    _guard(
+        "a contract worth another currency is not traded",
+        "trading/instruments.py",
+        "if contract.value_ccy not in (base_ccy, quote_ccy):",
+        "if False:",
+        f"{_SIZES}test_a_contract_of_unknown_worth_is_not_traded",
+    ),
+    _guard(
+        "a size between two lots is refused",
+        "trading/instruments.py",
+        "if below != above:",
+        "if False:",
+        f"{_SIZES}test_a_size_between_two_lots_is_refused_with_both",
+    ),
+    _guard(
+        "the minimum is counted in OKX's unit",
+        "trading/instruments.py",
+        "if below < least:",
+        "if False:",
+        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+    ),
+    _guard(
+        "the maximum is counted in OKX's unit",
+        "trading/instruments.py",
+        "if above > most:",
+        "if False:",
+        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+    ),
+    _guard(
+        "bars that do not go back in time end the paging",
+        "trading/candles.py",
+        "if bar.ts is None or not (before or 0) < bar.ts < (cursor_ms or bar.ts + 1):",
+        "if bar.ts is None:",
+        "trading/test_candles.py::test_bars_that_do_not_go_back_in_time_are_no_answer_and_no_endless_loop",
+    ),
+    _guard(
+        "a figure of another instrument is no answer",
+        _CLIENT,
+        "if row.inst_id != inst_id:",
+        "if False:",
+        "tools/test_reading_derivatives.py::test_a_figure_of_another_instrument_is_no_answer",
+    ),
+    _guard(
+        "a server that only reads has no tool that changes anything",
+        "server.py",
+        "if not settings.read_only or tool.annotations is READS",
+        "",
+        "tools/test_chosen_tools.py::test_only_the_chosen_tools_are_there",
+        "tools/test_chosen_tools.py::test_a_tool_that_is_not_there_cannot_be_called",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1497,4 +1566,5 @@ GUARDS: Final = (
     *_LIMITED,
     *_HALTED,
     *_CHAINED,
+    *_SIZED_AND_READ,
 )
