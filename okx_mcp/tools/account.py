@@ -83,17 +83,23 @@ async def get_balance(
 ) -> BalanceReport:
     """What the trading and the funding account hold, by currency, in US dollars too. Not for positions."""
     from okx_mcp.trading.funding import read_funding
+    from okx_mcp.trading.together import all_of
 
     await desk.facts.rules()
     ccys = [each.upper() for each in ccy or []]
     report = BalanceReport(environment=desk.account.environment)
-    if account != "funding":
+
+    async def add_trading() -> None:
         balance = await exchange.balance(ccys)
         report.total_usd = balance.total_eq
         report.holdings = [_trading(each) for each in balance.details]
         report.time = iso_time(balance.u_time) if balance.u_time is not None else None
-    if account != "trading":
+
+    async def add_funding() -> None:
         report.funding = [_funding(each) for each in await read_funding(exchange, ccys)]
+
+    reads = {"trading": add_trading, "funding": add_funding}
+    await all_of(*([reads[account]] if account else reads.values()))
     return report
 
 
@@ -141,9 +147,9 @@ def _position(view: "PositionView") -> PositionReport:
         side=view.side,
         margin_mode=view.margin_mode,
         contracts=view.size if view.unit == "contracts" else None,
-        base=quantity.base if quantity else None,
+        base=quantity.base if quantity else view.size if view.unit == "base" else None,
         base_ccy=quantity.base_ccy if quantity else None,
-        quote=quantity.quote if quantity else None,
+        quote=quantity.quote if quantity else view.size if view.unit == "quote" else None,
         quote_ccy=quantity.quote_ccy if quantity else None,
         notional_usd=view.notional_usd,
         entry_price=view.entry_price,

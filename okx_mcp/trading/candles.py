@@ -85,13 +85,13 @@ async def read_candles(exchange: MarketData, inst_id: str, span: CandleSpan) -> 
     while len(bars) < span.most:
         read = exchange.history_candles if reaches_back else exchange.candles
         limit = min(span.most - len(bars), _PAGE)
-        page = await read(inst_id, span.bar.okx, after=cursor_ms, before=before, limit=limit)
+        page = (await read(inst_id, span.bar.okx, after=cursor_ms, before=before, limit=limit))[:limit]
         for bar in page:
             if bar.ts is None or not (before or 0) < bar.ts < (cursor_ms or bar.ts + 1):
                 asked = endpoint("GET", "market/candles")
                 raise Unknown(f"{asked}: the bars are not in the order of time", asked)
             cursor_ms = bar.ts
-        bars.extend(page[:limit])
+        bars.extend(page)
         if not page:
             if reaches_back:
                 return Candles(tuple(reversed(bars)), None)

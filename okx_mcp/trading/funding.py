@@ -1,10 +1,12 @@
 """The funding account, where money waits, valued in US dollars: OKX gives its amounts without."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import TYPE_CHECKING, Final, Protocol
 
+from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.limits import DOLLARS
 
@@ -42,15 +44,18 @@ class FundingAccount(Protocol):
 async def read_funding(exchange: FundingAccount, ccys: Sequence[str] = ()) -> list[FundingHolding]:
     """What is in it, of these currencies or all (GET /asset/balances), at the last prices (GET /market/tickers).
 
+    Without prices it is told all the same.
+
     Raises:
-        OkxError: it could not be read.
+        OkxError: what it holds could not be read.
     """
     held = [row for row in await exchange.funding_balances(ccys) if row.ccy and row.bal]
     prices: dict[str, Decimal] = {}
     if any(row.ccy not in DOLLARS for row in held):
-        prices = {
-            each.inst_id: each.last for each in await exchange.tickers(InstType.SPOT) if each.inst_id and each.last
-        }
+        with suppress(OkxError):
+            prices = {
+                each.inst_id: each.last for each in await exchange.tickers(InstType.SPOT) if each.inst_id and each.last
+            }
     return [_valued(row, row.ccy or "", row.bal or Decimal(0), prices) for row in held]
 
 

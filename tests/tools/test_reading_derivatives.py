@@ -223,6 +223,28 @@ async def test_the_funding_account_is_valued_by_what_a_dollar_pair_says(okx: Okx
     assert not asked(okx, "account/balance")
 
 
+async def test_what_is_in_the_funding_account_is_told_without_prices_too(okx: Okx, client: Client) -> None:
+    okx.answers("GET", "asset/balances", answer({"ccy": "AAA", "bal": "2"}))
+    okx.answers("GET", "market/tickers", answer(code="50030"))
+
+    report = await result(client, "get_balance", account="funding")
+
+    assert report["funding"] == [{"ccy": "AAA", "equity": "2"}]
+
+
+@pytest.mark.parametrize(("pos_ccy", "unit"), [("AAA", "base"), ("USDT", "quote")])
+async def test_a_margin_position_of_an_unlisted_pair_has_its_size(
+    okx: Okx, client: Client, pos_ccy: str, unit: str
+) -> None:
+    of_pair = {"instType": "MARGIN", "instId": "AAA-USDT", "pos": "3", "posCcy": pos_ccy}
+    okx.answers("GET", "account/positions", answer({**POSITION, **of_pair}))
+    okx.answers("GET", "account/instruments", answer())
+
+    (position,) = (await result(client, "get_positions"))["positions"]
+
+    assert position[unit] == "3"
+
+
 async def test_listed_sizes_say_what_they_count(okx: Okx, client: Client) -> None:
     orders: list[dict[str, Any]] = [
         {"instType": "SWAP", "instId": SWAP, "ordId": "3", "sz": "5", "side": "sell", "reduceOnly": "true"},

@@ -113,6 +113,19 @@ async def test_what_the_newest_bars_do_not_reach_is_asked_of_the_history(
     assert bars.asked == asked
 
 
+async def test_a_page_that_is_longer_than_asked_for_leaves_no_gap() -> None:
+    class Generous(Bars):
+        async def candles(self, inst_id: str, bar: str, **span: Any) -> list[Candle]:
+            return await super().candles(inst_id, bar, **{**span, "limit": PAGE})
+
+    bars = Generous(500)
+
+    first, end_ms = await starts(bars, CandleSpan(BarSize.H1, most=10))
+    rest, _ = await starts(bars, CandleSpan(BarSize.H1, None, end_ms, 490))
+
+    assert rest + first == list(reversed(bars.starts_ms))
+
+
 async def test_bars_that_do_not_go_back_in_time_are_no_answer_and_no_endless_loop() -> None:
     class Stuck(Bars):
         async def candles(self, inst_id: str, bar: str, **span: Any) -> list[Candle]:
