@@ -1502,6 +1502,13 @@ _SIZED_AND_READ: Final = (
         f"{_SIZES}test_what_calls_itself_spot_and_has_contracts_is_not_traded",
     ),
     _guard(
+        "an instrument has the currencies of its name",
+        "trading/instruments.py",
+        "if not _names_its_currencies(row.inst_id, base_ccy, quote_ccy, is_contract=contract is not None):",
+        "if False:",
+        f"{_SIZES}test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
+    ),
+    _guard(
         "a contract worth another currency is not traded",
         "trading/instruments.py",
         "if contract.value_ccy not in (base_ccy, quote_ccy):",

@@ -189,6 +189,22 @@ def test_a_contract_of_unknown_worth_is_not_traded(flaw: dict[str, str]) -> None
         instrument({**LINEAR, **flaw})
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**SPOT, "instId": "AAA-USDC"},
+        {**SPOT, "baseCcy": ""},
+        {**LINEAR, "instId": "BBB-USDT-SWAP"},
+        {**LINEAR, "instId": "AAA-USDC-SWAP"},
+        {**LINEAR, "instId": "AAA-USDT"},
+        {**OPTION, "uly": "AAA-USDT"},
+    ],
+)
+def test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded(row: Row) -> None:
+    with pytest.raises(NotTradable, match="of its name"):
+        instrument(row)
+
+
 def test_what_calls_itself_spot_and_has_contracts_is_not_traded() -> None:
     with pytest.raises(NotTradable):
         Instrument.from_row(InstrumentRow.model_validate({**LINEAR, "instType": "SPOT"}))
