@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _USAGE_ERROR = 2
+_OF_TOOLS = ("toolsets", "read_only")
 _WITHOUT_SETTINGS = ("try", "paper", "approve", "resume", "journal")
 _SERVER_FLAGS = ("profile", "env", "site", "config")
 _DESCRIPTION = "An MCP server that reads and trades an OKX account. Without a command it serves over stdio."
@@ -33,9 +34,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given, unknown = parser.parse_known_args(arguments)
     if unknown:  # argparse would repeat what may be a secret
         parser.error(f"unknown argument {unknown[0].partition('=')[0] if unknown[0].startswith('-') else ''}")
-    ignored = [flag for flag in _SERVER_FLAGS if given.command in _WITHOUT_SETTINGS and getattr(given, flag)]
-    if ignored:
-        parser.error(f"--{ignored[0]} means nothing to {given.command}")
+    meaningless = [
+        *(_SERVER_FLAGS if given.command in _WITHOUT_SETTINGS else ()),
+        *(_OF_TOOLS if given.command not in (None, "serve") else ()),
+    ]
+    for flag in meaningless:
+        if getattr(given, flag):
+            parser.error(f"--{flag.replace('_', '-')} means nothing to {given.command}")
     match given.command:
         case "try":
             from okx_mcp.first_run import run_first_run
@@ -82,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env", help="paper, demo or live")
     parser.add_argument("--site", help="global, eea or us: where the account was registered")
     parser.add_argument("--config", type=Path, help="the configuration file, in place of the usual one")
+    parser.add_argument("--toolsets", help="only these tools: market, account, trade, reference; with commas")
+    parser.add_argument("--read-only", action="store_true", help="only tools that change nothing")
     parser.add_argument("--state-dir", type=Path, help="where the journal and the paper account are kept")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve MCP over stdio (the default)")
@@ -113,6 +120,8 @@ def _settings(given: argparse.Namespace) -> "Settings":
             {"profile": given.profile, "environment": given.env, "site": given.site},
             config_file=given.config,
             state_dir=given.state_dir,
+            toolsets=given.toolsets,
+            read_only=given.read_only,
         )
     except SettingsError as error:
         _tell(f": {error}")

@@ -6,7 +6,7 @@ to start, with one line that says which setting it is; nothing is guessed and no
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -28,6 +28,7 @@ __all__ = [
     "CONFIG_FILE",
     "Settings",
     "SettingsError",
+    "ToolsetName",
     "approval_secret_file",
     "default_config_dir",
     "default_state_dir",
@@ -60,9 +61,10 @@ _OTHER_NAMES: Final = {
 }
 """What other programs call our settings."""
 _WORDS_OF_LEAVE: Final = ("allow_live", "allow_unbound_key")
-_TOP_LEVEL: Final = frozenset({"profile", *_WORDS_OF_LEAVE, "limits", "approval", "profiles"})
+_OF_TOOLS: Final = frozenset({"toolsets", "read_only"})
+_TOP_LEVEL: Final = frozenset({"profile", *_WORDS_OF_LEAVE, "limits", "approval", "profiles"}) | _OF_TOOLS
 _IN_PROFILE: Final = frozenset({"environment", "site", "api_key", "secret_key", "passphrase", "api_base_url", "proxy"})
-_TABLES_IN_PROFILE: Final = frozenset({"limits", "approval"})
+_NO_TEXT_IN_PROFILE: Final = frozenset({"limits", "approval"}) | _OF_TOOLS
 _HUMAN_ONLY: Final = ApprovalRules(default_channels(Environment.LIVE))
 _CREDENTIALS: Final = ("api_key", "secret_key", "passphrase")
 
@@ -74,6 +76,15 @@ class SettingsError(Exception):
 
     def __init__(self, line: str) -> None:
         super().__init__(visible(line))
+
+
+class ToolsetName(StrEnum):
+    """Tools that belong together and can be left out together."""
+
+    MARKET = "market"
+    ACCOUNT = "account"
+    TRADE = "trade"
+    REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,8 @@ class Settings:
     limits: Limits = PROTECTIVE_LIMITS
     approval: ApprovalRules = _HUMAN_ONLY
     allow_unbound_key: bool = False
+    toolsets: frozenset[ToolsetName] = frozenset(ToolsetName)
+    read_only: bool = False
 
     @property
     def in_words(self) -> str:
@@ -103,7 +116,8 @@ class Settings:
             Environment.DEMO: f"demo trading at OKX, {self.site} site, no real money",
             Environment.LIVE: f"LIVE trading at OKX, {self.site} site, REAL MONEY",
         }[self.environment]
-        return f"profile {visible(self.profile)}: {where}" if self.profile else where
+        only = ", read only" if self.read_only else ""
+        return f"profile {visible(self.profile)}: {where}{only}" if self.profile else f"{where}{only}"
 
     @property
     def base_url(self) -> str | None:
@@ -146,6 +160,8 @@ def load_settings(
     *,
     config_file: Path | None = None,
     state_dir: Path | None = None,
+    toolsets: str | None = None,
+    read_only: bool = False,
 ) -> Settings:
     """Put the settings together.
 
@@ -153,6 +169,8 @@ def load_settings(
         environ: the process's environment; only names that begin with OKX_ are looked at.
         flags: `profile`, `environment` and `site` from the command line, None where not given.
         config_file: a file named on the command line, which must then exist.
+        toolsets: names from the command line, with commas.
+        read_only: whether the command line says so; nothing takes it back.
 
     Raises:
         SettingsError: one line for standard error.
@@ -173,6 +191,7 @@ def load_settings(
     api_base_url = _paper_address(values.get("api_base_url"), environment)
     _check_together(environment, credentials, api_base_url, allow_live=file.get("allow_live", False))
     embedded = environment is Environment.PAPER and api_base_url is None
+    of_tools = {**file, **(file["profiles"][profile] if profile else {})}
     return Settings(
         environment=environment,
         site=_choice(Site, "site", values, Site.GLOBAL),
@@ -184,6 +203,8 @@ def load_settings(
         limits=_limits(file, profile, environment),
         approval=_approval(file, profile, environment),
         allow_unbound_key=file.get("allow_unbound_key", False),
+        toolsets=_toolsets(of_tools.get("toolsets") if toolsets is None else toolsets.split(",")),
+        read_only=read_only or of_tools.get("read_only", False),
     )
 
 
@@ -228,14 +249,16 @@ def _check_file(path: Path, file: dict[str, Any]) -> None:
     if not isinstance(file.get("profile", ""), str):
         raise SettingsError(f"profile in {path} is the name of a profile, in quotes")
     _check_tables(file, "", path)
+    _check_tools(file, str(path))
     profiles = file.setdefault("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
         raise SettingsError(f"profiles in {path} are tables: [profiles.NAME]")
     for name, profile in profiles.items():
-        _refuse_unknown(profile, _IN_PROFILE | _TABLES_IN_PROFILE, f"[profiles.{name}] of {path}")
+        _refuse_unknown(profile, _IN_PROFILE | _NO_TEXT_IN_PROFILE, f"[profiles.{name}] of {path}")
+        _check_tools(profile, f"[profiles.{name}] of {path}")
         _check_tables(profile, f"profiles.{name}.", path)
-        if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _TABLES_IN_PROFILE):
-            raise SettingsError(f"every setting in [profiles.{name}] of {path} is text in quotes")
+        if not all(isinstance(value, str) for setting, value in profile.items() if setting not in _NO_TEXT_IN_PROFILE):
+            raise SettingsError(f"every other setting in [profiles.{name}] of {path} is text in quotes")
 
 
 def _refuse_unknown(table: Mapping[str, object], known: frozenset[str], where: str) -> None:
@@ -250,6 +273,27 @@ def _check_tables(table: Mapping[str, Any], under: str, path: Path) -> None:
         if not isinstance(settings, dict):
             raise SettingsError(f"{where} is a table")
         _refuse_unknown(settings, known, where)
+
+
+def _check_tools(table: Mapping[str, Any], where: str) -> None:
+    if not isinstance(table.get("read_only", False), bool):
+        raise SettingsError(f"read_only in {where} is true or false")
+    names = table.get("toolsets", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise SettingsError(f'toolsets in {where} is a list of names: ["market", "account"]')
+
+
+def _toolsets(names: Sequence[str] | None) -> frozenset[ToolsetName]:
+    """Those named; all where none are named at all."""
+    if names is None:
+        return frozenset(ToolsetName)
+    try:
+        chosen = frozenset(ToolsetName(name.strip()) for name in names)
+    except ValueError:
+        chosen = frozenset()
+    if not chosen:
+        raise SettingsError(f"toolsets are one or more of {', '.join(ToolsetName)}")
+    return chosen
 
 
 def _limits(file: Mapping[str, Any], profile: str | None, environment: Environment) -> Limits:

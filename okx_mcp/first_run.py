@@ -59,7 +59,9 @@ async def _run(folder: Path) -> None:
         for held in balance["holdings"]:
             _say(f"     {held['available']} {held['ccy']} available")
         found = await _call(client, "find_instruments", text=_INSTRUMENT)
-        price = _on_tick(Decimal(ticker["last"]) * _BELOW_MARKET, Decimal(found["instruments"][0]["tick_size"]))
+        price = _on_tick(
+            Decimal(ticker["tickers"][0]["last"]) * _BELOW_MARKET, Decimal(found["instruments"][0]["tick_size"])
+        )
 
         placed = await _call(
             client,

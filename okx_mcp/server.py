@@ -15,16 +15,19 @@ from mcp.server.mcpserver import Context, MCPServer
 
 from okx_mcp import __version__
 from okx_mcp.approval_secret import SecretUnusable, read_secret
-from okx_mcp.config import Settings, approval_secret_file, halt_file, journal_file
+from okx_mcp.config import Settings, ToolsetName, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
+from okx_mcp.tools.instruments import instruments
+from okx_mcp.tools.listing import listing
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
 from okx_mcp.tools.pace import Pace
 from okx_mcp.tools.status import status
+from okx_mcp.tools.toolset import READS
 from okx_mcp.trading.environment import Environment
 
 if TYPE_CHECKING:
@@ -45,12 +48,24 @@ _INSTRUCTIONS: Final = {
     Environment.DEMO: "Trades on OKX's demo account: no real money.",
     Environment.LIVE: "Trades on a live OKX account: REAL MONEY.",
 }
-_HOW: Final = (
-    "Read with get_ticker, get_balance, find_instruments. Order with place_limit_order: the user approves each order, "
-    "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading "
-    "stops everything. If order_sent is unknown, never place the order again: call check_order. When something fails, "
-    "system_status says why."
+_HOW_TO_ORDER: Final = (
+    "Order with place_limit_order: the user approves each order, asked by the client or through confirm_order. Follow "
+    "up with check_order, amend_order, cancel_order; halt_trading stops everything. If order_sent is unknown, never "
+    "place the order again: call check_order."
 )
+_NO_ORDERS: Final = "This server cannot place, change or cancel orders."
+_WHEN_IT_FAILS: Final = "When something fails, system_status says why."
+
+_TOOLSETS: Final = (
+    (market, {ToolsetName.MARKET}),
+    (instruments, {ToolsetName.MARKET, ToolsetName.REFERENCE}),
+    (account, {ToolsetName.ACCOUNT}),
+    (orders, {ToolsetName.TRADE}),
+    (listing, {ToolsetName.TRADE}),
+    (halting, {ToolsetName.TRADE}),
+    (status, set(ToolsetName)),
+)
+"""In the order in which tools are listed, and what each is left in with."""
 
 
 class ServerParts:
@@ -210,15 +225,20 @@ def create_server(
             await parts.aclose()
             on_closed()
 
-    tools: list[Tool] = [
-        tool for toolset in (market, account, orders, halting, status) for tool in toolset.tools(parts)
-    ]
+    tools = _tools(settings, parts)
+    how = _HOW_TO_ORDER if any(tool.name == "place_limit_order" for tool in tools) else _NO_ORDERS
     return MCPServer(
         "okx-mcp",
         title="OKX",
         version=__version__,
-        instructions=f"{_INSTRUCTIONS[settings.environment]} {_HOW}",
+        instructions=f"{_INSTRUCTIONS[settings.environment]} {how} {_WHEN_IT_FAILS}",
         tools=tools,
         lifespan=lifespan,
         log_level="WARNING",
     )
+
+
+def _tools(settings: Settings, parts: ServerParts) -> list["Tool"]:
+    """The tools of the chosen sets; of a server that only reads those that change nothing, here or at the exchange."""
+    chosen = [tool for toolset, names in _TOOLSETS if names & settings.toolsets for tool in toolset.tools(parts)]
+    return [tool for tool in chosen if not settings.read_only or tool.annotations is READS]

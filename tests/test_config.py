@@ -1,11 +1,20 @@
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from okx_mcp.config import CONFIG_FILE, Settings, SettingsError, default_config_dir, default_state_dir, load_settings
+from okx_mcp.config import (
+    CONFIG_FILE,
+    Settings,
+    SettingsError,
+    ToolsetName,
+    default_config_dir,
+    default_state_dir,
+    load_settings,
+)
 from okx_mcp.okx.hosts import REST_URLS, Site
 from okx_mcp.okx.signing import Secret
 from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
@@ -440,3 +449,70 @@ def test_no_secret_is_in_any_text_of_the_settings(load: Load) -> None:
     for settings in (load(KEYS), load({"OKX_PROFILE": "a"}, file)):
         texts = [repr(settings), str(settings), f"{settings}", settings.in_words]
         assert not any(secret in text for text in texts for secret in SECRETS)
+
+
+# --- which tools ------------------------------------------------------------------------------------------------
+
+TOOLS_IN_FILE: Final = """
+read_only = true
+toolsets = ["market"]
+[profiles.trader]
+read_only = false
+toolsets = ["trade", "account"]
+[profiles.plain]
+"""
+
+
+def test_all_tools_are_there_unless_some_are_chosen(load: Load) -> None:
+    assert (load().toolsets, load().read_only) == (frozenset(ToolsetName), False)
+
+
+@pytest.mark.parametrize(
+    ("profile", "toolsets", "read_only"),
+    [(None, {"market"}, True), ("plain", {"market"}, True), ("trader", {"trade", "account"}, False)],
+)
+def test_tools_are_chosen_for_all_profiles_or_for_one(
+    load: Load, profile: str | None, toolsets: set[str], read_only: bool
+) -> None:
+    settings = load(file=TOOLS_IN_FILE, **({"profile": profile} if profile else {}))
+
+    assert {each.value for each in settings.toolsets} == toolsets
+    assert settings.read_only is read_only
+
+
+def test_the_command_line_chooses_tools_and_only_adds_that_it_reads(tmp_path: Path) -> None:
+    path = tmp_path / CONFIG_FILE
+    path.write_text(TOOLS_IN_FILE, "utf-8")
+
+    def chosen(**options: Any) -> Settings:
+        flags = {"profile": "trader"}
+        return load_settings({}, flags, config_file=path, state_dir=tmp_path, **options)
+
+    assert chosen(toolsets="market, reference").toolsets == {"market", "reference"}
+    assert chosen(read_only=True).read_only
+    assert "read only" in chosen(read_only=True).in_words
+    assert not chosen().read_only
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        'toolsets = "market"',
+        "toolsets = [1]",
+        "toolsets = []",
+        'toolsets = ["markets"]',
+        'read_only = "yes"',
+        "[profiles.a]\nread_only = 1",
+        '[profiles.a]\ntoolsets = "market"',
+    ],
+)
+def test_a_choice_of_tools_that_is_none_is_refused(load: Load, file: str) -> None:
+    assert re.search("toolsets|read_only", refusal(load, file=file))
+
+
+@pytest.mark.parametrize("names", ["", "market,,", "Market", "all"])
+def test_toolsets_that_do_not_exist_are_refused_on_the_command_line_too(tmp_path: Path, names: str) -> None:
+    (tmp_path / CONFIG_FILE).touch()
+
+    with pytest.raises(SettingsError, match="one or more of market, account, trade, reference"):
+        load_settings({}, {}, config_file=tmp_path / CONFIG_FILE, state_dir=tmp_path, toolsets=names)

@@ -116,3 +116,18 @@ def test_a_day_is_a_day(okx_mcp: Command) -> None:
 
     assert wrong.returncode == 2
     assert (other_day.returncode, other_day.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("flag", [["--read-only"], ["--toolsets", "market"], ["--env", "paper"]])
+def test_what_a_command_does_not_look_at_is_not_taken_in_silence(okx_mcp: Command, flag: list[str]) -> None:
+    refused = okx_mcp(*flag, "journal")
+
+    assert refused.returncode == 2
+    assert f"{flag[0]} means nothing to journal" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"), [(["--read-only"], "no real money, read only"), (["--toolsets", "markets"], "toolsets are one")]
+)
+def test_the_start_tells_which_tools_were_chosen_or_why_not(okx_mcp: Command, flags: list[str], told: str) -> None:
+    assert told in okx_mcp(*flags).stderr

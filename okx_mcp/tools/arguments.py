@@ -5,16 +5,20 @@ separator, no other script's digits, no sign, no zero. Nothing is repaired: a mi
 """
 
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["AnyOrderId", "InstId", "Price", "Size", "TicketId", "exact_decimal"]
+__all__ = ["AnyOrderId", "Ccy", "InstId", "InstIds", "Price", "Size", "TicketId", "UtcTime", "exact_decimal", "utc_ms"]
 
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _FLOAT_DIGITS: Final = 15
 """A float carries this many digits without doubt; a longer one may have been another number."""
+_UTC_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?Z)?", re.ASCII)
+_EARLIEST: Final = 1970
 
 
 def exact_decimal(value: Any) -> Decimal:
@@ -54,6 +58,24 @@ def _digits_of(value: float) -> str:
     return text.removesuffix(".0")
 
 
+def utc_ms(value: Any) -> int:
+    """Unix ms of a day or a moment that says it is UTC.
+
+    Raises:
+        ValueError: it is written otherwise, or there is no such moment.
+    """
+    if isinstance(value, str) and _UTC_TIME.fullmatch(value):
+        with suppress(ValueError):  # a thirteenth month
+            moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
+            if moment.year >= _EARLIEST:
+                return int(moment.timestamp()) * 1000
+    raise ValueError('a day or a moment in UTC is needed, like "2026-11-26" or "2026-11-26T08:30Z"')
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 Size = Annotated[
     Decimal,
     BeforeValidator(exact_decimal),
@@ -64,7 +86,14 @@ Price = Annotated[
     BeforeValidator(exact_decimal),
     WithJsonSchema({"type": "string", "description": 'Limit price in the quote currency, e.g. "60000.5"'}),
 ]
+UtcTime = Annotated[
+    int,
+    BeforeValidator(utc_ms),
+    WithJsonSchema({"type": "string", "description": "UTC: 2026-11-26 or 2026-11-26T08:30Z"}),
+]
+Ccy = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,20}$")]
 InstId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,39}$", description="Instrument, e.g. BTC-USDT")]
+InstIds = Annotated[list[InstId], BeforeValidator(_as_list), Field(min_length=1, max_length=10)]
 TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From place_limit_order")]
 AnyOrderId = Annotated[
     str,

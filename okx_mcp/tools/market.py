@@ -1,64 +1,164 @@
-"""Prices, and what there is to trade."""
+"""Prices: now, in depth, and as they were."""
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.tools.arguments import InstId
+from okx_mcp.tools.arguments import InstId, InstIds, Size, UtcTime
 from okx_mcp.tools.reports import Number
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.market import Market
+    from decimal import Decimal
+
+    from okx_mcp.okx.models import Candle, OrderBook, Ticker
+    from okx_mcp.trading.depth import Taken
+    from okx_mcp.trading.market import ContractFigures, Market
 
 __all__ = ["market"]
 
 market = Toolset()
 
-_MOST_INSTRUMENTS = 50
+_MOST_LEVELS = 50
+_DEEPEST = 400
+"""Levels of OKX's book that a size is held against."""
+_MOST_BARS = 1000
 
 
 class TickerReport(BaseModel):
-    """The market of one instrument, in its quote currency."""
+    """One instrument, in its quote currency; the last five of derivatives."""
 
     inst_id: str
     last: Number | None = None
     bid: Number | None = None
-    bid_size: Number | None = None
+    bid_size: Number | None = Field(None, description="Base; contracts of derivatives")
     ask: Number | None = None
     ask_size: Number | None = None
     open_24h: Number | None = None
     high_24h: Number | None = None
     low_24h: Number | None = None
-    volume_24h: Number | None = Field(None, description="In the base currency")
-    volume_24h_quote: Number | None = None
-    time: str | None = Field(None, description="UTC")
+    volume_24h: Number | None = Field(None, description="In base")
+    time: str | None = None
+    mark: Number | None = None
+    index: Number | None = None
+    funding_rate: Number | None = Field(None, description="Longs pay shorts, of the position")
+    funding_time: str | None = None
+    open_interest: Number | None = Field(None, description="Contracts")
 
 
-class InstrumentReport(BaseModel):
-    """One instrument and the numbers it takes."""
+class TickersReport(BaseModel):
+    """Times are UTC."""
+
+    tickers: list[TickerReport]
+
+
+class TakenReport(BaseModel):
+    """What a market order of the size would get."""
+
+    size: Number = Field(description="Less than asked: the book holds no more")
+    average_price: Number | None = None
+    worst_price: Number | None = None
+
+
+class BookReport(BaseModel):
+    """Levels are [price, size], best first."""
 
     inst_id: str
-    base_ccy: str
-    quote_ccy: str
-    state: str
-    tick_size: Number = Field(description="Prices are multiples of it")
-    lot_size: Number = Field(description="Sizes are multiples of it")
-    min_size: Number
+    size_unit: Literal["base", "contracts"]
+    asks: list[list[Number]]
+    bids: list[list[Number]]
+    spread: Number | None = None
+    buy: TakenReport | None = None
+    sell: TakenReport | None = None
+    time: str | None = None
 
 
-class InstrumentsReport(BaseModel):
-    """What was found."""
+class CandlesReport(BaseModel):
+    """Bars in order of time."""
 
-    instruments: list[InstrumentReport]
-    found: int = Field(description="How many match; more than are listed where the limit cut the list")
+    inst_id: str
+    bar: str
+    columns: str = "start (UTC), open, high, low, close, volume in base"
+    bars: list[list[str]]
+    forming: str | None = Field(None, description="Start of the bar that still changes")
+    earlier: str | None = Field(None, description="There is more: ask again with this as end")
 
 
 @market.tool(title="Ticker", annotations=READS)
-async def get_ticker(inst_id: InstId, *, prices: "Market") -> TickerReport:
-    """Last price, best bid and ask and 24-hour figures of one instrument. Not for depth or history."""
-    ticker = await prices.ticker(inst_id)
+async def get_ticker(inst_id: InstIds, *, prices: "Market") -> TickersReport:
+    """Last price, bid, ask, 24 hours; of derivatives mark, index, funding and open interest. Up to ten at once."""
+    from okx_mcp.trading.together import all_of
+
+    async def one(name: str) -> TickerReport:
+        ticker = await prices.ticker(name)
+        return _ticker(name, ticker, await prices.contract_figures(name))
+
+    return TickersReport(tickers=await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id))))
+
+
+@market.tool(title="Order book", annotations=READS)
+async def get_order_book(
+    inst_id: InstId,
+    levels: Annotated[int, Field(ge=1, le=_MOST_LEVELS)] = 10,
+    size: Annotated[Size | None, Field(description="What would it cost to take this much? Say unit too")] = None,
+    unit: Literal["base", "quote", "contracts"] | None = None,
+    *,
+    prices: "Market",
+) -> BookReport:
+    """Bids, asks and spread now, and what buying or selling a size at once would pay, and at worst."""
+    from okx_mcp.trading.instruments import SizeUnit
+    from okx_mcp.trading.refusals import Misfit
+
+    if (size is None) != (unit is None):
+        raise Misfit("Size and unit are given together.")
+    instrument = await prices.instruments.get(inst_id)
+    book = await prices.book(inst_id, levels if size is None else _DEEPEST)
+    buy = sell = None
+    if size is not None and unit is not None:
+        from okx_mcp.trading.depth import take
+
+        buy, sell = (_taken(take(side, instrument, size, SizeUnit(unit))) for side in (book.asks, book.bids))
+    return BookReport(
+        inst_id=inst_id,
+        size_unit="base" if instrument.contract is None else "contracts",
+        asks=[[level.px, level.sz] for level in book.asks[:levels]],
+        bids=[[level.px, level.sz] for level in book.bids[:levels]],
+        spread=_spread(book),
+        buy=buy,
+        sell=sell,
+        time=_time(book.ts),
+    )
+
+
+@market.tool(title="Candles", annotations=READS)
+async def get_candles(
+    inst_id: InstId,
+    bar: Literal["1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "6H", "12H", "1D", "1W", "1M"] = "1H",
+    start: UtcTime | None = None,
+    end: Annotated[UtcTime | None, Field(description="Bars that begin before it; now if left out")] = None,
+    limit: Annotated[int, Field(ge=1, le=_MOST_BARS, description="The newest of the span")] = 100,
+    *,
+    prices: "Market",
+) -> CandlesReport:
+    """Bars of any span, years back, cut at UTC. 1m is a minute, 1M a month."""
+    from okx_mcp.okx.names import InstType
+    from okx_mcp.trading.candles import BarSize, CandleSpan
+    from okx_mcp.trading.instrument_list import kind_of
+
+    found = await prices.candles(inst_id, CandleSpan(BarSize(bar), start, end, limit))
+    has_contracts = kind_of(inst_id) is not InstType.SPOT
+    return CandlesReport(
+        inst_id=inst_id,
+        bar=bar,
+        bars=[_bar(each, has_contracts=has_contracts) for each in found.bars],
+        forming=next((_time(each.ts) for each in reversed(found.bars) if each.confirm is False), None),
+        earlier=_time(found.earlier_before_ms),
+    )
+
+
+def _ticker(inst_id: str, ticker: "Ticker", figures: "ContractFigures | None") -> TickerReport:
     return TickerReport(
         inst_id=inst_id,
         last=ticker.last,
@@ -69,35 +169,31 @@ async def get_ticker(inst_id: InstId, *, prices: "Market") -> TickerReport:
         open_24h=ticker.open24h,
         high_24h=ticker.high24h,
         low_24h=ticker.low24h,
-        volume_24h=ticker.vol24h,
-        volume_24h_quote=ticker.vol_ccy24h,
-        time=iso_time(ticker.ts) if ticker.ts is not None else None,
+        volume_24h=ticker.vol24h if figures is None else ticker.vol_ccy24h,  # contracts; vol_ccy24h is in coins
+        time=_time(ticker.ts),
+        mark=figures and figures.mark,
+        index=figures and figures.index,
+        funding_rate=figures and figures.funding_rate,
+        funding_time=_time(figures.funding_ms if figures else None),
+        open_interest=figures and figures.open_interest,
     )
 
 
-@market.tool(title="Find instruments", annotations=READS)
-async def find_instruments(
-    text: Annotated[
-        str, Field(max_length=40, description="Part of a name, or a currency, e.g. BTC or ETH-USDT; empty for all")
-    ] = "",
-    limit: Annotated[int, Field(ge=1, le=_MOST_INSTRUMENTS)] = 10,
-    *,
-    prices: "Market",
-) -> InstrumentsReport:
-    """Spot instruments this account may trade, with tick, lot and minimum size. Not for prices."""
-    matching = await prices.instruments.matching(text)
-    return InstrumentsReport(
-        instruments=[
-            InstrumentReport(
-                inst_id=each.inst_id,
-                base_ccy=each.base_ccy,
-                quote_ccy=each.quote_ccy,
-                state=each.state,
-                tick_size=each.tick_size,
-                lot_size=each.lot_size,
-                min_size=each.min_size,
-            )
-            for each in matching[:limit]
-        ],
-        found=len(matching),
-    )
+def _taken(taken: "Taken") -> TakenReport:
+    return TakenReport(size=taken.size, average_price=taken.average_price, worst_price=taken.worst_price)
+
+
+def _spread(book: "OrderBook") -> "Decimal | None":
+    return book.asks[0].px - book.bids[0].px if book.asks and book.bids else None
+
+
+def _bar(candle: "Candle", *, has_contracts: bool) -> list[str]:
+    from okx_mcp.okx.models.wire import plain as as_sent
+
+    volume = candle.vol_ccy if has_contracts else candle.vol
+    figures = (candle.o, candle.h, candle.l, candle.c, volume)
+    return [_time(candle.ts) or "", *map(as_sent, figures)]
+
+
+def _time(unix_ms: int | None) -> str | None:
+    return None if unix_ms is None else iso_time(unix_ms)

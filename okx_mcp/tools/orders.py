@@ -7,7 +7,7 @@ from pydantic import Field
 
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size, TicketId
-from okx_mcp.tools.reports import OrderReport, of_order, of_receipt
+from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, LimitOrder
@@ -15,8 +15,10 @@ from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:
+    from okx_mcp.okx.client import OkxClient
     from okx_mcp.tools.asking import Asker
     from okx_mcp.trading.desk import OrderDesk
+    from okx_mcp.trading.orders import OrderView
 
 __all__ = ["orders"]
 
@@ -62,13 +64,29 @@ async def confirm_order(
 
 
 @orders.tool(title="Check an order", annotations=READS, always=True)
-async def check_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
-    """What became of an order or ticket, asked of the exchange now. The way to settle an unknown outcome."""
+async def check_order(
+    order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk", exchange: "OkxClient"
+) -> CheckedOrder:
+    """What became of an order or ticket, with its fills, asked now. The way to settle an unknown outcome."""
     found = await desk.check(order_id, inst_id)
     if found is None:
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
-    return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
+    order = found.order if isinstance(found, Receipt) else found
+    report = of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
+    fills = [] if order is None or not order.filled_size else await _fills(exchange, order)
+    return CheckedOrder(**report.model_dump(), fills=fills or None)
+
+
+async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:
+    """The newest executions of the order; none where OKX does not say, for what became of it is known without."""
+    from okx_mcp.okx.errors import OkxError  # with the table of codes; the list of tools needs neither
+
+    try:
+        fills = await exchange.fills(inst_id=order.inst_id, ord_id=order.ord_id)
+    except OkxError:
+        return []
+    return [of_fill(each) for each in fills if each.ord_id == order.ord_id][:MOST_FILLS]
 
 
 @orders.tool(title="Amend an order", annotations=PLACES)

@@ -12,9 +12,22 @@ from okx_mcp.trading.orders import Ticket
 from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
+    from okx_mcp.okx.models import Fill
     from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
-__all__ = ["EnvironmentName", "Number", "OrderReport", "of_order", "of_receipt"]
+__all__ = [
+    "MOST_FILLS",
+    "CheckedOrder",
+    "EnvironmentName",
+    "FillReport",
+    "Number",
+    "OrderReport",
+    "of_fill",
+    "of_order",
+    "of_receipt",
+]
+
+MOST_FILLS: Final = 20
 
 
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string"})]
@@ -26,20 +39,37 @@ EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum
 class OrderReport(BaseModel):
     """An order or a ticket as it stands."""
 
-    summary: str = Field(description="What happened, what to do; tell the user")
-    state: str = Field(description=f"One of {', '.join(OrderState)}")
-    order_sent: Literal["no", "yes", "unknown"] = Field(description="Whether an order left this program")
+    summary: str = Field(description="Tell the user")
+    state: str
+    order_sent: Literal["no", "yes", "unknown"]
     environment: EnvironmentName
-    order: str = Field(description="The order in one line")
+    order: str
     ticket_id: str | None = None
-    client_order_id: str | None = Field(None, description="clOrdId of an order that is not this server's")
-    order_id: str | None = Field(None, description="OKX's ordId")
-    filled_size: Number | None = Field(None, description="In the base currency")
+    client_order_id: str | None = Field(None, description="Not this server's")
+    order_id: str | None = None
+    filled_size: Number | None = Field(None, description="In base")
     average_price: Number | None = None
     fee: Number | None = Field(None, description="Negative: charged")
     fee_ccy: str | None = None
     approved_by: str | None = None
-    expires: str | None = Field(None, description="Confirm it by then, UTC")
+    expires: str | None = Field(None, description="UTC")
+
+
+class FillReport(BaseModel):
+    """One execution. Its size is in base, or in contracts."""
+
+    price: Number | None = None
+    size: Number | None = None
+    fee: Number | None = None
+    fee_ccy: str | None = None
+    role: Literal["maker", "taker"] | None = None
+    time: str | None = None
+
+
+class CheckedOrder(OrderReport):
+    """An order or a ticket as it stands, and how it was executed."""
+
+    fills: list[FillReport] | None = Field(None, description="Of the last 3 days, the newest 20")
 
 
 def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
@@ -91,6 +121,18 @@ def of_order(order: "OrderView", environment: Environment) -> OrderReport:
     )
 
 
+def of_fill(fill: "Fill") -> FillReport:
+    """One execution, as OKX reports it."""
+    return FillReport(
+        price=fill.fill_px,
+        size=fill.fill_sz,
+        fee=fill.fee,
+        fee_ccy=fill.fee_ccy,
+        role=_ROLES.get(fill.exec_type or ""),
+        time=None if fill.fill_time is None else iso_time(fill.fill_time),
+    )
+
+
 def _end_of(order: "OrderView | None", base_ccy: str) -> str | None:
     """Why a cancelled order ended, and how much of it was executed."""
     if order is None or order.state is not OrderState.CANCELED:
@@ -99,6 +141,9 @@ def _end_of(order: "OrderView | None", base_ccy: str) -> str | None:
     executed = f"Executed before: {plain(order.filled_size)} {base_ccy}."
     return f"{why} {executed}" if why else executed
 
+
+_ROLES: Final[dict[str, Literal["maker", "taker"]]] = {"M": "maker", "T": "taker"}
+"""OKX's execType (GET /trade/fills)."""
 
 _CANCEL_SOURCES: Final = {
     "13": "It could not be filled whole at once, and is fill or kill.",

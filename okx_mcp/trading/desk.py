@@ -5,7 +5,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn, overload
@@ -525,7 +525,15 @@ class OrderDesk:
         Raises:
             JournalUnavailable: nobody can tell whose they are.
         """
-        return [view for view in views if not self._is_ours(view)]
+        return [view for view in views if not self._is_ours(view.cl_ord_id)]
+
+    def sent_here(self, cl_ord_ids: Iterable[str | None]) -> frozenset[str]:
+        """Those of these clOrdIds under which this journal sent an order.
+
+        Raises:
+            JournalUnavailable: nobody can tell.
+        """
+        return frozenset(each for each in cl_ord_ids if each and self._is_ours(each))
 
     def limits_left(self, open_orders: int) -> list[str]:
         """Every limit and what is left of it, with so many orders open.
@@ -535,8 +543,8 @@ class OrderDesk:
         """
         return self._risk.standing(open_orders)
 
-    def _is_ours(self, view: OrderView) -> bool:
-        receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None
+    def _is_ours(self, cl_ord_id: str | None) -> bool:
+        receipt = self._journal.receipt(cl_ord_id, self.account) if cl_ord_id else None
         return receipt is not None and receipt.state.order_sent != "no"
 
     def unsettled(self) -> list[Receipt]:

@@ -1,4 +1,4 @@
-"""The port through which the desk reaches an exchange. `okx.client.OkxClient` has this shape."""
+"""The ports through which the desk and the market reach an exchange. `okx.client.OkxClient` has both shapes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -13,10 +13,15 @@ from okx_mcp.okx.models import (
     Balance,
     CancelAck,
     CancelAllAfter,
+    Candle,
     Fill,
     FundingBalance,
+    FundingRate,
+    IndexTicker,
     InstrumentRow,
     Leverage,
+    MarkPrice,
+    OpenInterest,
     Order,
     OrderAck,
     OrderBook,
@@ -27,7 +32,7 @@ from okx_mcp.okx.models import (
     Transfer,
 )
 
-__all__ = ["BeforeSend", "Exchange"]
+__all__ = ["BeforeSend", "Exchange", "MarketData", "OrderLists"]
 
 BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 """See `Rest.write`."""
@@ -103,3 +108,64 @@ class Exchange(Protocol):
 
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[FundingBalance]: ...
     async def cancel_all_after(self, seconds: int, tag: str) -> CancelAllAfter: ...
+
+
+class MarketData(Protocol):
+    """What can be asked of an exchange without an account; every method is one of `OkxClient`, documented there."""
+
+    @property
+    def exchange_clock(self) -> ExchangeClock: ...
+
+    async def ticker(self, inst_id: str) -> Ticker: ...
+
+    async def mark_price(self, inst_type: str, inst_id: str) -> MarkPrice: ...
+
+    async def index_ticker(self, inst_id: str) -> IndexTicker: ...
+
+    async def funding_rate(self, inst_id: str) -> FundingRate: ...
+
+    async def open_interest(self, inst_type: str, inst_id: str, inst_family: str | None = None) -> OpenInterest: ...
+
+    async def order_book(self, inst_id: str, levels: int = 20) -> OrderBook: ...
+
+    async def candles(
+        self, inst_id: str, bar: str, *, after: int | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Candle]: ...
+
+    async def history_candles(
+        self, inst_id: str, bar: str, *, after: int | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Candle]: ...
+
+
+class OrderLists(Protocol):
+    """Lists of orders, of any account; every method is one of `OkxClient`, documented there."""
+
+    async def open_orders(
+        self,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Order]: ...
+
+    async def order_history(
+        self,
+        inst_type: str,
+        inst_id: str | None = None,
+        *,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Order]: ...
+
+    async def order_archive(
+        self,
+        inst_type: str,
+        inst_id: str | None = None,
+        *,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Order]: ...

@@ -109,15 +109,14 @@ class InstrumentList:
 
 
 def kind_of(inst_id: str) -> InstType:
-    """The kind that a name is written like: BTC-USDT, BTC-USDT-SWAP, BTC-USDT-260626, BTC-USD-260626-90000-C."""
-    last = inst_id.split("-")[2:]
-    match last:
-        case ["SWAP"]:
+    """The kind that a name is written like, or nearly: BTC-USDT, -SWAP, -260626, BTC-USD-260626-90000-C."""
+    match inst_id.upper().split("-"):
+        case [_, *_, "SWAP"]:
             return InstType.SWAP
-        case [_]:
-            return InstType.FUTURES
-        case [_, _, "C" | "P"]:
+        case [_, _, *_, "C" | "P"]:
             return InstType.OPTION
+        case [_, _, _]:
+            return InstType.FUTURES
         case _:
             return InstType.SPOT
 

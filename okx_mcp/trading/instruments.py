@@ -110,7 +110,8 @@ class Instrument:
 
         Raises:
             NotTradable: the row lacks a tick, a lot, a minimum, or what its contract is worth, so no order can be
-                checked against it.
+                checked against it; or its currencies are not those of its name, so nobody could be shown what is bought
+                with what.
         """
         if not (row.inst_id and row.tick_sz and row.lot_sz and row.min_sz):
             raise NotTradable(f"{row.inst_id or 'This instrument'} has no published tick, lot or minimum size.")
@@ -121,6 +122,9 @@ class Instrument:
         base_ccy, quote_ccy = row.base_ccy or "", row.quote_ccy or ""
         if contract is not None:
             base_ccy, _, quote_ccy = contract.underlying.partition("-")
+        if not _names_its_currencies(row.inst_id, base_ccy, quote_ccy, is_contract=contract is not None):
+            raise NotTradable(f"The currencies of {row.inst_id} are not the two of its name.")
+        if contract is not None:
             if contract.value_ccy not in (base_ccy, quote_ccy):
                 raise NotTradable(f"A contract of {row.inst_id} is worth neither {base_ccy} nor {quote_ccy}.")
             if kind == InstType.OPTION:
@@ -284,6 +288,12 @@ class Instrument:
     def depends_on_price(self, unit: SizeUnit) -> bool:
         """Whether a size in this unit is another number of lots at another price."""
         return self._rate(unit, Decimal(2)) != self._rate(unit, Decimal(3))
+
+
+def _names_its_currencies(inst_id: str, base_ccy: str, quote_ccy: str, *, is_contract: bool) -> bool:
+    """BTC-USDT of spot; BTC-USDT-SWAP and, of contracts settled in dollars, BTC-USD_UM-SWAP."""
+    pair = f"{base_ccy}-{quote_ccy}"
+    return inst_id.startswith((f"{pair}-", f"{pair}_")) if is_contract else inst_id == pair
 
 
 def _contract(row: "InstrumentRow") -> Contract | None:

@@ -66,6 +66,7 @@ _KEYS: Final = "trading/test_keys.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
+_SIZES: Final = "trading/test_contract_sizes.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
@@ -1153,13 +1154,6 @@ _CHANGES: Final = (
         f"{_AMENDING}test_an_order_of_which_okx_does_not_say_what_it_is_cannot_be_changed",
     ),
     _guard(
-        "only an instrument whose currencies are those of its name is traded",
-        "trading/instruments.py",
-        'if row.inst_id != f"{row.base_ccy}-{row.quote_ccy}":',
-        "if False:",
-        "trading/test_instruments.py::test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
-    ),
-    _guard(
         "a change that changes nothing is refused",
         _TICKETS,
         "if (size, price) == (order.size, order.price):",
@@ -1827,6 +1821,74 @@ _OF_KEYS_AND_FILES: Final = (
     ),
 )
 
+_SIZED_AND_READ: Final = (
+    _guard(
+        "a contract of unknown worth is not traded",
+        "trading/instruments.py",
+        "if kind not in (_SPOT_KINDS if contract is None else _CONTRACT_KINDS):",
+        "if False:",
+        f"{_SIZES}test_a_contract_of_unknown_worth_is_not_traded",
+        f"{_SIZES}test_what_calls_itself_spot_and_has_contracts_is_not_traded",
+    ),
+    _guard(
+        "an instrument has the currencies of its name",
+        "trading/instruments.py",
+        "if not _names_its_currencies(row.inst_id, base_ccy, quote_ccy, is_contract=contract is not None):",
+        "if False:",
+        f"{_SIZES}test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded",
+    ),
+    _guard(
+        "a contract worth another currency is not traded",
+        "trading/instruments.py",
+        "if contract.value_ccy not in (base_ccy, quote_ccy):",
+        "if False:",
+        f"{_SIZES}test_a_contract_of_unknown_worth_is_not_traded",
+    ),
+    _guard(
+        "a size between two lots is refused",
+        "trading/instruments.py",
+        "if below != above:",
+        "if False:",
+        f"{_SIZES}test_a_size_between_two_lots_is_refused_with_both",
+    ),
+    _guard(
+        "the minimum is counted in OKX's unit",
+        "trading/instruments.py",
+        "if below < least:",
+        "if False:",
+        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+    ),
+    _guard(
+        "the maximum is counted in OKX's unit",
+        "trading/instruments.py",
+        "if above > most:",
+        "if False:",
+        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+    ),
+    _guard(
+        "bars that do not go back in time end the paging",
+        "trading/candles.py",
+        "if bar.ts is None or not (before or 0) < bar.ts < (cursor_ms or bar.ts + 1):",
+        "if bar.ts is None:",
+        "trading/test_candles.py::test_bars_that_do_not_go_back_in_time_are_no_answer_and_no_endless_loop",
+    ),
+    _guard(
+        "a figure of another instrument is no answer",
+        _CLIENT,
+        "if row.inst_id != inst_id:",
+        "if False:",
+        "tools/test_reading_derivatives.py::test_a_figure_of_another_instrument_is_no_answer",
+    ),
+    _guard(
+        "a server that only reads has no tool that changes anything",
+        "server.py",
+        "if not settings.read_only or tool.annotations is READS",
+        "",
+        "tools/test_chosen_tools.py::test_only_the_chosen_tools_are_there",
+        "tools/test_chosen_tools.py::test_a_tool_that_is_not_there_cannot_be_called",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1842,4 +1904,5 @@ GUARDS: Final = (
     *_CHAINED,
     *_APPROVED,
     *_OF_KEYS_AND_FILES,
+    *_SIZED_AND_READ,
 )

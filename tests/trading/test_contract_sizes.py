@@ -23,6 +23,13 @@ PUBLISHED_ROWS: Final[list[dict[str, Any]]] = (
 
 Row = dict[str, Any]
 
+published = pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=f"{row['instType']} {row['instId']}") for row in PUBLISHED_ROWS]
+    or [pytest.param({}, marks=pytest.mark.skip(reason=f"no instruments of OKX's at {PUBLISHED}"), id="none")],
+)
+"""Each of OKX's own instruments. A size is the same for buying and selling, so there is no side here."""
+
 
 # --- the calculator: fractions and the row's own text, nothing of the product's ---------------------------------------
 
@@ -117,18 +124,18 @@ def test_okxs_own_instruments_are_all_taken() -> None:
     assert {row["instType"] for row in PUBLISHED_ROWS} >= {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"}
 
 
-@pytest.mark.skipif(not PUBLISHED_ROWS, reason=f"no instruments of OKX's at {PUBLISHED}")
-@settings(max_examples=1000)
+@published
+@settings(max_examples=40)
 @given(data=st.data())
-def test_whole_lots_of_okxs_own_instruments_read_the_same_in_every_unit(data: st.DataObject) -> None:
-    check_whole_lots(data, data.draw(st.sampled_from(PUBLISHED_ROWS)))
+def test_whole_lots_of_okxs_own_instruments_read_the_same_in_every_unit(row: Row, data: st.DataObject) -> None:
+    check_whole_lots(data, row)
 
 
-@pytest.mark.skipif(not PUBLISHED_ROWS, reason=f"no instruments of OKX's at {PUBLISHED}")
-@settings(max_examples=500)
+@published
+@settings(max_examples=20)
 @given(data=st.data())
-def test_a_size_between_two_lots_of_okxs_own_instruments_is_refused_with_both(data: st.DataObject) -> None:
-    check_between_lots(data, data.draw(st.sampled_from(PUBLISHED_ROWS)))
+def test_a_size_between_two_lots_of_okxs_own_instruments_is_refused_with_both(row: Row, data: st.DataObject) -> None:
+    check_between_lots(data, row)
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
@@ -180,6 +187,22 @@ def test_minimum_and_maximum_are_counted_in_contracts(size: str, what: str) -> N
 def test_a_contract_of_unknown_worth_is_not_traded(flaw: dict[str, str]) -> None:
     with pytest.raises(NotTradable):
         instrument({**LINEAR, **flaw})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**SPOT, "instId": "AAA-USDC"},
+        {**SPOT, "baseCcy": ""},
+        {**LINEAR, "instId": "BBB-USDT-SWAP"},
+        {**LINEAR, "instId": "AAA-USDC-SWAP"},
+        {**LINEAR, "instId": "AAA-USDT"},
+        {**OPTION, "uly": "AAA-USDT"},
+    ],
+)
+def test_an_instrument_whose_currencies_are_not_those_of_its_name_is_not_traded(row: Row) -> None:
+    with pytest.raises(NotTradable, match="of its name"):
+        instrument(row)
 
 
 def test_what_calls_itself_spot_and_has_contracts_is_not_traded() -> None:

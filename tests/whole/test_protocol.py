@@ -77,7 +77,7 @@ def test_every_older_version_is_answered_in_its_own_words(wire: Wire, version: s
     assert introduced["protocolVersion"] == version
     assert introduced["serverInfo"]["name"] == "okx-mcp"
     assert "order" in introduced["instructions"]
-    assert len(listed) == 10
+    assert {"get_ticker", "place_limit_order", "system_status"} <= {tool["name"] for tool in listed}
 
 
 def test_the_2026_protocol_needs_no_handshake(wire: Wire) -> None:
@@ -86,7 +86,7 @@ def test_the_2026_protocol_needs_no_handshake(wire: Wire) -> None:
     listed = wire.request(2, "tools/list", ENVELOPE)["result"]["tools"]
 
     assert discovered["supportedVersions"] == ["2026-07-28"]
-    assert len(listed) == 10
+    assert {"get_ticker", "place_limit_order", "system_status"} <= {tool["name"] for tool in listed}
 
 
 GARBAGE = [
@@ -113,7 +113,7 @@ def test_garbage_is_answered_or_ignored_and_the_server_goes_on(wire: Wire) -> No
         wire.send(line)
     ticker = wire.request(100, "tools/call", {"name": "get_ticker", "arguments": {"inst_id": "BTC-USDT"}})
 
-    assert ticker["result"]["structuredContent"]["inst_id"] == "BTC-USDT"
+    assert ticker["result"]["structuredContent"]["tickers"][0]["inst_id"] == "BTC-USDT"
     assert wire.process.poll() is None
 
 

@@ -209,6 +209,7 @@ class Position(Row):
     close_order_algo: Rows[CloseOrderAlgo] = ()
     c_time: Ms = None
     u_time: Ms = None
+    p_time: Ms = None  # of a push, and recorded in answers too
     biz_ref_id: Name = None
     biz_ref_type: Name = None
 

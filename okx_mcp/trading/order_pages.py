@@ -1,0 +1,75 @@
+"""Orders of the account, open or ended, a page at a time, whoever placed them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from okx_mcp.okx.names import InstType, OrdType, Side, TgtCcy
+from okx_mcp.trading.instrument_list import kind_of
+from okx_mcp.trading.instruments import SizeUnit
+
+if TYPE_CHECKING:
+    from okx_mcp.okx.models import Order
+    from okx_mcp.trading.exchange import OrderLists
+
+__all__ = ["MOST_ORDERS", "OrderListing", "OrderPage", "OrderQuery", "read_orders", "size_unit_of"]
+
+MOST_ORDERS: Final = 100
+"""OKX's page."""
+
+
+class OrderListing(StrEnum):
+    """Which of OKX's lists: `history` is of 7 days, unfilled cancelled orders of 2 hours; `archive` of 3 months,
+    without any that was cancelled unfilled.
+    """
+
+    OPEN = "open"
+    HISTORY = "history"
+    ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderQuery:
+    """What to list. What ended is listed by kind: that of `inst_id` where none is said, else spot."""
+
+    listing: OrderListing = OrderListing.OPEN
+    inst_id: str | None = None
+    kind: InstType | None = None
+    state: str | None = None
+    after: str | None = None
+    most: int = MOST_ORDERS
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """Orders, newest first. `next_after` is the ordId to ask for the next page with, None where this was the last."""
+
+    orders: tuple["Order", ...]
+    next_after: str | None
+
+
+async def read_orders(exchange: "OrderLists", query: OrderQuery) -> OrderPage:
+    """One page (GET /trade/orders-pending, /trade/orders-history, /trade/orders-history-archive).
+
+    Raises:
+        OkxError: it could not be read.
+    """
+    if query.listing is OrderListing.OPEN:
+        rows = await exchange.open_orders(
+            query.inst_id, inst_type=query.kind, state=query.state, after=query.after, limit=query.most
+        )
+    else:
+        read = exchange.order_history if query.listing is OrderListing.HISTORY else exchange.order_archive
+        kind = query.kind or (kind_of(query.inst_id) if query.inst_id else InstType.SPOT)
+        rows = await read(kind, query.inst_id, state=query.state, after=query.after, limit=query.most)
+    orders = tuple(rows[: query.most])
+    is_full = len(orders) == query.most
+    return OrderPage(orders, orders[-1].ord_id if is_full else None)
+
+
+def size_unit_of(order: "Order") -> SizeUnit:
+    """What OKX counts the order's `sz` in: contracts, or base; of a market order that buys spot it may be quote."""
+    if (order.inst_type or kind_of(order.inst_id or "")) not in (InstType.SPOT, InstType.MARGIN):
+        return SizeUnit.CONTRACTS
+    buys_on_margin = order.inst_type == InstType.MARGIN and order.side == Side.BUY and order.ord_type == OrdType.MARKET
+    return SizeUnit.QUOTE if order.tgt_ccy == TgtCcy.QUOTE or buys_on_margin else SizeUnit.BASE
