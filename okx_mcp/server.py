@@ -22,6 +22,7 @@ from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
+from okx_mcp.tools.reference import reference
 from okx_mcp.tools.status import status
 from okx_mcp.trading.environment import Environment
 
@@ -45,7 +46,7 @@ _HOW: Final = (
     "Read with get_ticker, get_balance, find_instruments. Order with place_limit_order: the user approves each order, "
     "asked by the client or through confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading "
     "stops everything. If order_sent is unknown, never place the order again: call check_order. When something fails, "
-    "system_status says why."
+    "system_status says why. What no other tool reads: find_endpoint, then read_endpoint."
 )
 
 
@@ -170,7 +171,7 @@ def create_server(
             on_closed()
 
     tools: list[Tool] = [
-        tool for toolset in (market, account, orders, halting, status) for tool in toolset.tools(parts)
+        tool for toolset in (market, account, orders, halting, status, reference) for tool in toolset.tools(parts)
     ]
     return MCPServer(
         "okx-mcp",

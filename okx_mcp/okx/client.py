@@ -1,6 +1,6 @@
 """OKX's v5 REST API, one thin method an endpoint. How a request is made, signed and judged is `rest`'s subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -9,6 +9,8 @@ from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock
 from okx_mcp.okx.errors import Answered, OkxError, Unknown, order_refusal
+from okx_mcp.okx.foreign_rows import RowsRead, harmless
+from okx_mcp.okx.reading import ReadEndpoint
 from okx_mcp.okx.rest import AnyRow, BeforeSend, JsonObject, Rest, only
 from okx_mcp.okx.signing import Credentials
 
@@ -247,6 +249,18 @@ class OkxClient:
     ) -> list[models.Fill]:
         """Executions of three months. GET /trade/fills-history."""
         return await self._listed(models.Fill, "trade/fills-history", instType=inst_type, instId=inst_id, ordId=ord_id)
+
+    # --- anything else there is to read ------------------------------------------------------------------------
+
+    async def read_rows(
+        self, readable: ReadEndpoint, query: Mapping[str, str], *, first: int = 0, most: int = 100
+    ) -> RowsRead:
+        """At most `most` rows of an endpoint of the catalogue, from row `first` on, made harmless.
+
+        `query` is what `query.checked_query` let through.
+        """
+        rows = await self._rest.read_rows(readable.endpoint, query)
+        return RowsRead([harmless(each) for each in rows[first : first + most]], first, len(rows))
 
     # --- orders, written: sent once, and only the desk calls these ----------------------------------------------
 

@@ -72,8 +72,11 @@ async def read_body(response: httpx2.Response) -> bytes:
     return unpacked
 
 
-def read_envelope(response: httpx2.Response, body: bytes) -> Envelope | Answered:
-    """OKX's envelope, whatever the status; where there is none, only what the status line says."""
+def read_envelope(response: httpx2.Response, body: bytes, *, one_object: bool = False) -> Envelope | Answered:
+    """OKX's envelope, whatever the status; where there is none, only what the status line says.
+
+    With `one_object` the data may be an object in place of a list, and is the one row.
+    """
     trace_id = next((cleaned(response.headers[name]) for name in _TRACE_HEADERS if name in response.headers), None)
     nothing = Answered("", "", response.status_code, trace_id)
     try:
@@ -81,6 +84,8 @@ def read_envelope(response: httpx2.Response, body: bytes) -> Envelope | Answered
         code, message, rows = envelope["code"], envelope.get("msg"), envelope.get("data")
     except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
         return nothing
+    if one_object and isinstance(rows, dict):
+        rows = [rows]
     if code != "0" and not isinstance(rows, list):  # a gateway refuses without data
         rows = []
     if not isinstance(code, str) or not _CODE.fullmatch(code) or not isinstance(rows, list) or len(rows) > _MOST_ROWS:

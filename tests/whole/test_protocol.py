@@ -77,7 +77,7 @@ def test_every_older_version_is_answered_in_its_own_words(wire: Wire, version: s
     assert introduced["protocolVersion"] == version
     assert introduced["serverInfo"]["name"] == "okx-mcp"
     assert "order" in introduced["instructions"]
-    assert len(listed) == 10
+    assert len(listed) == 12
 
 
 def test_the_2026_protocol_needs_no_handshake(wire: Wire) -> None:
@@ -86,7 +86,7 @@ def test_the_2026_protocol_needs_no_handshake(wire: Wire) -> None:
     listed = wire.request(2, "tools/list", ENVELOPE)["result"]["tools"]
 
     assert discovered["supportedVersions"] == ["2026-07-28"]
-    assert len(listed) == 10
+    assert len(listed) == 12
 
 
 GARBAGE = [
