@@ -16,7 +16,9 @@ from mcp.server.mcpserver import Context, MCPServer
 from okx_mcp import __version__
 from okx_mcp.config import Settings, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
+from okx_mcp.prompts import add_prompts
 from okx_mcp.redaction import Redaction
+from okx_mcp.resources import add_resources
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
@@ -173,7 +175,7 @@ def create_server(
     tools: list[Tool] = [
         tool for toolset in (market, account, orders, halting, status, reference) for tool in toolset.tools(parts)
     ]
-    return MCPServer(
+    server = MCPServer(
         "okx-mcp",
         title="OKX",
         version=__version__,
@@ -182,3 +184,6 @@ def create_server(
         lifespan=lifespan,
         log_level="WARNING",
     )
+    add_resources(server, parts)
+    add_prompts(server)
+    return server
