@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import anyio
 
 from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["OkxClient"]
+
+_READ_AT_ONCE: Final = 4
 
 _OfInstrument = TypeVar("_OfInstrument", models.PriceLimit, models.Ticker)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck)
@@ -54,6 +58,7 @@ class OkxClient:
         write_within_s: float = 5.0,
         answer_within_s: float = 8.0,
     ) -> None:
+        self._reading = anyio.Semaphore(_READ_AT_ONCE)
         self._rest = Rest(
             base_url,
             credentials,
@@ -257,9 +262,11 @@ class OkxClient:
     ) -> RowsRead:
         """At most `most` rows of an endpoint of the catalogue, from row `first` on, made harmless.
 
-        `query` is what `query.checked_query` let through.
+        `query` is what `query.checked_query` let through. Few are under way at once: turns at the exchange are given
+        first come, first served, and the account's own business needs some.
         """
-        rows = await self._rest.read_rows(readable.endpoint, query)
+        async with self._reading:
+            rows = await self._rest.read_rows(readable.endpoint, query)
         return RowsRead([harmless(each) for each in rows[first : first + most]], first, len(rows))
 
     # --- orders, written: sent once, and only the desk calls these ----------------------------------------------

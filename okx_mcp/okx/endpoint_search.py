@@ -15,7 +15,6 @@ _SAYS_NOTHING: Final = frozenset(
 )
 _PATH, _SUMMARY, _PARAMETER = 3, 4, 1
 _ROOMS: Final = ("market", "public", "account", "trade", "asset")
-"""Of endpoints that fit alike, these come first: what most people mean."""
 _BEGINNING: Final = 4
 """Letters that two words must share from the start to count, half, as the same: borrow and borrowing."""
 
@@ -29,13 +28,14 @@ def found(endpoints: Iterable[ReadEndpoint], query: str) -> list[ReadEndpoint]:
     words = _words(query) - _SAYS_NOTHING or _words(query)
     scored = [(each, [_score(each, word) for word in sorted(words)]) for each in endpoints]
     fitting = [(each, scores) for each, scores in scored if any(scores)]
-    fitting.sort(key=lambda pair: (-sum(map(bool, pair[1])), -sum(pair[1]), _room(pair[0]), pair[0].path))
+    fitting.sort(key=lambda pair: (-sum(map(bool, pair[1])), -sum(pair[1]), *_nearness(pair[0])))
     return [each for each, _ in fitting]
 
 
-def _room(endpoint: ReadEndpoint) -> int:
+def _nearness(endpoint: ReadEndpoint) -> tuple[int, int, str]:
+    """What comes first of those that fit alike: short paths, then what most people mean."""
     room = endpoint.path.partition("/")[0]
-    return _ROOMS.index(room) if room in _ROOMS else len(_ROOMS)
+    return len(_words(endpoint.path)), _ROOMS.index(room) if room in _ROOMS else len(_ROOMS), endpoint.path
 
 
 def _score(endpoint: ReadEndpoint, word: str) -> int:
