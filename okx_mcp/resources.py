@@ -1,9 +1,11 @@
 """What a client can attach to a conversation: instruments, tickers, orders, error codes, limits; and completion."""
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
@@ -24,6 +26,8 @@ _JSON: Final = "application/json"
 _MOST_COMPLETIONS: Final = 100
 """As many as the protocol allows."""
 _LONGEST_VALUE: Final = 40
+_COMPLETE_WITHIN_S: Final = 5.0
+"""A person is typing."""
 
 
 class Sources(Protocol):
@@ -139,10 +143,9 @@ async def _completions(sources: Sources, name: str, begun: str) -> list[str]:
 
     match name:
         case "inst_id":
-            try:
+            with suppress(OkxError, Refusal), anyio.move_on_after(_COMPLETE_WITHIN_S):
                 return [each.inst_id for each in await sources.prices.instruments.matching(begun)]
-            except (OkxError, Refusal):
-                return []
+            return []
         case "code":
             return [code for code in ERROR_CODES if code.startswith(begun)]
         case _:

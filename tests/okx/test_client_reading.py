@@ -85,6 +85,15 @@ async def test_what_is_no_get_is_not_sent(okx: Okx, client: OkxClient) -> None:
     assert okx.requests == []
 
 
+async def test_everything_in_the_catalogue_is_asked_for_by_get(okx: Okx, client: OkxClient) -> None:
+    for readable in READ.values():
+        okx.answers("GET", readable.path, answer())
+        await client.read_rows(readable, {})
+
+    assert {each.method for each in okx.requests} == {"GET"}
+    assert len(okx.arrivals_s) == len(READ)
+
+
 class Slow(httpx2.AsyncBaseTransport):
     """Answers when it is let; counts how many wait at once."""
 

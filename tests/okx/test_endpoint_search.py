@@ -1,4 +1,4 @@
-"""Whoever asks in plain words finds the endpoint among the first three."""
+"""Whoever asks in plain words finds the endpoint among the five that find_endpoint gives."""
 
 import pytest
 
@@ -55,7 +55,7 @@ ENDPOINTS = list(read_catalogue().endpoints.values())
     ],
 )
 def test_plain_words_find_it(words: str, path: str) -> None:
-    assert path in [each.path for each in found(ENDPOINTS, words)[:3]]
+    assert path in [each.path for each in found(ENDPOINTS, words)[:5]]
 
 
 @pytest.mark.parametrize("nonsense", ["xyzzy", "", "   ", "¿?", "\u202e"])

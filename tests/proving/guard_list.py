@@ -69,6 +69,8 @@ _RESTORED: Final = "trading/test_restored_journal.py::"
 _SENDING: Final = "okx/test_client_sending.py::"
 _ASKING_AGAIN: Final = "okx/test_client_asking_again.py::"
 _OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
+_CLIENT_READING: Final = "okx/test_client_reading.py::"
+_IN_QUERY: Final = "okx/test_query.py::"
 
 _NEVER_ARRIVED: Final = f"{_FAULTS}test_an_order_that_never_arrived_has_no_effect_only_once_it_cannot_arrive_any_more"
 _FOUND: Final = f"{_FAULTS}test_an_order_that_arrived_is_found_whatever_became_of_the_answer"
@@ -1484,6 +1486,72 @@ _CHAINED: Final = (
     ),
 )
 
+_ONLY_READ: Final = (
+    _guard(
+        "what is read is read by GET",
+        _REST,
+        'if asked.method != "GET":',
+        "if False:",
+        f"{_CLIENT_READING}test_what_is_no_get_is_not_sent",
+    ),
+    _guard(
+        "few reads are under way at once, so that the desk finds turns",
+        _CLIENT,
+        "async with self._reading:",
+        "if True:",
+        f"{_CLIENT_READING}test_few_are_under_way_at_once_so_that_the_desk_finds_turns",
+    ),
+    _guard(
+        "a parameter that the catalogue does not have is not sent",
+        "okx/query.py",
+        "if name not in known:",
+        "if False:",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "a value that is not written as it has to be is not sent",
+        "okx/query.py",
+        "if not written.fullmatch(value):",
+        "if not written.match(value):",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "a value that OKX does not have is not sent",
+        "okx/query.py",
+        "if value not in parameter.values:",
+        "if False:",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "text in rows of any shape is cleaned",
+        "okx/foreign_rows.py",
+        "short = cleaned(text, _LONGEST_TEXT)",
+        "short = text[:_LONGEST_TEXT]",
+        "okx/test_foreign_rows.py::test_whatever_comes_leaves_as_plain_json_that_can_be_seen",
+    ),
+    _guard(
+        "a name in rows of any shape is a name",
+        "okx/foreign_rows.py",
+        " if _NAME.fullmatch(name)}",
+        "}",
+        "okx/test_foreign_rows.py::test_a_member_whose_name_is_no_name_is_dropped",
+    ),
+    _guard(
+        "words of a row do not become advice on how to go on",
+        "tools/answer_pages.py",
+        "isinstance(value, str) and _CURSOR.fullmatch(value)",
+        "isinstance(value, str)",
+        "tools/test_answer_pages.py::test_a_place_to_go_on_that_is_no_id_is_not_repeated",
+    ),
+    _guard(
+        "a resource tells no secret",
+        "resources.py",
+        "return sources.without_secrets(written)",
+        "return written",
+        "whole/test_resources.py::test_a_secret_that_is_sent_back_does_not_come_out_of_a_resource",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1497,4 +1565,5 @@ GUARDS: Final = (
     *_LIMITED,
     *_HALTED,
     *_CHAINED,
+    *_ONLY_READ,
 )

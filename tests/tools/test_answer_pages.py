@@ -1,13 +1,18 @@
 """A page is as much as a model should be handed at once, and says how to get the rest."""
 
 import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from okx_mcp.okx.foreign_rows import JsonValue, RowsRead
+from okx_mcp.okx.foreign_rows import JsonValue, RowsRead, harmless
 from okx_mcp.okx.reading import read_catalogue
 from okx_mcp.tools.answer_pages import page_of
+from tests.okx.test_recorded_payloads import RECORDED
 
 READ = read_catalogue().endpoints
 BILLS, TICKERS, CANDLES, TRADES = (
@@ -74,6 +79,33 @@ def test_a_single_row_that_is_too_long_has_its_lists_cut_and_says_so() -> None:
     assert page.rows == [{"asks": [level] * 400, "bids": [level] * 400}]
     assert page.shortened is not None
     assert "cut to 400 entries" in page.shortened
+
+
+def recorded() -> list[tuple[str, Path]]:
+    found = [
+        (path, file) for path in READ for file in sorted((RECORDED / f"GET.{path.replace('/', '.')}").glob("*.json"))
+    ]
+    return [(path, file) for path, file in found if has_rows(json.loads(file.read_text("utf-8")))]
+
+
+def has_rows(answer: Any) -> bool:
+    return isinstance(answer, dict) and answer.get("code") == "0" and bool(answer.get("data"))
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason=f"no recorded answers at {RECORDED}")
+@pytest.mark.parametrize(("path", "file"), recorded(), ids=lambda each: getattr(each, "stem", each))
+def test_a_recorded_answer_is_shown_and_where_okx_pages_its_last_row_says_where_to_go_on(path: str, file: Path) -> None:
+    data = json.loads(file.read_text("utf-8"), parse_float=Decimal)["data"]
+    rows = [harmless(row) for row in (data if isinstance(data, list) else [data])]
+
+    page = page_of(RowsRead(rows, 0, len(rows)), READ[path], {"limit": "1"})
+
+    assert page.rows
+    if READ[path].pages_by is not None:
+        assert page.next_page is not None
+    if READ[path].columns:
+        assert isinstance(rows[0], list)
+        assert len(rows[0]) <= len(READ[path].columns)
 
 
 VALUES: st.SearchStrategy[JsonValue] = st.recursive(
