@@ -23,7 +23,7 @@ __all__ = ["Form", "Need", "Paging", "Parameter", "ReadCatalogue", "ReadEndpoint
 
 _ROOT: Final = "/api/v5/"
 _UNPUBLISHED_LIMIT: Final = (2, 2, CountedBy.USER)
-"""Two requests in two seconds: less than OKX allows anywhere it says, but for what takes seconds to answer."""
+"""Requests, seconds, counted by: a guess on the slow side."""
 
 
 class Form(StrEnum):

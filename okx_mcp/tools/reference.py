@@ -10,6 +10,7 @@ from okx_mcp.tools.toolset import READS, Toolset
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.okx.reading import Parameter, ReadEndpoint
+    from okx_mcp.trading.desk import OrderDesk
 
 __all__ = ["reference"]
 
@@ -18,6 +19,7 @@ reference = Toolset()
 _MOST_FOUND: Final = 20
 _MOST_ROWS: Final = 100
 _MOST_SKIPPED: Final = 20_000
+_IN_PLACE_OF_ROWS: Final = "limit"
 _NO_SUCH_PLACE: Final = "404"
 
 _Params = Annotated[
@@ -44,7 +46,7 @@ class EndpointReport(BaseModel):
     path: str
     answers: str
     params: list[str]
-    needs: str = Field(description="Of the API key")
+    needs: str
     rate_limit: str
 
 
@@ -89,6 +91,7 @@ async def read_endpoint(
     rows: Annotated[int, Field(ge=1, le=_MOST_ROWS, description="At most this many; in place of limit")] = 20,
     skip: Annotated[int, Field(ge=0, le=_MOST_SKIPPED, description="Rows to leave out, if next_page says so")] = 0,
     *,
+    desk: "OrderDesk",
     exchange: "OkxClient",
 ) -> RowsReport:
     """Read any endpoint that find_endpoint knows. Only reads; prefer the other tools where one answers the question."""
@@ -100,7 +103,9 @@ async def read_endpoint(
     readable = endpoint_at(read_catalogue(), path)
     asked = checked_query(readable, params or {})
     if readable.most_rows is not None:
-        asked.setdefault("limit", str(min(skip + rows, readable.most_rows)))
+        asked.setdefault(_IN_PLACE_OF_ROWS, str(min(skip + rows, readable.most_rows)))
+    if readable.endpoint.permission is not Permission.PUBLIC:
+        await desk.facts.rules()
     try:
         read = await exchange.read_rows(readable, asked, first=skip, most=rows)
     except Refused as refused:
@@ -123,7 +128,7 @@ def _report(readable: "ReadEndpoint") -> EndpointReport:
     return EndpointReport(
         path=readable.path,
         answers=readable.what,
-        params=[_in_words(each) for each in readable.parameters],
+        params=[_in_words(each) for each in readable.parameters if each.name != _IN_PLACE_OF_ROWS],
         needs=_NEEDS[endpoint.permission],
         rate_limit=f"{endpoint.limit} in {endpoint.per_s} s, by {endpoint.counted_by}{published}",
     )

@@ -1544,6 +1544,13 @@ _ONLY_READ: Final = (
         "tools/test_answer_pages.py::test_a_place_to_go_on_that_is_no_id_is_not_repeated",
     ),
     _guard(
+        "a key that may withdraw reads nothing",
+        "tools/reference.py",
+        "await desk.facts.rules()",
+        "pass",
+        "whole/test_reference.py::test_a_key_that_may_withdraw_reads_nothing",
+    ),
+    _guard(
         "a resource tells no secret",
         "resources.py",
         "return sources.without_secrets(written)",
