@@ -18,6 +18,8 @@ from okx_mcp.approval_secret import SecretUnusable, read_secret
 from okx_mcp.config import Settings, ToolsetName, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.okx.redaction import Redaction
+from okx_mcp.prompts import add_prompts
+from okx_mcp.resources import add_resources
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
@@ -26,6 +28,7 @@ from okx_mcp.tools.listing import listing
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
 from okx_mcp.tools.pace import Pace
+from okx_mcp.tools.reference import reference
 from okx_mcp.tools.status import status
 from okx_mcp.tools.toolset import READS
 from okx_mcp.trading.environment import Environment
@@ -54,7 +57,9 @@ _HOW_TO_ORDER: Final = (
     "place the order again: call check_order."
 )
 _NO_ORDERS: Final = "This server cannot place, change or cancel orders."
-_WHEN_IT_FAILS: Final = "When something fails, system_status says why."
+_WHEN_IT_FAILS: Final = (
+    "When something fails, system_status says why. What no other tool reads: find_endpoint, then read_endpoint."
+)
 
 _TOOLSETS: Final = (
     (market, {ToolsetName.MARKET}),
@@ -64,6 +69,7 @@ _TOOLSETS: Final = (
     (listing, {ToolsetName.TRADE}),
     (halting, {ToolsetName.TRADE}),
     (status, set(ToolsetName)),
+    (reference, {ToolsetName.REFERENCE}),
 )
 """In the order in which tools are listed, and what each is left in with."""
 
@@ -227,7 +233,7 @@ def create_server(
 
     tools = _tools(settings, parts)
     how = _HOW_TO_ORDER if any(tool.name == "place_limit_order" for tool in tools) else _NO_ORDERS
-    return MCPServer(
+    server = MCPServer(
         "okx-mcp",
         title="OKX",
         version=__version__,
@@ -236,6 +242,9 @@ def create_server(
         lifespan=lifespan,
         log_level="WARNING",
     )
+    add_resources(server, parts)
+    add_prompts(server)
+    return server
 
 
 def _tools(settings: Settings, parts: ServerParts) -> list["Tool"]:

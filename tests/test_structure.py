@@ -46,7 +46,19 @@ MAY_IMPORT: Final = {
     "bounded_input": (),
     "serving": ("bounded_input",),
     "embedded": ("config", "okx", "paper", "trading.refusals"),
-    "server": ("approval_secret", "approval_socket", "config", "embedded", "tools", "trading", "okx"),
+    "server": (
+        "approval_secret",
+        "approval_socket",
+        "config",
+        "embedded",
+        "prompts",
+        "resources",
+        "tools",
+        "trading",
+        "okx",
+    ),
+    "resources": ("tools", "trading", "okx.error_codes", "okx.errors", "views"),
+    "prompts": ("okx.foreign_text",),
     "first_run": (),
     "cli": ("config", "first_run", "logs", "paper", "server", "serving", "terminal"),
     "terminal": ("terminal", "approval_secret", "approval_socket", "config", "server", "trading", "okx"),
@@ -81,6 +93,7 @@ ORDER_PATH: Final = re.compile(
 )
 ORDER_PATHS_IN: Final = ("okx.client", "okx.catalog", "paper")
 REST_USED_IN: Final = ("okx.client", "okx.rest")
+ROWS_READ_IN: Final = ("okx.client", "tools.reference")
 
 NO_NAME_FOR_A_MODULE: Final = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"}
 
@@ -205,6 +218,13 @@ def requests_are_made_by_the_client(module: str, tree: ast.AST) -> Iterator[str]
                 pass
 
 
+def the_long_tail_is_read_by_its_tool(module: str, tree: ast.AST) -> Iterator[str]:
+    if is_within(module, ROWS_READ_IN):
+        return
+    if any(isinstance(node, ast.Attribute) and node.attr == "read_rows" for node in ast.walk(tree)):
+        yield "reads any endpoint"
+
+
 def money_is_no_float(module: str, tree: ast.AST) -> Iterator[str]:
     if not is_within(module, ("okx", "trading")):
         return
@@ -234,6 +254,7 @@ RULES: Final[tuple[Callable[[str, ast.Module], Iterator[str]], ...]] = (
     orders_are_written_in_one_place,
     order_paths_stand_in_one_place,
     requests_are_made_by_the_client,
+    the_long_tail_is_read_by_its_tool,
     money_is_no_float,
     a_module_says_what_it_is,
     a_module_is_named_after_its_subject,
@@ -319,6 +340,7 @@ DOC: Final = '"""What it is."""\n'
         ("trading.desk", "from okx_mcp.okx.rest import Rest", "imports okx.rest"),
         ("trading.desk", "client._rest.write(OrderAck, path, {})", "reaches into a client's _rest"),
         ("okx.stream", "await self.rest.write(OrderAck, path, {})", "calls Rest.write"),
+        ("trading.desk", "rows = await exchange.read_rows(readable, {})", "reads any endpoint"),
         ("trading.orders", "price = float(text)", "makes a float"),
         ("okx.models.wire", "float('1.5')", "makes a float"),
         ("tools.utils", "", "is called utils"),

@@ -26,6 +26,7 @@ class CountedBy(StrEnum):
     IP = "IP"
     IP_INST_TYPE = "IP + instType"
     IP_INST_ID = "IP + instId"
+    IP_INST_FAMILY = "IP + instFamily"
     USER = "User ID"
     USER_INST_TYPE = "User ID + instType"
     USER_INST_ID = "User ID + instId"
@@ -41,7 +42,10 @@ class CountedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One REST endpoint. At most `limit` requests (or orders, where a request carries a list) per `per_s`."""
+    """One REST endpoint. At most `limit` requests (or orders, where a request carries a list) per `per_s`.
+
+    `answers_object` where the answer's data is one object in place of a list of rows.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -51,6 +55,7 @@ class Endpoint:
     counted_by: CountedBy
     takes_exp_time: bool = False
     counts_orders: bool = False
+    answers_object: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

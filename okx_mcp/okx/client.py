@@ -1,14 +1,18 @@
 """OKX's v5 REST API, one thin method an endpoint. How a request is made, signed and judged is `rest`'s subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import anyio
 
 from okx_mcp.okx import models
 from okx_mcp.okx.catalog import Endpoint, endpoint
 from okx_mcp.okx.clock import Clock, ExchangeClock
 from okx_mcp.okx.errors import Answered, OkxError, Unknown, order_refusal
+from okx_mcp.okx.foreign_rows import RowsRead, harmless
+from okx_mcp.okx.reading import ReadEndpoint
 from okx_mcp.okx.rest import AnyRow, BeforeSend, JsonObject, Rest, only
 from okx_mcp.okx.signing import Credentials
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = ["OkxClient"]
+
+_READ_AT_ONCE: Final = 4
 
 _OfInstrument = TypeVar(
     "_OfInstrument",
@@ -60,6 +66,7 @@ class OkxClient:
         write_within_s: float = 5.0,
         answer_within_s: float = 8.0,
     ) -> None:
+        self._reading = anyio.Semaphore(_READ_AT_ONCE)
         self._rest = Rest(
             base_url,
             credentials,
@@ -328,6 +335,20 @@ class OkxClient:
         return await self._algos(
             "trade/orders-algo-history", ordType=ord_type, state=state, instId=inst_id, after=after
         )
+
+    # --- anything else there is to read ------------------------------------------------------------------------
+
+    async def read_rows(
+        self, readable: ReadEndpoint, query: Mapping[str, str], *, first: int = 0, most: int = 100
+    ) -> RowsRead:
+        """At most `most` rows of an endpoint of the catalogue, from row `first` on, made harmless.
+
+        `query` is what `query.checked_query` let through. Few are under way at once: turns at the exchange are given
+        first come, first served, and the account's own business needs some.
+        """
+        async with self._reading:
+            rows = await self._rest.read_rows(readable.endpoint, query)
+        return RowsRead([harmless(each) for each in rows[first : first + most]], first, len(rows))
 
     # --- orders, written: sent once, and only the desk calls these ----------------------------------------------
 

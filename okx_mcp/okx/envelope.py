@@ -73,10 +73,13 @@ async def read_body(response: httpx2.Response) -> bytes:
     return unpacked
 
 
-def read_envelope(response: httpx2.Response, body: bytes, redaction: Redaction) -> Envelope | Answered:
+def read_envelope(
+    response: httpx2.Response, body: bytes, redaction: Redaction, *, one_object: bool = False
+) -> Envelope | Answered:
     """OKX's envelope, whatever the status; where there is none, only what the status line says.
 
-    Its words are redacted before they are shortened: half a secret would not be known again.
+    Its words are redacted before they are shortened: half a secret would not be known again. With `one_object` the data
+    may be an object in place of a list, and is the one row.
     """
     trace_id = next((response.headers[name] for name in _TRACE_HEADERS if name in response.headers), None)
     trace_id = cleaned(redaction.of(trace_id)) if trace_id else None
@@ -86,6 +89,8 @@ def read_envelope(response: httpx2.Response, body: bytes, redaction: Redaction) 
         code, message, rows = envelope["code"], envelope.get("msg"), envelope.get("data")
     except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
         return nothing
+    if one_object and isinstance(rows, dict):
+        rows = [rows]
     if code != "0" and not isinstance(rows, list):  # a gateway refuses without data
         rows = []
     if not isinstance(code, str) or not _CODE.fullmatch(code) or not isinstance(rows, list) or len(rows) > _MOST_ROWS:

@@ -21,9 +21,9 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(" ", kept)
 
 
-def cleaned(text: str) -> str:
-    """The text on one line, only what can be seen, cut to 200 characters."""
-    return " ".join(visible(text[: 4 * _LONGEST]).split())[:_LONGEST]
+def cleaned(text: str, longest: int = _LONGEST) -> str:
+    """The text on one line, only what can be seen, cut to `longest` characters."""
+    return " ".join(visible(text[: 4 * longest]).split())[:longest]
 
 
 def quoted(text: str) -> str:

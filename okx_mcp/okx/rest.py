@@ -34,6 +34,7 @@ BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 """Called with expTime in Unix milliseconds and the body that the socket will get."""
 
 AnyRow = TypeVar("AnyRow", bound=Row)
+_Taken = TypeVar("_Taken")
 
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
@@ -121,12 +122,25 @@ class Rest:
         """
         asked = endpoint("GET", path)
         query = {name: str(value) for name, value in params.items() if value is not None}
+        return await self._read(asked, query, lambda answer: _rows(model, answer, asked, at_least))
+
+    async def read_rows(self, asked: Endpoint, query: Mapping[str, str]) -> Sequence[object]:
+        """GET the rows of any endpoint that can be read, as they came; asked again like `read`.
+
+        Raises:
+            ValueError: the endpoint is not one to GET.
+        """
+        if asked.method != "GET":
+            raise ValueError(f"{asked} does not read")
+        return await self._read(asked, query, lambda answer: answer.rows)
+
+    async def _read(self, asked: Endpoint, query: Mapping[str, str], taken: Callable[[Envelope], _Taken]) -> _Taken:
         deadline_s = self._clock.monotonic_s() + self._read_within_s
         attempt, resynced = 1, False
         while True:
             try:
                 answer = await self._request(asked, query=query, deadline_s=deadline_s)
-                return _rows(model, answer, asked, at_least)
+                return taken(answer)
             except OkxError as error:
                 pause_s = _pause_before_asking_again(error, attempt, resynced=resynced)
                 if pause_s is None or self._clock.monotonic_s() + pause_s > deadline_s:
@@ -269,7 +283,7 @@ class Rest:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
         except (httpx2.HTTPError, TimeoutError, TooLarge) as error:
             raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
-        envelope = read_envelope(response, body, self._redaction)
+        envelope = read_envelope(response, body, self._redaction, one_object=asked.answers_object)
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)
         return envelope

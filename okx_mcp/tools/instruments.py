@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Instrument
     from okx_mcp.trading.market import Market
 
-__all__ = ["Kind", "instruments"]
+__all__ = ["Kind", "instrument_report", "instruments"]
 
 instruments = Toolset()
 
@@ -76,7 +76,7 @@ async def find_instruments(
     if matching and matching[0].kind == InstType.OPTION:
         found = [_chain(each) for each in chains(matching)]
     else:
-        found = [_instrument(each) for each in matching]
+        found = [instrument_report(each) for each in matching]
     return InstrumentsReport(instruments=found[:limit], found=len(found))
 
 
@@ -84,7 +84,7 @@ def _chain(chain: "Chain") -> InstrumentReport:
     return _instrument(chain.example).model_copy(update={"inst_id": chain.pattern, "strikes": list(chain.strikes)})
 
 
-def _instrument(instrument: "Instrument") -> InstrumentReport:
+def instrument_report(instrument: "Instrument") -> InstrumentReport:
     contract = instrument.contract
     report = InstrumentReport(
         inst_id=instrument.inst_id,

@@ -4,6 +4,7 @@ Codes are explained from the table in `okx.error_codes`; what OKX adds in its ow
 """
 
 from okx_mcp.okx.errors import BadCredentials, OkxError, Refused
+from okx_mcp.okx.query import NotReadable
 from okx_mcp.trading.refusals import Refusal
 
 __all__ = ["in_words"]
@@ -14,7 +15,7 @@ def in_words(error: Exception, place: str) -> str | None:
 
     `place` names environment and site, which an error about credentials is often about.
     """
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal | NotReadable):
         return str(error)
     if not isinstance(error, OkxError):
         return None

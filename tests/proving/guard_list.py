@@ -84,6 +84,8 @@ _IN_SOCKET: Final = "trading/test_approval_socket.py::"
 _IN_TERMINAL: Final = "whole/test_terminal_approval.py::"
 _CHANNELS: Final = "whole/test_approval_channels.py::"
 _OVER_STDIO: Final = "whole/test_orders_over_stdio.py::"
+_CLIENT_READING: Final = "okx/test_client_reading.py::"
+_IN_QUERY: Final = "okx/test_query.py::"
 
 _EACH_CONDITION: Final = "test_each_condition_alone_keeps_a_policy_from_approving"
 _NOT_KNOWN: Final = "test_what_is_not_known_is_never_approved"
@@ -1889,6 +1891,79 @@ _SIZED_AND_READ: Final = (
     ),
 )
 
+_ONLY_READ: Final = (
+    _guard(
+        "what is read is read by GET",
+        _REST,
+        'if asked.method != "GET":',
+        "if False:",
+        f"{_CLIENT_READING}test_what_is_no_get_is_not_sent",
+    ),
+    _guard(
+        "few reads are under way at once, so that the desk finds turns",
+        _CLIENT,
+        "async with self._reading:",
+        "if True:",
+        f"{_CLIENT_READING}test_few_are_under_way_at_once_so_that_the_desk_finds_turns",
+    ),
+    _guard(
+        "a parameter that the catalogue does not have is not sent",
+        "okx/query.py",
+        "if name not in known:",
+        "if False:",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "a value that is not written as it has to be is not sent",
+        "okx/query.py",
+        "if not written.fullmatch(value):",
+        "if not written.match(value):",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "a value that OKX does not have is not sent",
+        "okx/query.py",
+        "if value not in parameter.values:",
+        "if False:",
+        f"{_IN_QUERY}test_a_parameter_that_does_not_fit_is_refused_with_what_it_may_be",
+    ),
+    _guard(
+        "text in rows of any shape is cleaned",
+        "okx/foreign_rows.py",
+        "short = cleaned(text, _LONGEST_TEXT)",
+        "short = text[:_LONGEST_TEXT]",
+        "okx/test_foreign_rows.py::test_whatever_comes_leaves_as_plain_json_that_can_be_seen",
+    ),
+    _guard(
+        "a name in rows of any shape is a name",
+        "okx/foreign_rows.py",
+        " if _NAME.fullmatch(name)}",
+        "}",
+        "okx/test_foreign_rows.py::test_a_member_whose_name_is_no_name_is_dropped",
+    ),
+    _guard(
+        "words of a row do not become advice on how to go on",
+        "tools/answer_pages.py",
+        "isinstance(value, str) and _CURSOR.fullmatch(value)",
+        "isinstance(value, str)",
+        "tools/test_answer_pages.py::test_a_place_to_go_on_that_is_no_id_is_not_repeated",
+    ),
+    _guard(
+        "a key that may withdraw reads nothing",
+        "tools/reference.py",
+        "await desk.facts.rules()",
+        "pass",
+        "whole/test_reference.py::test_a_key_that_may_withdraw_reads_nothing",
+    ),
+    _guard(
+        "a resource tells no secret",
+        "resources.py",
+        "return sources.without_secrets(written)",
+        "return written",
+        "whole/test_resources.py::test_a_secret_that_is_sent_back_does_not_come_out_of_a_resource",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1905,4 +1980,5 @@ GUARDS: Final = (
     *_APPROVED,
     *_OF_KEYS_AND_FILES,
     *_SIZED_AND_READ,
+    *_ONLY_READ,
 )

@@ -27,6 +27,8 @@ NAMES = [
     "list_orders",
     "halt_trading",
     "system_status",
+    "find_endpoint",
+    "read_endpoint",
 ]
 MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "amend_order", "cancel_order", "halt_trading"}
 BYTES = 32_000
@@ -43,16 +45,16 @@ async def listed(tmp_path: Path) -> list[dict[str, Any]]:
     return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
 
 
+def size(tools: list[dict[str, Any]]) -> int:
+    return len(json.dumps({"tools": tools}, separators=(",", ":")).encode())
+
+
 async def test_the_list_is_short_and_always_in_the_same_order(listed: list[dict[str, Any]]) -> None:
     assert [tool["name"] for tool in listed] == NAMES
     assert size(listed) < BYTES
     assert size([{name: each for name, each in tool.items() if name != "outputSchema"} for tool in listed]) < (
         BYTES_WITHOUT_RESULTS
     )
-
-
-def size(tools: list[dict[str, Any]]) -> int:
-    return len(json.dumps({"tools": tools}, separators=(",", ":")).encode())
 
 
 async def test_every_tool_says_what_it_is_and_what_it_may_do(listed: list[dict[str, Any]]) -> None:
