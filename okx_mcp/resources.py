@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from okx_mcp.tools.arguments import AnyOrderId, InstId
 from okx_mcp.tools.instruments import instrument_report
-from okx_mcp.tools.market import get_ticker
+from okx_mcp.tools.market import TickersReport, get_ticker
 from okx_mcp.tools.orders import check_order
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ async def _instrument(sources: Sources, inst_id: str) -> object:
 
 
 async def _ticker(sources: Sources, inst_id: str) -> object:
-    return (await get_ticker([inst_id], prices=sources.prices)).tickers[0]
+    found = await get_ticker([inst_id], prices=sources.prices)
+    if not isinstance(found, TickersReport):
+        raise TypeError("get_ticker reports tickers")
+    return found.tickers[0]
 
 
 async def _error_code(code: str) -> object:

@@ -81,7 +81,9 @@ async def find_instruments(
 
 
 def _chain(chain: "Chain") -> InstrumentReport:
-    return _instrument(chain.example).model_copy(update={"inst_id": chain.pattern, "strikes": list(chain.strikes)})
+    return instrument_report(chain.example).model_copy(
+        update={"inst_id": chain.pattern, "strikes": list(chain.strikes)}
+    )
 
 
 def instrument_report(instrument: "Instrument") -> InstrumentReport:
