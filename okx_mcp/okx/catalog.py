@@ -26,6 +26,8 @@ class CountedBy(StrEnum):
     IP = "IP"
     IP_INST_TYPE = "IP + instType"
     IP_INST_ID = "IP + instId"
+    IP_INST_FAMILY = "IP + instFamily"
+    IP_INST_TYPE_AND_FAMILY = "IP + (instType + instFamily)"
     USER = "User ID"
     USER_INST_TYPE = "User ID + instType"
     USER_INST_ID = "User ID + instId"
@@ -33,9 +35,9 @@ class CountedBy(StrEnum):
 
     @property
     def parameter(self) -> str | None:
-        """The request parameter whose values are counted apart, or None."""
-        _, _, name = self.value.partition(" + ")
-        return name or None
+        """The request parameter whose values are counted apart, or None; of two, the finer one."""
+        _, plus, name = self.value.rpartition(" + ")
+        return name.rstrip(")") if plus else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,14 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/public/instruments", _PUBLIC, 20, 2, CountedBy.IP_INST_TYPE),
     Endpoint("GET", "/api/v5/public/price-limit", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/public/mark-price", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/underlying", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/public/funding-rate", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/funding-rate-history", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/open-interest", _PUBLIC, 20, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/position-tiers", _PUBLIC, 10, 2, _IP),
+    Endpoint("GET", "/api/v5/public/estimated-price", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/opt-summary", _PUBLIC, 20, 2, CountedBy.IP_INST_FAMILY),
+    Endpoint("GET", "/api/v5/public/delivery-exercise-history", _PUBLIC, 40, 2, CountedBy.IP_INST_TYPE_AND_FAMILY),
     Endpoint("GET", "/api/v5/system/status", _PUBLIC, 1, 5, _IP),
     Endpoint("GET", "/api/v5/market/ticker", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/tickers", _PUBLIC, 20, 2, _IP),
@@ -70,6 +80,11 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/market/candles", _PUBLIC, 40, 2, _IP),
     Endpoint("GET", "/api/v5/market/history-candles", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/trades", _PUBLIC, 100, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-trades", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/index-candles", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-index-candles", _PUBLIC, 10, 2, _IP),
+    Endpoint("GET", "/api/v5/market/mark-price-candles", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-mark-price-candles", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/index-tickers", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/account/balance", _READ, 10, 2, _USER),
     Endpoint("GET", "/api/v5/account/config", _READ, 5, 2, _USER),

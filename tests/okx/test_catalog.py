@@ -93,6 +93,7 @@ def test_an_endpoint_that_is_not_here_is_a_key_error() -> None:
         (CountedBy.IP_INST_ID, "instId"),
         (CountedBy.USER_INST_TYPE, "instType"),
         (CountedBy.USER_CCY, "ccy"),
+        (CountedBy.IP_INST_TYPE_AND_FAMILY, "instFamily"),
     ],
 )
 def test_a_limit_is_counted_apart_by_a_parameter_or_by_none(counted_by: CountedBy, parameter: str | None) -> None:

@@ -147,7 +147,7 @@ def check_tick(instrument: Instrument, px: Decimal) -> None:
 
 
 def _instrument(item: Item, listing: Listing) -> Instrument:
-    instrument = listing.spot(text(item, "instId"))
+    instrument = listing.instruments.get(text(item, "instId"))
     if instrument is None:
         raise Refused("51001", "Instrument ID does not exist.")
     td_mode = text(item, "tdMode")

@@ -81,7 +81,8 @@ def names_in(call: Call, name: str, most: int) -> list[str]:
 
 
 def instrument_in(call: Call, inst_id: str) -> Instrument:
-    instrument = call.market.listing.spot(inst_id)
+    """An instrument that is listed now."""
+    instrument = call.market.listing.find_at(inst_id, call.now_ms)
     if instrument is None:
         raise RequestRefused("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
     return instrument

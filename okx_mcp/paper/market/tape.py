@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar, Path, draws
 
-__all__ = ["Print", "Tape"]
+__all__ = ["Print", "Tape", "second_of"]
 
 _IDS_FROM_S: Final = 1_577_836_800
 """Trade ids count from 1 January 2020; a second has room for four."""
@@ -86,6 +86,11 @@ class Tape:
 
     def _reached(self, bar: Bar, reaches: Callable[[int, int], bool]) -> bool:
         return reaches(self.instrument.ticks(bar.low), self.instrument.ticks(bar.high))
+
+
+def second_of(trade_id: int) -> int:
+    """The second in which a trade with this id happened, or would have."""
+    return trade_id // 4 + _IDS_FROM_S
 
 
 @lru_cache(1024)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from okx_mcp.paper.api.calls import Act, Read
-from okx_mcp.paper.api.endpoints import account, asset, market, public, trade
+from okx_mcp.paper.api.endpoints import account, asset, derivatives, market, public, trade
 
 __all__ = ["ACTS", "READS"]
 
@@ -17,6 +17,14 @@ READS: Final[Mapping[tuple[str, str], Read]] = {
         ("GET", "public/instruments", public.instruments),
         ("GET", "public/price-limit", public.price_limit),
         ("GET", "public/mark-price", public.mark_price),
+        ("GET", "public/underlying", public.underlying),
+        ("GET", "public/funding-rate", derivatives.funding_rate),
+        ("GET", "public/funding-rate-history", derivatives.funding_rate_history),
+        ("GET", "public/open-interest", derivatives.open_interest),
+        ("GET", "public/position-tiers", derivatives.position_tiers),
+        ("GET", "public/estimated-price", derivatives.estimated_price),
+        ("GET", "public/opt-summary", derivatives.opt_summary),
+        ("GET", "public/delivery-exercise-history", derivatives.delivery_exercise_history),
         ("GET", "system/status", public.status),
         ("GET", "market/ticker", market.ticker),
         ("GET", "market/tickers", market.tickers),
@@ -24,7 +32,12 @@ READS: Final[Mapping[tuple[str, str], Read]] = {
         ("GET", "market/candles", market.candles),
         ("GET", "market/history-candles", market.history_candles),
         ("GET", "market/trades", market.trades),
+        ("GET", "market/history-trades", market.history_trades),
         ("GET", "market/index-tickers", market.index_tickers),
+        ("GET", "market/index-candles", market.index_candles),
+        ("GET", "market/history-index-candles", market.history_index_candles),
+        ("GET", "market/mark-price-candles", market.mark_price_candles),
+        ("GET", "market/history-mark-price-candles", market.history_mark_price_candles),
         ("GET", "account/balance", account.balance),
         ("GET", "account/config", account.config),
         ("GET", "account/instruments", account.instruments),

@@ -11,6 +11,7 @@ from okx_mcp.paper.api.endpoints.public import instruments_asked_for
 from okx_mcp.paper.api.pages import page, window_of
 from okx_mcp.paper.api.rows import balance_detail, bill_row
 from okx_mcp.paper.figures import figure, floored, plain
+from okx_mcp.paper.market.listed_rows import account_row
 from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.refusals import RequestRefused
 
@@ -53,7 +54,8 @@ def config(call: Call) -> list[Mapping[str, Any]]:
 
 
 def instruments(call: Call) -> list[Mapping[str, Any]]:
-    return [instrument.account_row() for instrument in instruments_asked_for(call)]
+    inst_type = one_of(call, "instType", INST_TYPES)
+    return [account_row(instrument, inst_type, call.now_ms) for instrument in instruments_asked_for(call)]
 
 
 def trade_fee(call: Call) -> list[Mapping[str, Any]]:
