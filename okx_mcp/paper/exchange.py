@@ -18,10 +18,11 @@ from urllib.parse import parse_qsl
 from okx_mcp.okx.catalog import ENDPOINTS, Endpoint, Permission
 from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.account.bookkeeping import open_account
-from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import Fill, Order
 from okx_mcp.paper.account.store import MemoryStore, Store, StoreUnavailableError
+from okx_mcp.paper.account.timeline import Timeline
 from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.api.calls import Call
 from okx_mcp.paper.api.endpoints import ACTS, READS
@@ -214,7 +215,7 @@ class PaperExchange:
             if ledger.counter("seed") != self.seed:
                 # Reset under our feet, for another market than ours.
                 raise RequestRefused("50001", "Service temporarily unavailable.")
-            call.dealing.settle()
+            Timeline(ledger, self.market, at_us).settle()
             ledger.tidy(at_us)
         known_as = (endpoint.method, endpoint.path)
         if known_as in ACTS:

@@ -77,6 +77,7 @@ def test_what_adds_or_changes_an_order_expires_and_what_takes_it_back_does_not()
         "order",
         "batch-orders",
         "amend-order",
+        "amend-batch-orders",
     }
 
 

@@ -131,7 +131,7 @@ def test_python_okx_reads_the_account(python_okx: PythonOkx) -> None:
     details = rows(account.get_account_balance())[0]["details"]
     assert {"BTC", "USDT"} <= {row["ccy"] for row in details}
     assert rows(account.get_fee_rates("SPOT", "BTC-USDT"))[0]["taker"] == "-0.001"
-    assert rows(account.get_account_config())[0]["acctLv"] == "1"
+    assert rows(account.get_account_config())[0]["acctLv"] == "2"
     assert D(rows(account.get_max_order_size("BTC-USDT", "cash"))[0]["maxBuy"]) > 0
     assert D(rows(account.get_max_avail_size("BTC-USDT", "cash"))[0]["availSell"]) > 0
     assert rows(python_okx.funding.get_balances())
@@ -226,7 +226,7 @@ def test_ccxt_reads_the_account(ccxt_okx: Any) -> None:
     assert ccxt_okx.fetch_balance({"type": "funding"})["total"]["USDT"] > 0
     fee = ccxt_okx.fetch_trading_fee("BTC/USDT")
     assert (fee["maker"], fee["taker"]) == (0.0008, 0.001)
-    assert ccxt_okx.fetch_accounts()[0]["type"] == "1"
+    assert ccxt_okx.fetch_accounts()[0]["type"] == "2"
 
 
 def test_ccxt_places_edits_and_cancels_a_limit_order(ccxt_okx: Any) -> None:

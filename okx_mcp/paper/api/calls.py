@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from okx_mcp.paper.account.account_modes import AccountModes
+from okx_mcp.paper.account.algo_dealing import AlgoDealing
 from okx_mcp.paper.account.dealing import Dealing
-from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.margin import Margin
 from okx_mcp.paper.account.orders import Balance
 from okx_mcp.paper.api.keys import PaperKey
 from okx_mcp.paper.market.listing import Instrument
@@ -42,6 +45,18 @@ class Call:
     @property
     def dealing(self) -> Dealing:
         return Dealing(self.ledger, self.market, self.now_us)
+
+    @property
+    def algo_dealing(self) -> AlgoDealing:
+        return AlgoDealing(self.ledger, self.market, self.now_us)
+
+    @property
+    def margin(self) -> Margin:
+        return Margin(self.ledger, self.market, self.now_ms)
+
+    @property
+    def modes(self) -> AccountModes:
+        return AccountModes(self.ledger)
 
     def holdings(self, account: str) -> list[Balance]:
         """What an account holds, in the order of the listing."""

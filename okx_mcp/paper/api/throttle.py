@@ -12,6 +12,7 @@ __all__ = ["Throttle"]
 _SINGLE: Final = {
     "/api/v5/trade/batch-orders": "/api/v5/trade/order",
     "/api/v5/trade/cancel-batch-orders": "/api/v5/trade/cancel-order",
+    "/api/v5/trade/amend-batch-orders": "/api/v5/trade/amend-order",
 }
 """A list of one counts as a single order does."""
 

@@ -6,12 +6,12 @@ from typing import Literal
 
 __all__ = ["Contract", "ContractType"]
 
-ContractType = Literal["SWAP", "FUTURES", "OPTION"]
+ContractType = Literal["SWAP", "FUTURES", "OPTION", "MARGIN"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The terms of a swap, future or option.
+    """The terms of a swap, future or option; or of a pair that is held on margin, one coin a contract.
 
     `face` is what one contract stands for (ctVal times ctMult): coins where it is linear or an option, dollars
     where it is inverse. `family` is OKX's instFamily. `tier_sz` is the size, in contracts, of the first tier of

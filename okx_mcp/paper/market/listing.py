@@ -82,6 +82,11 @@ class Instrument:
         return self.contract.family if self.contract else self.inst_id
 
     @property
+    def terms(self) -> Contract:
+        """The terms on which it is held: a contract's own, or those of a pair on margin."""
+        return self.contract or _on_margin(self.inst_id, self.base_ccy, self.quote_ccy)
+
+    @property
     def has_margin(self) -> bool:
         """Whether it is a pair that is also traded on margin; some answers then say MARGIN instead of SPOT."""
         return bool(self.lever) and self.contract is None
@@ -95,6 +100,12 @@ class Instrument:
 
     def size(self, lots: int) -> Decimal:
         return lots * self.lot_sz
+
+
+@cache
+def _on_margin(inst_id: str, base: str, quote: str) -> Contract:
+    one = Decimal(1)
+    return Contract("MARGIN", inst_id, quote, one, one, base, tier_sz=one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ class Path:
         self.seconds: Callable[[int], tuple[Bar, ...]] = lru_cache(16)(self._seconds)
         self.span: Callable[[int, int], Bar] = lru_cache(64)(self._span)
 
+    def hour(self, hour: int) -> Bar:
+        return self.hours(hour // 24)[hour % 24]
+
+    def minute(self, minute: int) -> Bar:
+        return self.minutes(minute // 60)[minute % 60]
+
     def second(self, second: int) -> Bar:
         return self.seconds(second // 60)[second % 60]
 

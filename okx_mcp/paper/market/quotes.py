@@ -87,6 +87,10 @@ class Market:
             return coin.usd
         return coin.usd * self._path(ccy).second(now_ms // 1000).open / ONE
 
+    def coin_path(self, ccy: str) -> Path | None:
+        """A coin's path against the dollar; None for money, whose worth stands still."""
+        return None if ccy in _STILL else self._path(ccy)
+
     def price_limits(self, instrument: Instrument, now_ms: int) -> PriceLimits:
         middle, tick = self.last(instrument, now_ms), instrument.tick_sz
         away = middle * PRICE_BAND

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from okx_mcp.paper.api.calls import Act, Read
-from okx_mcp.paper.api.endpoints import account, asset, derivatives, market, public, trade
+from okx_mcp.paper.api.endpoints import account, algos, asset, derivatives, market, positions, public, sizes, trade
 
 __all__ = ["ACTS", "READS"]
 
@@ -43,16 +43,34 @@ READS: Final[Mapping[tuple[str, str], Read]] = {
         ("GET", "account/instruments", account.instruments),
         ("GET", "account/trade-fee", account.trade_fee),
         ("GET", "account/bills", account.bills),
-        ("GET", "account/max-size", account.max_size),
-        ("GET", "account/max-avail-size", account.max_avail_size),
+        ("GET", "account/bills-archive", account.bills_archive),
+        ("GET", "account/interest-accrued", account.interest_accrued),
+        ("GET", "account/max-withdrawal", account.max_withdrawal),
+        ("GET", "account/max-size", sizes.max_size),
+        ("GET", "account/max-avail-size", sizes.max_avail_size),
+        ("GET", "account/max-loan", sizes.max_loan),
+        ("GET", "account/positions", positions.positions),
+        ("GET", "account/positions-history", positions.positions_history),
+        ("GET", "account/account-position-risk", positions.account_position_risk),
+        ("GET", "account/leverage-info", positions.leverage_info),
+        ("POST", "account/set-leverage", positions.change_leverage),
+        ("POST", "account/set-position-mode", positions.change_position_mode),
+        ("POST", "account/set-account-level", positions.change_level),
+        ("POST", "account/position/margin-balance", positions.change_margin),
         ("GET", "trade/order", trade.order),
         ("GET", "trade/orders-pending", trade.orders_pending),
         ("GET", "trade/orders-history", trade.orders_history),
         ("GET", "trade/orders-history-archive", trade.orders_history_archive),
         ("GET", "trade/fills", trade.fills),
         ("GET", "trade/fills-history", trade.fills_history),
+        ("GET", "trade/order-algo", algos.order_algo),
+        ("GET", "trade/orders-algo-pending", algos.orders_algo_pending),
+        ("GET", "trade/orders-algo-history", algos.orders_algo_history),
+        ("POST", "trade/order-precheck", sizes.order_precheck),
+        ("POST", "trade/close-position", trade.close_position),
         ("GET", "asset/balances", asset.balances),
         ("GET", "asset/currencies", asset.currencies),
+        ("GET", "asset/transfer-state", asset.transfer_state),
         ("POST", "asset/transfer", asset.transfer),
     )
 }
@@ -65,6 +83,10 @@ ACTS: Final[Mapping[tuple[str, str], Act]] = {
         ("trade/cancel-order", trade.cancel),
         ("trade/cancel-batch-orders", trade.cancel_batch),
         ("trade/amend-order", trade.amend),
+        ("trade/amend-batch-orders", trade.amend_batch),
+        ("trade/order-algo", algos.place),
+        ("trade/cancel-algos", algos.cancel),
+        ("trade/amend-algos", algos.amend),
     )
 }
 """Order endpoints: they answer with a result for each order."""

@@ -1,0 +1,81 @@
+"""What happens to take-profits and stop-losses that are attached to an order: they wait for it, and for its price.
+
+They are algo orders from the beginning. One that is attached waits until its order is done; then it lives, for what
+was filled, or is dropped where nothing was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from okx_mcp.paper.account.algo_orders import AlgoOrder
+from okx_mcp.paper.account.attached import Attached
+from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.orders import Order, Side
+from okx_mcp.paper.figures import floored
+from okx_mcp.paper.market.listing import Instrument
+
+__all__ = ["activate_attached", "attach", "hand_over"]
+
+
+def attach(ledger: Ledger, parent: Order | AlgoOrder, attached: Sequence[Attached], now_us: int) -> None:
+    """Keeps what was attached to an order, or to an algo order, until that is done."""
+    parent_id = parent.ord_id if isinstance(parent, Order) else parent.algo_id
+    for each in attached:
+        ledger.algos.put(
+            AlgoOrder(
+                algo_id=ledger.next_id(now_us),
+                inst_id=parent.inst_id,
+                inst_type=parent.inst_type,
+                td_mode=parent.td_mode,
+                side=_opposite(parent.side),
+                pos_side=parent.pos_side,
+                ord_type="oco" if each.tp_trigger_px and each.sl_trigger_px else "conditional",
+                sz=None,
+                c_time_us=now_us,
+                u_time_us=now_us,
+                active_from_us=now_us,
+                algo_cl_ord_id=each.cl_ord_id,
+                tag=parent.tag,
+                quote_ccy=parent.quote_ccy,
+                reduce_only=parent.inst_type not in {"SPOT", "OPTION"} and parent.pos_side == "net",
+                tp_trigger_px=each.tp_trigger_px,
+                tp_trigger_px_type=each.tp_trigger_px_type,
+                tp_ord_px=each.tp_ord_px,
+                sl_trigger_px=each.sl_trigger_px,
+                sl_trigger_px_type=each.sl_trigger_px_type,
+                sl_ord_px=each.sl_ord_px,
+                parent_id=parent_id,
+                attached_sz=each.sz,
+                state="waiting",
+            )
+        )
+
+
+def hand_over(ledger: Ledger, algo: AlgoOrder, order: Order) -> None:
+    """What was attached to an algo order is attached to the order that it became."""
+    for each in ledger.attached_to(algo.algo_id):
+        ledger.algos.put(replace(each, parent_id=order.ord_id))
+
+
+def activate_attached(ledger: Ledger, instrument: Instrument, order: Order, now_us: int) -> None:
+    """An order is done: what was attached to it lives for what was filled, or is dropped."""
+    for each in ledger.attached_to(order.ord_id):
+        if each.state != "waiting":
+            continue
+        got = min(_received(instrument, order), each.attached_sz or order.acc_fill_sz)
+        state = "live" if got else "dropped"
+        ledger.algos.put(
+            replace(each, state=state, sz=got or None, c_time_us=now_us, u_time_us=now_us, active_from_us=now_us)
+        )
+
+
+def _received(instrument: Instrument, order: Order) -> Decimal:
+    """What an order brought that can be closed again: of a coin that was bought, less the fee."""
+    if order.settle_ccy or order.side == "sell":
+        return order.acc_fill_sz
+    return max(Decimal(0), floored(order.acc_fill_sz + order.fee, instrument.lot_sz))
+
+
+def _opposite(side: Side) -> Side:
+    return "sell" if side == "buy" else "buy"
