@@ -6,7 +6,7 @@ from typing import Final
 from okx_mcp.paper.account.account_modes import AccountModes
 from okx_mcp.paper.account.algo_intake import AlgoAmendRequest, AlgoRef, read_algo, with_new_prices
 from okx_mcp.paper.account.algo_orders import AlgoOrder, Leg
-from okx_mcp.paper.account.attaching import attach, hand_over
+from okx_mcp.paper.account.attaching import attach, drop_attached, hand_over
 from okx_mcp.paper.account.dealing import Dealing
 from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.intake import PlaceRequest
@@ -58,7 +58,7 @@ class AlgoDealing:
         algo = self.find(ref)
         if algo is None or algo.state != "live":
             raise Refused("51400", "Cancellation failed: the order is triggered, canceled or does not exist.")
-        return self._put(replace(algo, state="canceled", u_time_us=self.now_us))
+        return self._canceled(algo)
 
     def amend(self, request: AlgoAmendRequest) -> AlgoOrder:
         """Changes a waiting order. With cxlOnFail one that can not be changed is cancelled."""
@@ -69,7 +69,7 @@ class AlgoDealing:
             return self._put(with_new_prices(algo, request.changes, self.market, self._instrument(algo), self.now_us))
         except Refused:
             if request.cancel_on_fail:
-                self._put(replace(algo, state="canceled", u_time_us=self.now_us))
+                self._canceled(algo)
             raise
 
     def find(self, ref: AlgoRef) -> AlgoOrder | None:
@@ -89,8 +89,9 @@ class AlgoDealing:
         try:
             order = Dealing(self.ledger, self.market, self.now_us).place(self._request(algo, leg))
         except Refused as refusal:
+            drop_attached(self.ledger, algo, self.now_us)
             return self._put(replace(fired, state="order_failed", fail_code=refusal.code))
-        hand_over(self.ledger, algo, order)
+        hand_over(self.ledger, self._instrument(algo), algo, order, self.now_us)
         return self._put(
             replace(
                 fired,
@@ -136,6 +137,10 @@ class AlgoDealing:
         if found is None:
             raise ValueError(f"{algo.inst_id} was never listed")
         return found
+
+    def _canceled(self, algo: AlgoOrder) -> AlgoOrder:
+        drop_attached(self.ledger, algo, self.now_us)
+        return self._put(replace(algo, state="canceled", u_time_us=self.now_us))
 
     def _put(self, algo: AlgoOrder) -> AlgoOrder:
         self.ledger.algos.put(algo)

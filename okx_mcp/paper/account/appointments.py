@@ -48,9 +48,9 @@ def deliver(ledger: Ledger, market: Market, at_us: int) -> None:
         instrument = dealing.instrument(inst_id)
         for order in ledger.open_at(inst_id):
             dealing.close(order, "10" if instrument.terms.is_option else "7")
-        for algo in ledger.live_algos():
-            if algo.inst_id == inst_id:
-                ledger.algos.put(replace(algo, state="canceled", u_time_us=at_us))
+        for algo in [algo for algo in ledger.algos if algo.inst_id == inst_id and not algo.is_over]:
+            state = "canceled" if algo.state == "live" else "dropped"
+            ledger.algos.put(replace(algo, state=state, u_time_us=at_us))
         for position in ledger.held():
             if position.inst_id == inst_id:
                 _settle(ledger, instrument, position, settled_px(market, instrument), at_us)

@@ -15,7 +15,7 @@ from okx_mcp.paper.account.orders import Order, Side
 from okx_mcp.paper.figures import floored
 from okx_mcp.paper.market.listing import Instrument
 
-__all__ = ["activate_attached", "attach", "hand_over"]
+__all__ = ["activate_attached", "attach", "drop_attached", "hand_over"]
 
 
 def attach(ledger: Ledger, parent: Order | AlgoOrder, attached: Sequence[Attached], now_us: int) -> None:
@@ -52,10 +52,18 @@ def attach(ledger: Ledger, parent: Order | AlgoOrder, attached: Sequence[Attache
         )
 
 
-def hand_over(ledger: Ledger, algo: AlgoOrder, order: Order) -> None:
+def hand_over(ledger: Ledger, instrument: Instrument, algo: AlgoOrder, order: Order, now_us: int) -> None:
     """What was attached to an algo order is attached to the order that it became."""
     for each in ledger.attached_to(algo.algo_id):
         ledger.algos.put(replace(each, parent_id=order.ord_id))
+    if not order.is_open:
+        activate_attached(ledger, instrument, order, now_us)
+
+
+def drop_attached(ledger: Ledger, algo: AlgoOrder, now_us: int) -> None:
+    """An algo order became none: what was attached to it has nothing to wait for."""
+    for each in ledger.attached_to(algo.algo_id):
+        ledger.algos.put(replace(each, state="dropped", u_time_us=now_us))
 
 
 def activate_attached(ledger: Ledger, instrument: Instrument, order: Order, now_us: int) -> None:
