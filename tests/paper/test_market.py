@@ -215,6 +215,8 @@ def test_mark_prices_are_asked_for_as_margin(api: Api) -> None:
     assert abs(Decimal(row["markPx"]) / api.last() - 1) < Decimal("0.001")
     assert len(api.get("public/mark-price", instType="MARGIN").data) == 19
     assert api.get("public/mark-price", instType="SPOT", instId="BTC-USDT").code == "51000"
+    assert api.get("public/mark-price", instId="BTC-USDT").row == row
+    assert api.get("public/mark-price").code == "50014"
 
 
 def test_an_index_follows_the_market_with_more_decimals(api: Api) -> None:

@@ -30,8 +30,13 @@ def instruments(call: Call) -> list[Mapping[str, Any]]:
 
 
 def instruments_asked_for(call: Call) -> list[Instrument]:
+    """What is listed of the type that is asked for."""
+    return listed_of(call, one_of(call, "instType", INST_TYPES))
+
+
+def listed_of(call: Call, inst_type: str) -> list[Instrument]:
     """What is listed of a type, narrowed by instId and instFamily."""
-    inst_type, inst_id = one_of(call, "instType", INST_TYPES), call.params.get("instId", "")
+    inst_id = call.params.get("instId", "")
     if inst_id:
         instrument_in(call, inst_id)
     family = call.params.get("instFamily", "")
@@ -58,7 +63,8 @@ def price_limit(call: Call) -> list[Mapping[str, Any]]:
 
 
 def mark_price(call: Call) -> list[Mapping[str, str]]:
-    inst_type = one_of(call, "instType", _MARKED)
+    """By type; without one, which the documentation asks for and clients leave out, by instId alone."""
+    inst_type = _marked_type(call)
     rows: list[Mapping[str, str]] = [
         {
             "instType": inst_type,
@@ -66,11 +72,18 @@ def mark_price(call: Call) -> list[Mapping[str, str]]:
             "markPx": plain(call.market.mark(instrument, call.now_ms)),
             "ts": str(call.now_ms),
         }
-        for instrument in instruments_asked_for(call)
+        for instrument in listed_of(call, inst_type)
     ]
     if call.params.get("instId") and not rows:
         raise RequestRefused("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
     return rows
+
+
+def _marked_type(call: Call) -> str:
+    if call.params.get("instId") and not call.params.get("instType"):
+        found = instrument_in(call, call.params["instId"])
+        return found.inst_type if found.contract else "MARGIN"
+    return one_of(call, "instType", _MARKED)
 
 
 def underlying(call: Call) -> list[list[str]]:
