@@ -31,7 +31,7 @@ from okx_mcp.paper.api.keys import PaperKey, SignedRequest, authenticate, owner_
 from okx_mcp.paper.api.throttle import Throttle
 from okx_mcp.paper.figures import EXACT, whole
 from okx_mcp.paper.market.quotes import Market
-from okx_mcp.paper.refusals import RequestRefused
+from okx_mcp.paper.refusals import Refused, RequestRefused
 
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
 
@@ -197,6 +197,9 @@ class PaperExchange:
                 return self._call(endpoint, ledger, key, params, items, now_us)
             except RequestRefused as refusal:
                 return refused(refusal)
+            except Refused as refusal:
+                # Where there is but one thing to refuse, the request is refused with it.
+                return refused(RequestRefused(refusal.code, refusal.message))
 
     def _call(
         self,

@@ -1,7 +1,7 @@
 """Algo orders: they wait at the exchange and act at the first moment their price comes, whoever looks or does not."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from tests.paper.conftest import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Api, Clo
 D = Decimal
 SWAP = "BTC-USDT-SWAP"
 MARKET = Market(seed=1)
+GUARD = {"slTriggerPx": "60000", "slOrdPx": "-1"}
 
 
 def near(api: Api, part: str, inst_id: str = SWAP) -> str:
@@ -267,12 +268,57 @@ def test_what_is_attached_to_an_order_that_never_fills_is_dropped(api: Api) -> N
 def test_what_is_attached_to_a_spot_buy_sells_what_was_received(api: Api, clock: Clock) -> None:
     guard = {"slTriggerPx": near(api, "0.99"), "slOrdPx": "-1"}
     api.place(side="sell", ordType="market", sz="1")
-    api.place(side="buy", ordType="market", tgtCcy="base_ccy", sz="0.1", attachAlgoOrds=[guard])
+    ord_id = api.place(side="buy", ordType="market", sz="1000", attachAlgoOrds=[guard]).row["ordId"]
 
-    assert api.get("trade/orders-algo-pending", ordType="conditional").row["sz"] == "0.0999"
+    order = api.order(ord_id)
+    received = (D(order["accFillSz"]) + D(order["fee"])).quantize(D("1e-8"), ROUND_FLOOR)
+    assert api.get("trade/orders-algo-pending", ordType="conditional").row["sz"] == f"{received:.8f}"
     clock.pass_us(30 * DAY_US)
     assert api.get("trade/orders-algo-history", ordType="conditional", state="effective").data
-    assert api.balance("BTC")["cash"] == 0
+    assert api.balance("BTC")["cash"] < D("0.00000001")
+
+
+def test_what_is_attached_is_amended_with_the_order(api: Api) -> None:
+    guard = {"slTriggerPx": near(api, "0.9"), "slOrdPx": "-1", "attachAlgoClOrdId": "guard"}
+    ref = {"instId": SWAP, "ordId": buy(api, ordType="limit", px=near(api, "0.97"), attachAlgoOrds=[guard])}
+    both = {"newTpTriggerPx": near(api, "1.1"), "newTpOrdPx": "-1", "newSlTriggerPx": near(api, "0.91")}
+
+    def amend(**changes: str) -> str:
+        return api.post("trade/amend-order", ref | {"attachAlgoOrds": [changes]}).s_code
+
+    assert amend(attachAlgoClOrdId="guard", **both) == "0"
+    row = api.order(ref["ordId"], SWAP)["attachAlgoOrds"][0]
+    assert (row["tpTriggerPx"], row["slTriggerPx"]) == (both["newTpTriggerPx"], both["newSlTriggerPx"])
+    assert amend(attachAlgoClOrdId="guard", newSlTriggerPx=near(api, "0.99")) == "51047"
+    assert amend(attachAlgoClOrdId="other", **both) == "51527"
+    assert amend(attachAlgoId=row["attachAlgoId"], newTpTriggerPx="0", newSlTriggerPx="0") == "51000"
+    assert api.order(ref["ordId"], SWAP)["attachAlgoOrds"][0] == row
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"reduceOnly": True}, "51530"),
+        ({"instId": "BTC-USDT", "tdMode": "cash", "tgtCcy": "base_ccy"}, "51044"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "60000", "slOrdPx": "-1"}] * 11}, "51079"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "60000", "slOrdPx": "-1"}] * 2}, "51089"),
+        (
+            {"attachAlgoOrds": [{"slTriggerPx": "60000", "slOrdPx": "-1", "attachAlgoClOrdId": "a", "sz": "1"}] * 2},
+            "51068",
+        ),
+        ({"attachAlgoOrds": [{"tpTriggerPx": "70000", "tpOrdPx": "-1", "tpOrdKind": "limit"}]}, "51094"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "70000", "slOrdPx": "-1"}]}, "51051"),
+        ({"side": "sell"}, "51053"),
+        ({"attachAlgoOrds": "guard"}, "51000"),
+    ],
+)
+def test_what_can_not_be_attached_is_refused_with_the_order(api: Api, fields: dict[str, object], code: str) -> None:
+    order = {"instId": SWAP, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+
+    reply = api.place(**(order | {"attachAlgoOrds": [GUARD]} | fields))
+
+    assert reply.s_code == code
+    assert api.exchange.orders() == []
 
 
 def test_a_take_profit_may_be_split(api: Api) -> None:
@@ -329,7 +375,7 @@ def test_what_is_attached_to_a_trigger_order_follows_the_order_it_becomes(api: A
         ({"instId": "NO-SUCH"}, "51001"),
         ({"tdMode": "cash"}, "51010"),
         ({"posSide": "long"}, "51000"),
-        ({"tpOrdKind": "limit"}, "51294"),
+        ({"tpOrdKind": "limit"}, "51094"),
     ],
 )
 def test_a_bad_algo_order_is_refused_with_its_code(api: Api, fields: dict[str, object], code: str) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from okx_mcp.paper.figures import plain
 from okx_mcp.paper.market.expiries import expiry_of, futures_expiries, listed_from_ms, option_expiries, spelled
 from okx_mcp.paper.market.funding import FUNDING_S, MAX_RATE, funding_rate
-from okx_mcp.paper.market.listing import Instrument, listing
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.market.listing import listing
 from okx_mcp.paper.market.quotes import Market
 from tests.paper.conftest import DAY_US, HOUR_US, NOW_US, SECOND_US, Api, Clock
 

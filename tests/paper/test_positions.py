@@ -189,6 +189,30 @@ def test_resting_reduce_only_orders_shrink_with_the_position_and_go_with_it(api:
     assert (gone["state"], gone["cancelSource"]) == ("canceled", "23")
 
 
+def test_in_long_short_mode_resting_closes_shrink_with_their_side(api: Api, clock: Clock) -> None:
+    api.post("account/set-position-mode", {"posMode": "long_short_mode"})
+    order(api, "buy", 10, posSide="long")
+    order(api, "sell", 10, posSide="short")
+    ord_id = order(api, "sell", 8, px=near(api, "1.002"), posSide="long")["ordId"]
+
+    order(api, "sell", 2, posSide="long")
+    api.post("trade/close-position", {"instId": SWAP, "mgnMode": "cross", "posSide": "long", "autoCxl": True})
+
+    assert api.order(ord_id, SWAP)["state"] == "canceled"
+    assert position(api, pos_side="short")["pos"] == "10"
+    assert position(api, pos_side="long")["pos"] == "0"
+
+
+def test_an_amount_that_would_buy_back_more_than_was_sold_buys_back_all(api: Api) -> None:
+    order(api, "sell", "0.5", instId="BTC-USDT", tdMode="cross")
+    amount = D(position(api, "BTC-USDT")["pos"]) * api.last("BTC-USDT")
+
+    back = order(api, "buy", f"{amount:f}", instId="BTC-USDT", tdMode="cross", reduceOnly=True)
+
+    assert back["sCode"] == "0"
+    assert 0 <= D(position(api, "BTC-USDT")["pos"]) < D("0.001")
+
+
 def test_a_position_is_closed_whole_at_the_market(api: Api) -> None:
     order(api, "buy", 10)
     resting = order(api, "sell", 3, px=near(api, "1.03"), reduceOnly=True)["ordId"]

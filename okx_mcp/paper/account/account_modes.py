@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from okx_mcp.paper.account.ledger import Ledger, Setting
 from okx_mcp.paper.account.orders import Side
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.refusals import Refused
 
 __all__ = ["FUTURES_MODE", "SPOT_MODE", "AccountModes", "TradedAs"]

@@ -12,7 +12,7 @@ from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.intake import PlaceRequest
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.positions import mgn_mode_of
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 

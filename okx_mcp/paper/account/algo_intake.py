@@ -12,7 +12,7 @@ from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, one_of, 
 from okx_mcp.paper.account.intake import check_size, check_tick, quote_ccy, reduce_only, side_of, traded
 from okx_mcp.paper.account.orders import Side
 from okx_mcp.paper.figures import figure
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 
@@ -123,14 +123,8 @@ def read_algo_amend(item: Item) -> AlgoAmendRequest:
 def with_new_prices(algo: AlgoOrder, changes: Item, market: Market, instrument: Instrument, now_us: int) -> AlgoOrder:
     """The algo order with new size and prices, checked as if it were placed now. A trigger price of 0 takes it away."""
     changed = replace(
-        algo,
+        with_new_legs(algo, changes),
         sz=optional(changes, "newSz") or algo.sz,
-        tp_trigger_px=_changed(changes, "newTpTriggerPx", algo.tp_trigger_px),
-        tp_trigger_px_type=_changed_type(changes, "newTpTriggerPxType", algo.tp_trigger_px_type),
-        tp_ord_px=_changed_order_px(changes, "newTpOrdPx", algo.tp_ord_px),
-        sl_trigger_px=_changed(changes, "newSlTriggerPx", algo.sl_trigger_px),
-        sl_trigger_px_type=_changed_type(changes, "newSlTriggerPxType", algo.sl_trigger_px_type),
-        sl_ord_px=_changed_order_px(changes, "newSlOrdPx", algo.sl_ord_px),
         trigger_px=_changed(changes, "newTriggerPx", algo.trigger_px),
         trigger_px_type=_changed_type(changes, "newTriggerPxType", algo.trigger_px_type),
         ord_px=_changed_order_px(changes, "newOrdPx", algo.ord_px),
@@ -150,6 +144,19 @@ def with_new_prices(algo: AlgoOrder, changes: Item, market: Market, instrument: 
     _check_size(instrument, changed)
     check_legs(changed, market, instrument, now_us // 1000)
     return changed
+
+
+def with_new_legs(algo: AlgoOrder, changes: Item) -> AlgoOrder:
+    """The algo order with the new take-profit and stop-loss; what is not given stays."""
+    return replace(
+        algo,
+        tp_trigger_px=_changed(changes, "newTpTriggerPx", algo.tp_trigger_px),
+        tp_trigger_px_type=_changed_type(changes, "newTpTriggerPxType", algo.tp_trigger_px_type),
+        tp_ord_px=_changed_order_px(changes, "newTpOrdPx", algo.tp_ord_px),
+        sl_trigger_px=_changed(changes, "newSlTriggerPx", algo.sl_trigger_px),
+        sl_trigger_px_type=_changed_type(changes, "newSlTriggerPxType", algo.sl_trigger_px_type),
+        sl_ord_px=_changed_order_px(changes, "newSlOrdPx", algo.sl_ord_px),
+    )
 
 
 def watched_px(market: Market, instrument: Instrument, px_type: PriceType, now_ms: int) -> Decimal:
@@ -199,7 +206,7 @@ def _oco(item: Item, algo: AlgoOrder, _: Market, __: Instrument, ___: int) -> Al
 
 def _oco_legs(item: Item, algo: AlgoOrder) -> AlgoOrder:
     if text(item, "tpOrdKind") == "limit":
-        raise Refused("51294", "This paper exchange has no limit take-profit.")
+        raise Refused("51094", "This paper exchange has no limit take-profit.")
     tp, sl = optional(item, "tpTriggerPx"), optional(item, "slTriggerPx")
     found = replace(
         algo,

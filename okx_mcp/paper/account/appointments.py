@@ -12,7 +12,7 @@ from okx_mcp.paper.account.position_fills import close_down
 from okx_mcp.paper.account.positions import Position, booked, reduced
 from okx_mcp.paper.market.derivatives import settled_px
 from okx_mcp.paper.market.funding import FUNDING_S, funding_rate, next_funding_s
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 
 __all__ = ["deliver", "next_appointment_us", "pay_funding"]

@@ -1,17 +1,17 @@
 """Take-profit and stop-loss that are attached to an order (attachAlgoOrds), as they were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from okx_mcp.paper.account.algo_orders import PriceType
+from okx_mcp.paper.account.algo_orders import AlgoOrder, PriceType
 from okx_mcp.paper.account.fields import Item, alphanumeric, one_of, optional, positive, text
 from okx_mcp.paper.account.orders import Side
 from okx_mcp.paper.figures import figure
 from okx_mcp.paper.refusals import Refused
 
-__all__ = ["Attached", "check_attached", "order_px", "price_type", "read_attached"]
+__all__ = ["Attached", "attached_items", "check_attached", "order_px", "price_type", "read_attached"]
 
 _MOST: Final = 10
 _PRICE_TYPES: Final[dict[str, PriceType]] = {"last": "last", "mark": "mark", "index": "index"}
@@ -43,13 +43,21 @@ class Attached:
     sz: Decimal | None
 
 
-def read_attached(item: Item) -> tuple[Attached, ...]:
-    """What is attached to an order, or to an algo order."""
+def attached_items(item: Item) -> list[Item]:
+    """The objects in attachAlgoOrds; none where it is not given."""
     given = item.get("attachAlgoOrds")
     if not given:
-        return ()
+        return []
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise Refused("51000", "Parameter attachAlgoOrds error")
+    return given
+
+
+def read_attached(item: Item) -> tuple[Attached, ...]:
+    """What is attached to an order, or to an algo order."""
+    given = attached_items(item)
+    if not given:
+        return ()
     if len(given) > _MOST:
         raise Refused("51079", f"An order may have {_MOST} attached orders at most.")
     found = tuple(_attached(each) for each in given)
@@ -61,7 +69,7 @@ def read_attached(item: Item) -> tuple[Attached, ...]:
     return found
 
 
-def check_attached(attached: Sequence[Attached], side: Side, px: Decimal | None, best: Decimal) -> None:
+def check_attached(attached: Iterable[Attached | AlgoOrder], side: Side, px: Decimal | None, best: Decimal) -> None:
     """Take-profit beyond, stop-loss before the order's price; a market order's is the best of the other side."""
     table, bound = (_WRONG_SIDE, px) if px is not None else (_WRONG_SIDE_OF_BOOK, best)
     for each in attached:
@@ -89,7 +97,7 @@ def _attached(item: Item) -> Attached:
         if text(item, name) and figure(text(item, name)) != 0:
             raise Refused("51044", f"This paper exchange does not take {name} on an attached order.")
     if text(item, "tpOrdKind") == "limit":
-        raise Refused("51044", "This paper exchange does not take a limit take-profit on an attached order.")
+        raise Refused("51094", "This paper exchange has no limit take-profit.")
     tp, sl = optional(item, "tpTriggerPx"), optional(item, "slTriggerPx")
     if tp is None and sl is None:
         raise Refused("51000", "An attached order needs tpTriggerPx or slTriggerPx.")

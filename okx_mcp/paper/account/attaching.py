@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from okx_mcp.paper.account.algo_intake import with_new_legs
 from okx_mcp.paper.account.algo_orders import AlgoOrder
 from okx_mcp.paper.account.attached import Attached
+from okx_mcp.paper.account.fields import Item, optional, text
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import Order, Side
 from okx_mcp.paper.figures import floored
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.refusals import Refused
 
-__all__ = ["activate_attached", "attach", "drop_attached", "hand_over"]
+__all__ = ["activate_attached", "attach", "changed_attached", "drop_attached", "hand_over"]
 
 
 def attach(ledger: Ledger, parent: Order | AlgoOrder, attached: Sequence[Attached], now_us: int) -> None:
@@ -76,6 +79,35 @@ def activate_attached(ledger: Ledger, instrument: Instrument, order: Order, now_
         ledger.algos.put(
             replace(each, state=state, sz=got or None, c_time_us=now_us, u_time_us=now_us, active_from_us=now_us)
         )
+
+
+def changed_attached(ledger: Ledger, order: Order, changes: Sequence[Item], now_us: int) -> list[AlgoOrder]:
+    """What is attached to an order as an amendment would have it; nothing is changed yet.
+
+    51527 where it is not known, or does not wait for the order any more.
+    """
+    waiting = [algo for algo in ledger.attached_to(order.ord_id) if algo.state == "waiting"]
+    return [_changed(waiting, each, now_us) for each in changes]
+
+
+def _changed(waiting: Sequence[AlgoOrder], changes: Item, now_us: int) -> AlgoOrder:
+    algo_id, named = text(changes, "attachAlgoId"), text(changes, "attachAlgoClOrdId")
+    found = next(
+        (algo for algo in waiting if (str(algo.algo_id) == algo_id if algo_id else algo.algo_cl_ord_id == named != "")),
+        None,
+    )
+    if found is None:
+        raise Refused("51527", "Amendment failed: there is no such attached order.")
+    after = with_new_legs(found, changes)
+    if not after.legs:
+        raise Refused("51000", "An attached order needs tpTriggerPx or slTriggerPx.")
+    both = after.tp_trigger_px is not None and after.sl_trigger_px is not None
+    return replace(
+        after,
+        ord_type="oco" if both else "conditional",
+        attached_sz=optional(changes, "sz") or after.attached_sz,
+        u_time_us=now_us,
+    )
 
 
 def _received(instrument: Instrument, order: Order) -> Decimal:

@@ -8,22 +8,21 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from okx_mcp.paper.account.account_modes import SPOT_MODE, AccountModes
 from okx_mcp.paper.account.attached import check_attached
-from okx_mcp.paper.account.attaching import activate_attached, attach
+from okx_mcp.paper.account.attaching import activate_attached, attach, changed_attached
 from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.account.intake import AmendRequest, OrderRef, PlaceRequest, check_size
 from okx_mcp.paper.account.ledger import Ledger, TakenRow
-from okx_mcp.paper.account.margin import Margin, closes, opening_part
+from okx_mcp.paper.account.margin import Margin, opening_part
 from okx_mcp.paper.account.matching import Wish, reaches_best, take_away, walk
 from okx_mcp.paper.account.orders import ZERO, Order
 from okx_mcp.paper.account.position_fills import Execution, fill_position
 from okx_mcp.paper.account.position_rules import PositionRules
-from okx_mcp.paper.account.positions import Position, key_of
+from okx_mcp.paper.account.positions import key_of
 from okx_mcp.paper.account.rules import Rules, check_room
 from okx_mcp.paper.figures import plain
 from okx_mcp.paper.market.books import Level
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 
@@ -49,8 +48,9 @@ class Dealing:
         check_room(self.ledger, request)
         wish = self._wish(request, px)
         if request.attached:
-            best = next(self._levels(instrument, asks=wish.buys)).ticks
-            check_attached(request.attached, request.side, px, instrument.price(best))
+            best = next(self._levels(instrument, asks=wish.buys), None)
+            bound = instrument.price(best.ticks) if best else self.market.last(instrument, self._now_ms)
+            check_attached(request.attached, request.side, px, bound)
         fills = self._fills(instrument, request, wish)
         if request.settle_ccy:
             self._check_position(request, px, fills)
@@ -69,38 +69,6 @@ class Dealing:
         order, sz = self._new(request, px, 0), self._position_rules.base_size(request)
         held = self.ledger.positions.rows.get(key_of(order))
         return self._margin.order_needs(order, opening_part(held.pos if held else ZERO, order, sz), px)
-
-    def close_position(self, position: Position, cl_ord_id: str, tag: str, *, cancels: bool) -> Order:
-        """Closes a position at the market. 51115 where orders that close it are open and are not to be cancelled."""
-        closing = [order for order in self.ledger.open_for(position.key) if order.reduce_only or closes(order)]
-        if closing and not cancels:
-            raise Refused("51115", "Cancel all pending close orders before closing the position at the market.")
-        for order in closing:
-            self.close(order, "17")
-        instrument = self.instrument(position.inst_id)
-        is_pair = position.inst_type == "MARGIN"
-        return self.place(
-            PlaceRequest(
-                instrument=instrument,
-                side="sell" if position.pos > 0 else "buy",
-                ord_type="optimal_limit_ioc" if position.inst_type == "OPTION" else "market",
-                sz=abs(position.pos),
-                px=None,
-                tgt_ccy="base_ccy" if is_pair else "",
-                quote_ccy=instrument.quote_ccy,
-                cl_ord_id=cl_ord_id,
-                tag=tag,
-                stp_mode="cancel_maker",
-                ban_amend=False,
-                moves_to_band=False,
-                inst_type=AccountModes(self.ledger).traded_as(instrument, _td_mode(self.ledger, position), "sell"),
-                td_mode=_td_mode(self.ledger, position),
-                pos_side=position.pos_side,
-                settle_ccy=position.ccy,
-                lever=position.lever,
-                reduce_only=position.inst_type != "OPTION" and position.pos_side == "net",
-            )
-        )
 
     def _check_position(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
         """A market order is reckoned at the worst price that it would get now."""
@@ -147,6 +115,11 @@ class Dealing:
             if px is None and buys and not request.settle_ccy:
                 return Wish(buys, lots, self._grains(instrument, self._margin.spendable(request.quote_ccy)))
             return Wish(buys, lots, limit=limit)
+        if request.reduce_only:
+            held = self.ledger.positions.rows.get(key_of(self._new(request, px, 0)))
+            return Wish(
+                buys, int(abs(held.pos) / instrument.lot_sz) if held else 0, self._grains(instrument, request.sz)
+            )
         affordable = self._margin.spendable(instrument.base_ccy) / instrument.lot_sz
         lots = int(affordable) if not (buys or request.settle_ccy) else int(instrument.max_lmt_sz / instrument.lot_sz)
         return Wish(buys, max(0, lots), self._grains(instrument, request.sz))
@@ -266,6 +239,8 @@ class Dealing:
             px = rules.within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
         if not order.settle_ccy:
             self._rules.check_limit_value(instrument, sz, sz * px, order.quote_ccy)
+        attached = changed_attached(self.ledger, order, request.attached, self.now_us)
+        check_attached(attached, order.side, px, px)
         left = sz - order.acc_fill_sz
         if left <= 0:
             done = replace(order, sz=order.acc_fill_sz, px=px, state="filled", u_time_us=self.now_us)
@@ -276,6 +251,8 @@ class Dealing:
         takes = reaches_best(self._levels(instrument, asks=wish.buys), wish)
         if takes and order.ord_type == "post_only":
             raise Refused("51511", "Amendment failed: the post-only order would take liquidity.")
+        for algo in attached:
+            self.ledger.algos.put(algo)
         self.ledger.put_order(changed)
         fills = walk(self._levels(instrument, asks=wish.buys), wish) if takes else []
         return self._matched(changed, instrument, wish, fills) if fills else changed
@@ -295,8 +272,3 @@ class Dealing:
     @property
     def _now_ms(self) -> int:
         return self.now_us // 1000
-
-
-def _td_mode(ledger: Ledger, position: Position) -> str:
-    """The mode in which a position is traded: options of a spot account for cash."""
-    return "cash" if AccountModes(ledger).level == SPOT_MODE else position.mgn_mode

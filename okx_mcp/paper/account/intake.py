@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Final
 
 from okx_mcp.paper.account.account_modes import AccountModes, TradedAs
-from okx_mcp.paper.account.attached import Attached, read_attached
+from okx_mcp.paper.account.attached import Attached, attached_items, read_attached
 from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, one_of, optional, positive, required, text
 from okx_mcp.paper.account.orders import Side
 from okx_mcp.paper.figures import is_multiple
-from okx_mcp.paper.market.listing import Instrument, Listing
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.market.listing import Listing
 from okx_mcp.paper.refusals import Refused
 
 __all__ = [
@@ -83,7 +84,7 @@ class OrderRef:
 
 @dataclass(frozen=True, slots=True)
 class AmendRequest:
-    """What to change about an order. `new_sz` is the new total, with what is filled."""
+    """What to change about an order, or about what is attached to it. `new_sz` is the new total, what is filled too."""
 
     ref: OrderRef
     new_sz: Decimal | None
@@ -91,6 +92,7 @@ class AmendRequest:
     req_id: str
     cancel_on_fail: bool
     moves_to_band: bool
+    attached: tuple[Item, ...] = ()
 
 
 def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -> PlaceRequest:
@@ -105,14 +107,19 @@ def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -
     pos_side = modes.pos_side(inst_type, text(item, "posSide"))
     if ord_type in _AT_MARKET:
         _refuse_at_market(ord_type, inst_type)
-    td_mode = text(item, "tdMode")
+    td_mode, may_only_reduce = text(item, "tdMode"), reduce_only(item, inst_type, modes)
+    tgt_ccy = _tgt_ccy(item, ord_type, side) if inst_type in {"SPOT", "MARGIN"} else ""
+    if attached and may_only_reduce:
+        raise Refused("51530", "A reduce-only order takes no attached orders.")
+    if attached and tgt_ccy == ("base_ccy" if side == "buy" else "quote_ccy"):
+        raise Refused("51044", f"A market {side} in {tgt_ccy} takes no attached orders.")
     return PlaceRequest(
         instrument=instrument,
         side=side,
         ord_type=ord_type,
         sz=sz,
         px=px,
-        tgt_ccy=_tgt_ccy(item, ord_type, side) if terms is None or terms.inst_type == "MARGIN" else "",
+        tgt_ccy=tgt_ccy,
         quote_ccy=quote_ccy(item, instrument) if terms is None else instrument.quote_ccy,
         cl_ord_id=alphanumeric(item, "clOrdId"),
         tag=alphanumeric(item, "tag", TAG),
@@ -124,7 +131,7 @@ def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -
         pos_side=pos_side,
         settle_ccy=terms.settle_ccy if terms else "",
         lever=modes.lever(instrument, td_mode, pos_side) if terms else "",
-        reduce_only=reduce_only(item, inst_type, modes),
+        reduce_only=may_only_reduce,
         attached=attached,
     )
 
@@ -152,9 +159,11 @@ def read_amend(item: Item) -> AmendRequest:
     ref = read_ref(item)
     req_id = alphanumeric(item, "reqId")
     new_sz, new_px = optional(item, "newSz"), optional(item, "newPx")
-    if new_sz is None and new_px is None:
+    attached = tuple(attached_items(item))
+    if new_sz is None and new_px is None and not attached:
         raise Refused("51500", "An amendment needs newSz or newPx")
-    return AmendRequest(ref, new_sz, new_px, req_id, flag(item, "cxlOnFail"), text(item, "pxAmendType") == "1")
+    moves = text(item, "pxAmendType") == "1"
+    return AmendRequest(ref, new_sz, new_px, req_id, flag(item, "cxlOnFail"), moves, attached)
 
 
 def read_ref(item: Item) -> OrderRef:

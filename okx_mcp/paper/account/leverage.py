@@ -7,7 +7,7 @@ from okx_mcp.paper.account.margin import Margin
 from okx_mcp.paper.account.orders import ZERO, Bill
 from okx_mcp.paper.account.positions import Position, booked
 from okx_mcp.paper.figures import plain
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.refusals import Refused
 
 __all__ = ["move_margin", "set_leverage"]

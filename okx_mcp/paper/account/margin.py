@@ -17,7 +17,7 @@ from okx_mcp.paper.account.fees import contract_fee
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import TRADING, ZERO, Order
 from okx_mcp.paper.account.positions import Position, PositionKey, key_of, signed
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.market.tiers import OPTION_IMR, OPTION_MMR
 
@@ -134,9 +134,9 @@ class Margin:
 
     @property
     def currencies(self) -> list[str]:
-        """Every currency that the trading account has, owes or settles in."""
+        """Every currency that the trading account has, owes, or has a position or an order in."""
         held = {row.ccy for row in self.ledger.balances if row.account == TRADING and row.cash}
-        settled = {position.ccy for position in self.ledger.held()}
+        settled = {position.ccy for position in self.ledger.held()} | set(self._needed_by_orders)
         return [ccy for ccy in self.market.listing.coins if ccy in held | settled]
 
     def positions(self, ccy: str, *, isolated: bool) -> list[Position]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from okx_mcp.paper.account.orders import Order
 from okx_mcp.paper.market.books import Level, Taken
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.tape import Print, Tape
 
 __all__ = ["Crossing", "Wish", "by_instrument", "crossings", "first_crossings", "reaches_best", "take_away", "walk"]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from okx_mcp.paper.account.fees import FEE_RATES, contract_fee
 from okx_mcp.paper.account.ledger import Ledger
-from okx_mcp.paper.account.margin import opening_part
+from okx_mcp.paper.account.margin import closes, opening_part
 from okx_mcp.paper.account.orders import ZERO, Bill, Fill, Order
 from okx_mcp.paper.account.positions import (
     ClosedPosition,
@@ -23,7 +23,7 @@ from okx_mcp.paper.account.positions import (
     signed,
     widened,
 )
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 
 __all__ = ["Execution", "close_down", "fill_position", "let_go"]
 
@@ -45,13 +45,13 @@ def fill_position(ledger: Ledger, instrument: Instrument, order: Order, done: Ex
     terms, at_us = instrument.terms, done.at_us
     position = _position(ledger, order, at_us)
     opens = opening_part(position.pos, order, done.sz)
-    closes, money, moved = done.sz - opens, ZERO, ZERO
+    ends, money, moved = done.sz - opens, ZERO, ZERO
     trade_id = ledger.next_trade_id()
     pnl = ZERO
     fee = -booked(contract_fee(terms, done.sz, done.px, done.exec_type))
     charged = replace(position, fee=position.fee + fee, trade_id=trade_id, u_time_us=at_us)
-    if closes:
-        before, (charged, pnl, freed) = charged, reduced(charged, terms, signed(order, closes), done.px)
+    if ends:
+        before, (charged, pnl, freed) = charged, reduced(charged, terms, signed(order, ends), done.px)
         money, moved = pnl + freed, -freed
         if not charged.pos:
             _remember(ledger, before, charged, "2", at_us)
@@ -118,7 +118,7 @@ def let_go(ledger: Ledger, position: Position, at_us: int) -> None:
     """Cuts what would reduce a position to what there is to reduce, and drops what waited for it to be closed."""
     left = abs(position.pos)
     for order in ledger.open_for(position.key):
-        if not order.reduce_only:
+        if not (order.reduce_only or closes(order)):
             continue
         if not left or (order.side == "buy") == (position.pos > 0):
             ledger.put_order(replace(order, state="canceled", cancel_source="23", u_time_us=at_us))

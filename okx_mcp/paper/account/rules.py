@@ -11,7 +11,7 @@ from okx_mcp.paper.account.intake import PlaceRequest, check_size, check_tick
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.margin import Margin
 from okx_mcp.paper.account.orders import ZERO, Order, Side
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 

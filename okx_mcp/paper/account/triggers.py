@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
 from okx_mcp.paper.account.algo_orders import AlgoOrder, Leg
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.prices import DAY_S, HOUR_S, MINUTE_S, Bar, Path
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.market.tape import Print, Tape

@@ -16,7 +16,8 @@ _STEP: Final = Decimal("1e-12")
 
 def balance_row(margin: Margin, asked: list[str], changed_us: Mapping[str, int]) -> dict[str, Any]:
     """account/balance: all currencies summed up, and those that are asked for, or all, one by one."""
-    shown = [ccy for ccy in margin.currencies if not asked or ccy in asked]
+    held = [ccy for ccy in margin.currencies if margin.ledger.cash(ccy) or margin.equity(ccy)]
+    shown = [ccy for ccy in held if not asked or ccy in asked]
     level = margin.modes.level
     total = _in_usd(margin, ((ccy, margin.equity(ccy)) for ccy in margin.currencies))
     figures: dict[str, str] = {"totalEq": cut(total)}

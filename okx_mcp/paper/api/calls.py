@@ -12,7 +12,7 @@ from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.margin import Margin
 from okx_mcp.paper.account.orders import Balance
 from okx_mcp.paper.api.keys import PaperKey
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import RequestRefused
 

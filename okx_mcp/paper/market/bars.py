@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from okx_mcp.paper.figures import plain, shifted
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar
 from okx_mcp.paper.market.tape import Tape
 

@@ -8,7 +8,7 @@ from okx_mcp.paper.figures import plain
 from okx_mcp.paper.market.contracts import Contract
 from okx_mcp.paper.market.expiries import futures_expiries, option_expiries
 from okx_mcp.paper.market.funding import FUNDING_S, MAX_RATE, funding_rate, next_funding_s
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.prices import draws
 from okx_mcp.paper.market.quotes import Market
 

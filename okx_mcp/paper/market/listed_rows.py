@@ -6,7 +6,7 @@ from typing import Any, Final
 from okx_mcp.paper.figures import plain
 from okx_mcp.paper.market.contracts import Contract
 from okx_mcp.paper.market.expiries import alias_at
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 
 __all__ = ["account_row", "public_row"]
 

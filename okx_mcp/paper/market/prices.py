@@ -18,7 +18,7 @@ from math import isqrt
 from struct import unpack
 from typing import Final, NamedTuple
 
-from okx_mcp.paper.market.listing import DAY_UNITS
+from okx_mcp.paper.market.instruments import DAY_UNITS
 
 __all__ = ["ONE", "Bar", "CoinPath", "CrossPath", "Path", "draws", "merged"]
 

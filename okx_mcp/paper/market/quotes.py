@@ -15,7 +15,8 @@ from okx_mcp.paper.figures import shifted
 from okx_mcp.paper.market.bars import BARS, candle, candles_back_from
 from okx_mcp.paper.market.books import Book, Level, Taken, book
 from okx_mcp.paper.market.carry import CarryPath
-from okx_mcp.paper.market.listing import Coin, Instrument, Listing, listing
+from okx_mcp.paper.market.instruments import Coin, Instrument
+from okx_mcp.paper.market.listing import Listing, listing
 from okx_mcp.paper.market.option_prices import OptionPath, OptionTerms
 from okx_mcp.paper.market.prices import DAY_S, ONE, CoinPath, CrossPath, Path
 from okx_mcp.paper.market.tape import Tape

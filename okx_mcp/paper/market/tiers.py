@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 
 __all__ = ["OPTION_IMR", "OPTION_MMR", "Tier", "tier_of", "tiers"]
 

@@ -44,10 +44,7 @@ def amend(call: Call) -> list[Mapping[str, str]]:
 
 def order_algo(call: Call) -> list[Mapping[str, Any]]:
     """One algo order. An unknown one is 51603."""
-    try:
-        known = call.algo_dealing.find(read_algo_ref(call.params))
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None
+    known = call.algo_dealing.find(read_algo_ref(call.params))
     if known is None or known.state in {"waiting", "dropped"}:
         raise RequestRefused("51603", "Order does not exist")
     return [{name: value for name, value in _row(call, known).items() if name not in _IN_LISTS_ONLY}]

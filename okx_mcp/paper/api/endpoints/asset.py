@@ -11,7 +11,7 @@ from okx_mcp.paper.account.fields import Item, text
 from okx_mcp.paper.account.orders import FUNDING, TRADING, Transfer
 from okx_mcp.paper.api.calls import Call, names_in
 from okx_mcp.paper.figures import figure, plain
-from okx_mcp.paper.market.listing import Coin
+from okx_mcp.paper.market.instruments import Coin
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["balances", "currencies", "transfer", "transfer_state"]

@@ -15,7 +15,7 @@ from okx_mcp.paper.market.derivatives import (
     open_interest_row,
     option_row,
 )
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = [

@@ -8,7 +8,7 @@ from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, needed, one
 from okx_mcp.paper.api.pages import limit_of, number_of
 from okx_mcp.paper.market.bars import BARS, NEWEST
 from okx_mcp.paper.market.books import DEPTH
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.tape import Tape, second_of
 from okx_mcp.paper.refusals import RequestRefused
 

@@ -1,11 +1,11 @@
 """account/* of positions: what is held and was, leverage, margin, and the modes of the account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from okx_mcp.paper.account.fields import Item, one_of, positive, required, text
+from okx_mcp.paper.account.fields import one_of, positive, required, text
 from okx_mcp.paper.account.leverage import move_margin, set_leverage
 from okx_mcp.paper.account.positions import Position
 from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, names_in, needed
@@ -13,7 +13,7 @@ from okx_mcp.paper.api.calls import one_of as param_of
 from okx_mcp.paper.api.pages import page, window_of
 from okx_mcp.paper.api.position_rows import closed_position_row, position_row, risk_row
 from okx_mcp.paper.figures import plain
-from okx_mcp.paper.refusals import Refused, RequestRefused
+from okx_mcp.paper.refusals import Refused
 
 __all__ = [
     "account_position_risk",
@@ -95,91 +95,73 @@ def leverage_info(call: Call) -> list[Mapping[str, str]]:
 def change_leverage(call: Call) -> list[Mapping[str, str]]:
     """POST account/set-leverage, for an instrument. The form for a currency belongs to borrowing, which is not here."""
     item = call.items[0]
-
-    def act() -> list[Mapping[str, str]]:
-        required(item, "lever", "mgnMode")
-        if not text(item, "instId"):
-            raise Refused("51000", "Parameter instId error: leverage is set for instruments only.")
-        instrument = instrument_in(call, text(item, "instId"))
-        mgn_mode = one_of(item, "mgnMode", _MARGIN_MODES, "")
-        lever = positive(item, "lever")
-        side = one_of(item, "posSide", _SIDES, "net")
-        if side != "net" and mgn_mode == "cross":
-            side = "net"
-        elif mgn_mode == "isolated":
-            side = call.modes.pos_side(call.modes.traded_as(instrument, mgn_mode, "buy"), text(item, "posSide"))
-        set_leverage(call.margin, instrument, mgn_mode, side, lever, call.now_us)
-        return [
-            {
-                "lever": plain(lever),
-                "mgnMode": mgn_mode,
-                "instId": instrument.inst_id,
-                "posSide": text(item, "posSide") if mgn_mode == "cross" else side,
-            }
-        ]
-
-    return _refusing(act)
+    required(item, "lever", "mgnMode")
+    if not text(item, "instId"):
+        raise Refused("51000", "Parameter instId error: leverage is set for instruments only.")
+    instrument = instrument_in(call, text(item, "instId"))
+    mgn_mode = one_of(item, "mgnMode", _MARGIN_MODES, "")
+    lever = positive(item, "lever")
+    side = one_of(item, "posSide", _SIDES | {""}, "")
+    if mgn_mode == "isolated":
+        side = call.modes.pos_side(call.modes.traded_as(instrument, mgn_mode, "buy"), side)
+    set_leverage(call.margin, instrument, mgn_mode, side, lever, call.now_us)
+    return [
+        {
+            "lever": plain(lever),
+            "mgnMode": mgn_mode,
+            "instId": instrument.inst_id,
+            "posSide": side,
+        }
+    ]
 
 
 def change_position_mode(call: Call) -> list[Mapping[str, str]]:
     """POST account/set-position-mode. Needs an account without positions and orders for them."""
-
-    def act() -> list[Mapping[str, str]]:
-        required(call.items[0], "posMode")
-        mode = one_of(call.items[0], "posMode", _POS_MODES, "")
-        if call.modes.level == "4" and mode != "net_mode":
-            raise Refused("51041", "Portfolio margin only supports net mode.")
-        if mode != call.modes.pos_mode:
-            _refuse_unless_idle(call, "59000", "59000")
-            call.modes.set("pos_mode", mode)
-        return [{"posMode": mode}]
-
-    return _refusing(act)
+    required(call.items[0], "posMode")
+    mode = one_of(call.items[0], "posMode", _POS_MODES, "")
+    if call.modes.level == "4" and mode != "net_mode":
+        raise Refused("51041", "Portfolio margin only supports net mode.")
+    if mode != call.modes.pos_mode:
+        _refuse_unless_idle(call, "59000", "59000")
+        call.modes.set("pos_mode", mode)
+    return [{"posMode": mode}]
 
 
 def change_level(call: Call) -> list[Mapping[str, str]]:
     """POST account/set-account-level. Needs an account without positions and orders."""
-
-    def act() -> list[Mapping[str, str]]:
-        required(call.items[0], "acctLv")
-        level = one_of(call.items[0], "acctLv", _LEVELS, "")
-        if level != call.modes.level:
-            if call.ledger.open:
-                raise Refused("59132", "Cancel the open orders before switching the account mode.")
-            _refuse_unless_idle(call, "59132", "59134")
-            call.modes.set("acct_lv", level)
-            if level in {"1", "4"}:
-                call.modes.set("pos_mode", "net_mode")
-        return [{"acctLv": level}]
-
-    return _refusing(act)
+    required(call.items[0], "acctLv")
+    level = one_of(call.items[0], "acctLv", _LEVELS, "")
+    if level != call.modes.level:
+        if call.ledger.open:
+            raise Refused("59132", "Cancel the open orders before switching the account mode.")
+        _refuse_unless_idle(call, "59132", "59134")
+        call.modes.set("acct_lv", level)
+        if level in {"1", "4"}:
+            call.modes.set("pos_mode", "net_mode")
+    return [{"acctLv": level}]
 
 
 def change_margin(call: Call) -> list[Mapping[str, str]]:
     """POST account/position/margin-balance: adds to the margin of an isolated position, or takes from it."""
-    item: Item = call.items[0]
-
-    def act() -> list[Mapping[str, str]]:
-        required(item, "instId", "posSide", "type", "amt")
-        kind = one_of(item, "type", frozenset({"add", "reduce"}), "")
-        side = one_of(item, "posSide", _SIDES, "")
-        amt = positive(item, "amt")
-        position = call.ledger.positions.rows.get(f"{text(item, 'instId')} isolated {side}")
-        if position is None or not position.pos:
-            raise Refused("59300", "Margin call failed: the position does not exist.")
-        after = move_margin(call.margin, position, amt if kind == "add" else -amt, call.now_us)
-        return [
-            {
-                "instId": after.inst_id,
-                "posSide": after.pos_side,
-                "amt": plain(amt),
-                "type": kind,
-                "leverage": plain(_leverage_of(call, after)),
-                "ccy": after.ccy,
-            }
-        ]
-
-    return _refusing(act)
+    item = call.items[0]
+    required(item, "instId", "posSide", "type", "amt")
+    kind = one_of(item, "type", frozenset({"add", "reduce"}), "")
+    side = one_of(item, "posSide", _SIDES, "")
+    amt = positive(item, "amt")
+    position = call.ledger.positions.rows.get(f"{text(item, 'instId')} isolated {side}")
+    if position is None or not position.pos:
+        raise Refused("59300", "Margin call failed: the position does not exist.")
+    after = move_margin(call.margin, position, amt if kind == "add" else -amt, call.now_us)
+    return [
+        {
+            "instId": after.inst_id,
+            "posSide": after.pos_side,
+            "amt": plain(amt),
+            "type": kind,
+            "leverage": plain(_leverage_of(call, after)),
+            "ccy": after.ccy,
+        }
+    ]
 
 
 def _leverage_of(call: Call, position: Position) -> Decimal:
@@ -192,11 +174,3 @@ def _refuse_unless_idle(call: Call, orders_code: str, positions_code: str) -> No
         raise Refused(orders_code, "Cancel the open orders before switching.")
     if call.ledger.held():
         raise Refused(positions_code, "Close the open positions before switching.")
-
-
-def _refusing(act: Callable[[], list[Mapping[str, str]]]) -> list[Mapping[str, str]]:
-    """What these endpoints refuse they refuse whole."""
-    try:
-        return act()
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, needed, one_of
 from okx_mcp.paper.figures import plain
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.listed_rows import public_row
-from okx_mcp.paper.market.listing import Instrument
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["instruments", "instruments_asked_for", "mark_price", "price_limit", "status", "time", "underlying"]

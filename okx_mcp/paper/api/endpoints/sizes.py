@@ -12,8 +12,8 @@ from okx_mcp.paper.account.positions import Position
 from okx_mcp.paper.api.balance_rows import cut
 from okx_mcp.paper.api.calls import Call, instrument_in, names_in, needed, one_of
 from okx_mcp.paper.figures import figure, floored, plain
-from okx_mcp.paper.market.listing import Instrument
-from okx_mcp.paper.refusals import Refused, RequestRefused
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["max_avail_size", "max_loan", "max_size", "order_precheck"]
 
@@ -77,11 +77,8 @@ def order_precheck(call: Call) -> list[Mapping[str, str]]:
     """What an order would do to the account's margin; for levels 3 and 4, as at OKX. Nothing is placed."""
     if not call.modes.pools_currencies:
         raise RequestRefused("51010", "order-precheck needs acctLv 3 or 4.")
-    try:
-        request = read_place(call.items[0], call.market.listing, call.modes, call.now_ms)
-        need = call.dealing.margin_needed(request)
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None
+    request = read_place(call.items[0], call.market.listing, call.modes, call.now_ms)
+    need = call.dealing.margin_needed(request)
     total, usd = call.margin.total(), call.market.usd(request.settle_ccy or request.quote_ccy, call.now_ms)
     before, change = total.imr + total.orders, need * usd
     ratio = cut(total.equity / total.mmr) if total.mmr else ""
@@ -119,10 +116,7 @@ def _asked_for(call: Call) -> Iterable[_Asked]:
     if call.params.get("px") and not px:
         raise RequestRefused("51000", "Parameter px error")
     for instrument in found:
-        try:
-            inst_type = call.modes.traded_as(instrument, td_mode, "buy")
-        except Refused as refusal:
-            raise RequestRefused(refusal.code, refusal.message) from None
+        inst_type = call.modes.traded_as(instrument, td_mode, "buy")
         quote = call.params.get("tradeQuoteCcy") or instrument.quote_ccy
         if inst_type == "SPOT" and quote not in instrument.trade_quote_ccys:
             raise RequestRefused("51000", "Parameter tradeQuoteCcy error")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from okx_mcp.paper.account.closing import close_position as close_whole
 from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, required, text
 from okx_mcp.paper.account.fields import one_of as field_of
 from okx_mcp.paper.account.intake import read_amend, read_place, read_ref
@@ -63,31 +64,21 @@ def amend_batch(call: Call) -> list[Mapping[str, str]]:
 
 def close_position(call: Call) -> list[Mapping[str, str]]:
     """Closes a position at the market. Answers without an ordId and without sCode; a refusal is the request's."""
-    try:
-        return [_position_closed(call, call.items[0])]
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None
-
-
-def _position_closed(call: Call, item: Item) -> Mapping[str, str]:
+    item = call.items[0]
     required(item, "instId", "mgnMode")
     mgn_mode, side = field_of(item, "mgnMode", _MARGIN_MODES, ""), field_of(item, "posSide", _POS_SIDES, "net")
     position = call.ledger.positions.rows.get(f"{text(item, 'instId')} {mgn_mode} {side}")
     if position is None or not position.pos:
         raise Refused("51023", "Position does not exist.")
     cl_ord_id, tag = alphanumeric(item, "clOrdId"), alphanumeric(item, "tag", TAG)
-    call.dealing.close_position(position, cl_ord_id, tag, cancels=flag(item, "autoCxl"))
-    return {"instId": position.inst_id, "posSide": side, "clOrdId": cl_ord_id, "tag": tag}
+    close_whole(call.dealing, position, cl_ord_id, tag, cancels=flag(item, "autoCxl"))
+    return [{"instId": position.inst_id, "posSide": side, "clOrdId": cl_ord_id, "tag": tag}]
 
 
 def order(call: Call) -> list[Mapping[str, Any]]:
     """One order. An unknown one, or one that is forgotten, is 51603."""
     needed(call, "instId")
-    try:
-        ref = read_ref(call.params)
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None
-    known = call.dealing.find(ref)
+    known = call.dealing.find(read_ref(call.params))
     if known is None or is_forgotten(known, call.now_us):
         raise RequestRefused("51603", "Order does not exist")
     return [_row(call, known)]
