@@ -158,13 +158,12 @@ class _Trail:
 
 
 def _extreme(tape: Tape, from_us: int, until_us: int, *, highest: bool) -> int:
-    """The highest or lowest trade after one moment and up to another, in ticks; the last before where there is none."""
-    best = tape.last(from_us // 1000).ticks
-
-    def better(low: int, high: int) -> bool:
-        return high > best if highest else low < best
-
-    for trade in tape.between(from_us, until_us, better):
-        if better(trade.ticks, trade.ticks):
-            best = trade.ticks
-    return best
+    """The highest or lowest trade from the last one at a moment up to another, in ticks."""
+    first, last = from_us // _US, until_us // _US
+    trades = [*tape.second(first), *tape.second(last)]
+    found = [tape.last(from_us // 1000).ticks]
+    found += [trade.ticks for trade in trades if from_us < trade.ts_ms * 1000 <= until_us]
+    if last > first + 1:
+        whole = tape.path.span(first + 1, last)
+        found.append(tape.instrument.ticks(whole.high if highest else whole.low))
+    return max(found) if highest else min(found)
