@@ -166,6 +166,26 @@ def test_no_position_is_left_with_less_behind_it_than_it_needs(moves: list[tuple
             assert D(detail["eq"]) >= 0, detail
 
 
+@given(steps)
+@settings(deadline=None, max_examples=8)
+def test_whatever_is_done_it_does_not_matter_how_often_one_looks(moves: list[tuple[Any, ...]]) -> None:
+    seen = []
+    for look_us in (0, 71 * MINUTE_US):
+        api = new_api()
+        for move in moves:
+            *what, seconds, then = move
+            take_a_step(api, (*what, 0, then))
+            end_us = api.clock.us + seconds * SECOND_US
+            while look_us and api.clock.us + look_us < end_us:
+                api.clock.pass_us(look_us)
+                api.get("account/balance")
+            api.clock.us = end_us
+        paths = ("account/balance", "account/positions", "account/positions-history", "account/bills-archive")
+        seen.append([api.get(path).raw for path in paths])
+
+    assert seen[0] == seen[1]
+
+
 def open_with(
     api: Api, lever: str, side: str = "buy", td_mode: str = "isolated", inst_id: str = SWAP, sz: str = "10"
 ) -> None:
