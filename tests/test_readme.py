@@ -73,7 +73,7 @@ def test_the_page_of_the_paper_exchange_lists_every_endpoint_it_serves() -> None
     listed = {
         f"/api/v5/{room}/{name}"
         for room, names in re.findall(r"^\| `(\w+)/` \| (.+) \|$", page, re.MULTILINE)
-        for name in re.findall(r"`([a-z-]+)`", names)
+        for name in re.findall(r"`([a-z/-]+)`", names)
     }
 
     assert listed == {path for _, path in ENDPOINTS}

@@ -27,6 +27,7 @@ class CountedBy(StrEnum):
     IP_INST_TYPE = "IP + instType"
     IP_INST_ID = "IP + instId"
     IP_INST_FAMILY = "IP + instFamily"
+    IP_INST_TYPE_AND_FAMILY = "IP + (instType + instFamily)"
     USER = "User ID"
     USER_INST_TYPE = "User ID + instType"
     USER_INST_ID = "User ID + instId"
@@ -35,9 +36,9 @@ class CountedBy(StrEnum):
 
     @property
     def parameter(self) -> str | None:
-        """The request parameter whose values are counted apart, or None."""
-        _, _, name = self.value.partition(" + ")
-        return name or None
+        """The request parameter whose values are counted apart, or None; of two, the finer one."""
+        _, plus, name = self.value.rpartition(" + ")
+        return name.rstrip(")") if plus else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,14 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/public/instruments", _PUBLIC, 20, 2, CountedBy.IP_INST_TYPE),
     Endpoint("GET", "/api/v5/public/price-limit", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/public/mark-price", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/underlying", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/public/funding-rate", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/funding-rate-history", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
     Endpoint("GET", "/api/v5/public/open-interest", _PUBLIC, 20, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/position-tiers", _PUBLIC, 10, 2, _IP),
+    Endpoint("GET", "/api/v5/public/estimated-price", _PUBLIC, 10, 2, CountedBy.IP_INST_ID),
+    Endpoint("GET", "/api/v5/public/opt-summary", _PUBLIC, 20, 2, CountedBy.IP_INST_FAMILY),
+    Endpoint("GET", "/api/v5/public/delivery-exercise-history", _PUBLIC, 40, 2, CountedBy.IP_INST_TYPE_AND_FAMILY),
     Endpoint("GET", "/api/v5/system/status", _PUBLIC, 1, 5, _IP),
     Endpoint("GET", "/api/v5/market/ticker", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/tickers", _PUBLIC, 20, 2, _IP),
@@ -78,6 +85,11 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/market/candles", _PUBLIC, 40, 2, _IP),
     Endpoint("GET", "/api/v5/market/history-candles", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/trades", _PUBLIC, 100, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-trades", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/index-candles", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-index-candles", _PUBLIC, 10, 2, _IP),
+    Endpoint("GET", "/api/v5/market/mark-price-candles", _PUBLIC, 20, 2, _IP),
+    Endpoint("GET", "/api/v5/market/history-mark-price-candles", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/market/index-tickers", _PUBLIC, 20, 2, _IP),
     Endpoint("GET", "/api/v5/account/balance", _READ, 10, 2, _USER),
     Endpoint("GET", "/api/v5/account/positions", _READ, 10, 2, _USER),
@@ -85,27 +97,42 @@ _ROWS: Final = (
     Endpoint("GET", "/api/v5/account/instruments", _READ, 20, 2, CountedBy.USER_INST_TYPE),
     Endpoint("GET", "/api/v5/account/trade-fee", _READ, 5, 2, _USER),
     Endpoint("GET", "/api/v5/account/bills", _READ, 5, 1, _USER),
-    Endpoint("GET", "/api/v5/account/max-size", _READ, 20, 2, _USER),
-    Endpoint("GET", "/api/v5/account/max-avail-size", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/bills-archive", _READ, 5, 2, _USER),
+    Endpoint("GET", "/api/v5/account/interest-accrued", _READ, 5, 2, _USER),
+    Endpoint("GET", "/api/v5/account/max-withdrawal", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/max-loan", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/positions-history", _READ, 10, 2, _USER),
+    Endpoint("GET", "/api/v5/account/account-position-risk", _READ, 10, 2, _USER),
     Endpoint("GET", "/api/v5/account/leverage-info", _READ, 20, 2, _USER),
     Endpoint("POST", "/api/v5/account/set-leverage", _TRADE, 20, 2, _USER),
+    Endpoint("POST", "/api/v5/account/set-position-mode", _TRADE, 5, 2, _USER),
+    Endpoint("POST", "/api/v5/account/set-account-level", _TRADE, 5, 2, _USER),
+    Endpoint("POST", "/api/v5/account/position/margin-balance", _TRADE, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/max-size", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/account/max-avail-size", _READ, 20, 2, _USER),
     Endpoint("POST", "/api/v5/trade/order", _TRADE, 60, 2, _BOOK, takes_exp_time=True),
     Endpoint("POST", "/api/v5/trade/batch-orders", _TRADE, 300, 2, _BOOK, takes_exp_time=True, counts_orders=True),
     Endpoint("POST", "/api/v5/trade/cancel-order", _TRADE, 60, 2, _BOOK),
     Endpoint("POST", "/api/v5/trade/cancel-batch-orders", _TRADE, 300, 2, _BOOK, counts_orders=True),
     Endpoint("POST", "/api/v5/trade/amend-order", _TRADE, 60, 2, _BOOK, takes_exp_time=True),
     Endpoint("POST", "/api/v5/trade/cancel-all-after", _TRADE, 1, 1, CountedBy.USER_TAG),
+    Endpoint(
+        "POST", "/api/v5/trade/amend-batch-orders", _TRADE, 300, 2, _BOOK, takes_exp_time=True, counts_orders=True
+    ),
+    Endpoint("POST", "/api/v5/trade/order-precheck", _TRADE, 5, 2, _USER),
+    Endpoint("POST", "/api/v5/trade/close-position", _TRADE, 20, 2, _BOOK),
+    Endpoint("POST", "/api/v5/trade/order-algo", _TRADE, 20, 2, _BOOK),
+    Endpoint("POST", "/api/v5/trade/cancel-algos", _TRADE, 20, 2, _BOOK, counts_orders=True),
+    Endpoint("POST", "/api/v5/trade/amend-algos", _TRADE, 20, 2, _BOOK),
+    Endpoint("GET", "/api/v5/trade/order-algo", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/trade/orders-algo-pending", _READ, 20, 2, _USER),
+    Endpoint("GET", "/api/v5/trade/orders-algo-history", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/trade/order", _READ, 60, 2, _BOOK),
     Endpoint("GET", "/api/v5/trade/orders-pending", _READ, 60, 2, _USER),
     Endpoint("GET", "/api/v5/trade/orders-history", _READ, 40, 2, _USER),
     Endpoint("GET", "/api/v5/trade/orders-history-archive", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/trade/fills", _READ, 60, 2, _USER),
     Endpoint("GET", "/api/v5/trade/fills-history", _READ, 10, 2, _USER),
-    Endpoint("POST", "/api/v5/trade/order-algo", _TRADE, 20, 2, _BOOK),
-    Endpoint("POST", "/api/v5/trade/cancel-algos", _TRADE, 20, 2, _BOOK, counts_orders=True),
-    Endpoint("GET", "/api/v5/trade/order-algo", _READ, 20, 2, _USER),
-    Endpoint("GET", "/api/v5/trade/orders-algo-pending", _READ, 20, 2, _USER),
-    Endpoint("GET", "/api/v5/trade/orders-algo-history", _READ, 20, 2, _USER),
     Endpoint("GET", "/api/v5/asset/balances", _READ, 6, 1, _USER),
     Endpoint("GET", "/api/v5/asset/currencies", _READ, 6, 1, _USER),
     Endpoint("GET", "/api/v5/asset/transfer-state", _READ, 10, 1, _USER),

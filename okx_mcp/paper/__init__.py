@@ -2,6 +2,8 @@
 
 A request comes in through `api.asgi` or directly through `exchange`, passes `api.keys` and `api.throttle`, and
 reaches one of `api.endpoints`. What it reads of the market is computed by `market.quotes` from `prices`, `tape`,
-`books` and `bars`; what it does to the account goes through `account.intake`, `rules`, `dealing`, `matching` and
-`bookkeeping` into the `ledger`, which a `store` keeps.
+`books` and `bars`, for every instrument of the `listing`. Before it acts, `account.timeline` lets everything happen
+to the account that did since the last request: fills, triggers, funding, expiry, liquidation. What it does goes through
+`account.intake`, `rules` or `position_rules`, `dealing`, `matching` and `bookkeeping` or `position_fills` into the
+`ledger`, which a `store` keeps.
 """

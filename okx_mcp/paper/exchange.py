@@ -18,10 +18,11 @@ from urllib.parse import parse_qsl
 from okx_mcp.okx.catalog import ENDPOINTS, Endpoint, Permission
 from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.account.bookkeeping import open_account
-from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import Fill, Order
 from okx_mcp.paper.account.store import MemoryStore, Store, StoreUnavailableError
+from okx_mcp.paper.account.timeline import Timeline
 from okx_mcp.paper.api.asgi import AsgiApp
 from okx_mcp.paper.api.calls import Call
 from okx_mcp.paper.api.endpoints import ACTS, READS
@@ -31,7 +32,7 @@ from okx_mcp.paper.api.keys import PaperKey, SignedRequest, authenticate, owner_
 from okx_mcp.paper.api.throttle import Throttle
 from okx_mcp.paper.figures import EXACT, whole
 from okx_mcp.paper.market.quotes import Market
-from okx_mcp.paper.refusals import RequestRefused
+from okx_mcp.paper.refusals import Refused, RequestRefused
 
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
 
@@ -197,6 +198,9 @@ class PaperExchange:
                 return self._call(endpoint, ledger, key, params, items, now_us)
             except RequestRefused as refusal:
                 return refused(refusal)
+            except Refused as refusal:
+                # Where there is but one thing to refuse, the request is refused with it.
+                return refused(RequestRefused(refusal.code, refusal.message))
 
     def _call(
         self,
@@ -216,7 +220,7 @@ class PaperExchange:
                 # Reset under our feet, for another market than ours.
                 raise RequestRefused("50001", "Service temporarily unavailable.")
             cancel_what_is_due(call)
-            call.dealing.settle()
+            Timeline(ledger, self.market, at_us).settle()
             ledger.tidy(at_us)
         known_as = (endpoint.method, endpoint.path)
         if known_as in ACTS:

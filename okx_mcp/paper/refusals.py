@@ -1,7 +1,7 @@
 """How the exchange says no: the codes it uses, and the two ways they travel.
 
-`Refused` is about one order of a request and becomes a row with sCode. `RequestRefused` is about the request
-and becomes the envelope. The words are ours; a client should go by the code.
+`Refused` is about one order of a request and becomes a row with sCode, or the envelope where rows have none.
+`RequestRefused` is about the request and becomes the envelope. The words are ours; a client should go by the code.
 """
 
 from typing import Final

@@ -77,6 +77,7 @@ def test_what_adds_or_changes_an_order_expires_and_what_takes_it_back_does_not()
         "order",
         "batch-orders",
         "amend-order",
+        "amend-batch-orders",
     }
 
 
@@ -93,6 +94,7 @@ def test_an_endpoint_that_is_not_here_is_a_key_error() -> None:
         (CountedBy.IP_INST_ID, "instId"),
         (CountedBy.USER_INST_TYPE, "instType"),
         (CountedBy.USER_CCY, "ccy"),
+        (CountedBy.IP_INST_TYPE_AND_FAMILY, "instFamily"),
     ],
 )
 def test_a_limit_is_counted_apart_by_a_parameter_or_by_none(counted_by: CountedBy, parameter: str | None) -> None:

@@ -49,10 +49,10 @@ def test_balances_are_shown_for_the_currencies_asked_for(api: Api) -> None:
     assert api.get("account/balance", ccy=",".join(["BTC"] * 21)).code == "50025"
 
 
-def test_the_configuration_is_that_of_a_spot_account(api: Api) -> None:
+def test_the_configuration_is_that_of_a_futures_account_in_net_mode(api: Api) -> None:
     row = api.get("account/config").row
 
-    assert (row["acctLv"], row["posMode"], row["perm"], row["ip"]) == ("1", "net_mode", "read_only,trade", "")
+    assert (row["acctLv"], row["posMode"], row["perm"], row["ip"]) == ("2", "net_mode", "read_only,trade", "")
 
 
 actions = st.lists(
@@ -244,7 +244,7 @@ def test_open_orders_page_by_their_id(api: Api, clock: Clock) -> None:
         ("trade/order", {"instId": "BTC-USDT", "ordId": "1"}, "51603"),
         ("trade/order", {"instId": "BTC-USDT", "clOrdId": "no-dash"}, "51000"),
         ("account/max-size", {"instId": "BTC-USDT"}, "50014"),
-        ("account/max-size", {"instId": "BTC-USDT", "tdMode": "cross"}, "51010"),
+        ("account/max-size", {"instId": "BTC-USDT-SWAP", "tdMode": "cash"}, "51010"),
         ("account/max-size", {"instId": "NO-SUCH", "tdMode": "cash"}, "51001"),
         ("account/max-avail-size", {"instId": "A-B,A-B,A-B,A-B,A-B,A-B", "tdMode": "cash"}, "50025"),
         ("account/trade-fee", {"instType": "SPOT", "instId": "BTC-USDT", "groupId": "1"}, "50024"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from okx_mcp.okx.catalog import ENDPOINTS, Permission
@@ -163,12 +163,53 @@ def test_a_body_is_signed_byte_by_byte_and_whatever_it_is_gets_an_answer(body: b
     assert exchange.orders() == []
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+SWAP: dict[str, object] = {
+    "instId": "BTC-USDT-SWAP",
+    "tdMode": "cross",
+    "side": "sell",
+    "ordType": "conditional",
+    "sz": "1",
+}
+STOP: dict[str, object] = {
+    "slTriggerPx": "60000",
+    "slOrdPx": "-1",
+    "slTriggerPxType": "mark",
+    "reduceOnly": True,
+    "closeFraction": "",
+}
+GOOD_BODIES: dict[str, dict[str, object]] = {
+    "trade/order-algo": SWAP | STOP,
+    "trade/amend-algos": {"instId": "BTC-USDT-SWAP", "algoClOrdId": "a", "newSlTriggerPx": "1", "cxlOnFail": False},
+    "trade/amend-order": {"instId": "BTC-USDT", "clOrdId": "a", "newPx": "1", "attachAlgoOrds": []},
+    "trade/close-position": {"instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "autoCxl": True},
+    "account/set-leverage": {"instId": "BTC-USDT-SWAP", "mgnMode": "isolated", "posSide": "net", "lever": "5"},
+    "account/set-position-mode": {"posMode": "net_mode"},
+    "account/set-account-level": {"acctLv": "2"},
+    "account/position/margin-balance": {"instId": "BTC-USDT-SWAP", "posSide": "net", "type": "add", "amt": "1"},
+    "asset/transfer": {"ccy": "USDT", "amt": "1", "from": "6", "to": "18", "clientId": "a", "type": "0"},
+}
+
+
+@given(JSON, st.sampled_from([(path, name) for path, body in GOOD_BODIES.items() for name in body]))
+@settings(deadline=None)
+def test_whatever_is_sent_elsewhere_gets_an_answer_too(value: object, where: tuple[str, str]) -> None:
+    path, name = where
+    clock = Clock()
+    api = Api(PaperExchange(now_us=clock, rate_limits=False), clock)
+
+    reply = api.post(path, GOOD_BODIES[path] | {name: value})
+
+    assert reply.status in {200, 400}
+    assert reply.code.isdigit()
+
+
 @given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-        max_leaves=6,
-    ),
+    JSON,
     st.sampled_from(["instId", "sz", "px", "side", "clOrdId", "tag", "reduceOnly", "attachAlgoOrds", "tgtCcy"]),
 )
 def test_a_field_of_any_kind_is_refused_or_taken_but_never_a_crash(value: object, name: str) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from okx_mcp.paper.market.books import Taken
-from okx_mcp.paper.market.listing import Instrument, listing
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.market.listing import listing
 from okx_mcp.paper.market.prices import ONE, Bar, CoinPath, CrossPath, Path, merged, split
 from okx_mcp.paper.market.quotes import Market
 from tests.paper.conftest import NOW_US

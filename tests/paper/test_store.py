@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -40,6 +41,15 @@ def open_store(file: Path) -> Iterator[Callable[[], SqliteStore]]:
 
 
 OpenStore = Callable[[], SqliteStore]
+
+OF_POSITIONS = {"inst_type", "pos_side", "pnl"}
+ADDED_LATER = defaultdict(
+    set,
+    order=OF_POSITIONS | {"td_mode", "settle_ccy", "lever", "reduce_only", "category", "source", "algo_id"},
+    fill=OF_POSITIONS | {"sub_type", "mark_px"},
+    bill=OF_POSITIONS | {"mgn_mode", "pos_bal_chg", "pos_bal"},
+)
+"""By kind of row, the fields that accounts of spot alone were kept without."""
 
 
 def everything(api: Api) -> list[bytes]:
@@ -94,6 +104,50 @@ def test_a_file_and_memory_give_the_same_answers(
         seen.append(everything(api))
 
     assert seen[0] == seen[1]
+
+
+def test_positions_and_what_waits_are_kept_too(
+    open_exchange: OpenExchange, clock: Clock, open_store: OpenStore
+) -> None:
+    swap = {"instId": "BTC-USDT-SWAP", "tdMode": "isolated", "side": "buy", "ordType": "market", "sz": "10"}
+    guard = {"slTriggerPx": "60000", "slOrdPx": "-1"}
+    seen = []
+    start_us = clock.us
+    for first, second in ((None, None), (open_store, open_store)):
+        clock.us = start_us
+        store = first() if first else None
+        api = open_exchange(store)
+        api.post("account/set-leverage", {"instId": "BTC-USDT-SWAP", "lever": "7", "mgnMode": "isolated"})
+        api.post("trade/order", swap | {"attachAlgoOrds": [guard]})
+        api.post("trade/order", swap | {"instId": "BTC-USD-SWAP", "tdMode": "cross"})
+        api.post("trade/close-position", {"instId": "BTC-USD-SWAP", "mgnMode": "cross"})
+        if store is not None and second is not None:
+            store.close()
+            api = open_exchange(second())
+        clock.pass_us(20 * HOUR_US)
+        paths = ("account/positions", "account/positions-history", "account/balance", "account/bills")
+        seen.append([api.get(path).raw for path in paths])
+        seen[-1].append(api.get("trade/orders-algo-pending", ordType="conditional").raw)
+
+    assert seen[0] == seen[1]
+    assert b'"lever":"7"' in seen[0][0]
+
+
+def test_an_account_of_an_earlier_version_is_read_as_it_is(
+    open_exchange: OpenExchange, clock: Clock, open_store: OpenStore, file: Path
+) -> None:
+    """Rows that were written before there were positions lack what only those need."""
+    store = open_store()
+    api = open_exchange(store)
+    trade_a_little(api, clock)
+    seen = everything(api)
+    store.close()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for kind, key, body in connection.execute("SELECT kind, key, body FROM rows").fetchall():
+            kept = {name: value for name, value in json.loads(body).items() if name not in ADDED_LATER[kind]}
+            connection.execute("UPDATE rows SET body = ? WHERE kind = ? AND key = ?", (json.dumps(kept), kind, key))
+
+    assert everything(open_exchange(open_store())) == seen
 
 
 def test_two_stores_on_one_file_are_one_account(

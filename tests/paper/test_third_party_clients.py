@@ -131,7 +131,7 @@ def test_python_okx_reads_the_account(python_okx: PythonOkx) -> None:
     details = rows(account.get_account_balance())[0]["details"]
     assert {"BTC", "USDT"} <= {row["ccy"] for row in details}
     assert rows(account.get_fee_rates("SPOT", "BTC-USDT"))[0]["taker"] == "-0.001"
-    assert rows(account.get_account_config())[0]["acctLv"] == "1"
+    assert rows(account.get_account_config())[0]["acctLv"] == "2"
     assert D(rows(account.get_max_order_size("BTC-USDT", "cash"))[0]["maxBuy"]) > 0
     assert D(rows(account.get_max_avail_size("BTC-USDT", "cash"))[0]["availSell"]) > 0
     assert rows(python_okx.funding.get_balances())
@@ -181,7 +181,54 @@ def test_python_okx_sends_batches(python_okx: PythonOkx) -> None:
     assert [row["sCode"] for row in rows(trade.cancel_multiple_orders(refs))] == ["0", "0"]
 
 
+def test_python_okx_opens_guards_and_closes_a_position(python_okx: PythonOkx) -> None:
+    account, trade = python_okx.account, python_okx.trade
+    swap = "BTC-USD-SWAP"
+    last = rows(python_okx.market.get_ticker(swap))[0]["last"]
+
+    assert rows(account.set_leverage("10", "cross", instId=swap))[0]["lever"] == "10"
+    assert rows(account.get_leverage("cross", instId=swap))[0]["lever"] == "10"
+    rows(trade.place_order(swap, "cross", "buy", "market", "20"))
+    held = rows(account.get_positions(instId=swap))[0]
+    assert (held["pos"], held["lever"], held["ccy"]) == ("20", "10", "BTC")
+    stop = rows(
+        trade.place_algo_order(
+            swap,
+            "cross",
+            "sell",
+            "conditional",
+            "20",
+            reduceOnly="true",
+            slTriggerPx=limited(last, "0.95"),
+            slOrdPx="-1",
+        )
+    )[0]
+    assert [row["algoId"] for row in rows(trade.order_algos_list("conditional", instId=swap))] == [stop["algoId"]]
+    assert rows(trade.get_algo_order_details(algoId=stop["algoId"]))[0]["state"] == "live"
+    rows(trade.amend_algo_order(swap, stop["algoId"], newSlTriggerPx=limited(last, "0.94")))
+    assert rows(trade.cancel_algo_order([{"instId": swap, "algoId": stop["algoId"]}]))[0]["sCode"] == "0"
+    assert rows(account.get_position_risk("SWAP"))[0]["posData"]
+    rows(trade.close_positions(swap, "cross"))
+    assert rows(account.get_positions(instId=swap))[0]["pos"] == "0"
+    assert rows(account.get_positions_history(instId=swap))[0]["closeTotalPos"] == "20"
+
+
+def test_python_okx_reads_what_is_told_of_contracts(python_okx: PythonOkx) -> None:
+    public = python_okx.public
+
+    assert len(rows(public.get_instruments(instType="SWAP"))) == 5
+    assert rows(public.get_funding_rate("BTC-USDT-SWAP"))[0]["fundingRate"]
+    assert len(rows(public.funding_rate_history("BTC-USDT-SWAP", limit="3"))) == 3
+    assert rows(public.get_open_interest("SWAP", instId="BTC-USDT-SWAP"))[0]["oi"]
+    assert rows(public.get_mark_price("SWAP", instId="BTC-USDT-SWAP"))[0]["markPx"]
+    assert len(rows(public.get_position_tiers("SWAP", "cross", instFamily="BTC-USDT"))) == 5
+    assert len(rows(public.get_opt_summary(instFamily="BTC-USD"))) == 28
+    assert rows(python_okx.market.get_index_tickers(instId="BTC-USD"))[0]["idxPx"]
+
+
 # ccxt
+
+PERPETUAL = "BTC/USDT:USDT"
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +273,7 @@ def test_ccxt_reads_the_account(ccxt_okx: Any) -> None:
     assert ccxt_okx.fetch_balance({"type": "funding"})["total"]["USDT"] > 0
     fee = ccxt_okx.fetch_trading_fee("BTC/USDT")
     assert (fee["maker"], fee["taker"]) == (0.0008, 0.001)
-    assert ccxt_okx.fetch_accounts()[0]["type"] == "1"
+    assert ccxt_okx.fetch_accounts()[0]["type"] == "2"
 
 
 def test_ccxt_places_edits_and_cancels_a_limit_order(ccxt_okx: Any) -> None:
@@ -255,6 +302,66 @@ def test_ccxt_buys_at_the_market_and_reads_the_fills(ccxt_okx: Any) -> None:
     assert sum(D(str(trade["amount"])) for trade in trades) == D("0.01")
     assert {trade["takerOrMaker"] for trade in trades} == {"taker"}
     assert ord_id in [order["id"] for order in ccxt_okx.fetch_closed_orders("BTC/USDT")]
+
+
+def test_ccxt_knows_contracts_and_what_is_told_of_them(ccxt_okx: Any) -> None:
+    market = ccxt_okx.market(PERPETUAL)
+
+    assert (market["contractSize"], market["linear"], market["limits"]["leverage"]["max"]) == (0.01, True, 100)
+    assert ccxt_okx.market("BTC/USD:BTC")["inverse"]
+    rate = ccxt_okx.fetch_funding_rate(PERPETUAL)
+    assert abs(rate["fundingRate"]) < 0.00375
+    assert rate["fundingTimestamp"] > ccxt_okx.milliseconds()
+    assert len(ccxt_okx.fetch_funding_rate_history(PERPETUAL, limit=5)) == 5
+    assert len(ccxt_okx.fetch_funding_rates()) == 5
+    assert ccxt_okx.fetch_mark_price(PERPETUAL)["markPrice"] > 0
+    assert ccxt_okx.fetch_open_interest(PERPETUAL)["openInterestAmount"] > 0
+    assert len(ccxt_okx.fetch_ohlcv(PERPETUAL, "1h", limit=3, params={"price": "mark"})) == 3
+    assert ccxt_okx.fetch_market_leverage_tiers(PERPETUAL)[0]["maxLeverage"] == 100
+
+
+def test_ccxt_sets_leverage_and_opens_and_closes_a_position_in_contracts(ccxt_okx: Any) -> None:
+    ccxt_okx.set_leverage(7, PERPETUAL, {"marginMode": "cross"})
+    assert ccxt_okx.fetch_leverage(PERPETUAL, {"marginMode": "cross"})["longLeverage"] == 7
+
+    placed = ccxt_okx.create_order(PERPETUAL, "market", "buy", 1.5, None, {"marginMode": "cross"})
+
+    order = ccxt_okx.fetch_order(placed["id"], PERPETUAL)
+    assert (order["status"], order["filled"], order["fee"]["currency"]) == ("closed", 1.5, "USDT")
+    held = ccxt_okx.fetch_position(PERPETUAL)
+    assert (held["contracts"], held["side"], held["marginMode"], held["leverage"]) == (1.5, "long", "cross", 7)
+    assert held["notional"] == pytest.approx(held["markPrice"] * 0.015, rel=0.001)
+    assert ccxt_okx.fetch_positions([PERPETUAL])[0]["contracts"] == 1.5
+    ccxt_okx.close_position(PERPETUAL, params={"marginMode": "cross"})
+    assert [position["contracts"] for position in ccxt_okx.fetch_positions([PERPETUAL])] == [0]
+    assert PERPETUAL not in [position["symbol"] for position in ccxt_okx.fetch_positions()]
+    assert ccxt_okx.fetch_positions_history([PERPETUAL])[0]["info"]["closeTotalPos"] == "1.5"
+
+
+def test_ccxt_guards_a_position_with_stop_and_take_profit_orders(ccxt_okx: Any) -> None:
+    last = ccxt_okx.fetch_ticker(PERPETUAL)["last"]
+    cross = {"marginMode": "cross"}
+    ccxt_okx.create_order(PERPETUAL, "market", "buy", 2, None, cross)
+    closing = cross | {"reduceOnly": True}
+
+    stop = ccxt_okx.create_order(PERPETUAL, "market", "sell", 2, None, closing | {"stopLossPrice": last * 0.95})
+    profit = ccxt_okx.create_order(PERPETUAL, "market", "sell", 2, None, closing | {"takeProfitPrice": last * 1.05})
+    trailing = ccxt_okx.create_order(PERPETUAL, "market", "sell", 2, None, closing | {"trailingPercent": "5"})
+    trigger = ccxt_okx.create_order(PERPETUAL, "limit", "buy", 1, last * 0.9, cross | {"triggerPrice": last * 0.91})
+
+    conditional = ccxt_okx.fetch_open_orders(PERPETUAL, params={"ordType": "conditional"})
+    assert {order["id"] for order in conditional} == {stop["id"], profit["id"]}
+    assert [order["id"] for order in ccxt_okx.fetch_open_orders(PERPETUAL, params={"trigger": True})] == [trigger["id"]]
+    assert ccxt_okx.fetch_order(stop["id"], PERPETUAL, {"trigger": True})["stopLossPrice"] > 0
+    for order in (stop, profit, trigger):
+        ccxt_okx.cancel_order(order["id"], PERPETUAL, {"trigger": True})
+    ccxt_okx.cancel_order(trailing["id"], PERPETUAL, {"trailing": True})
+    attached = {"stopLoss": {"triggerPrice": last * 0.9}, "takeProfit": {"triggerPrice": last * 1.1}}
+    entry = ccxt_okx.create_order(PERPETUAL, "market", "buy", 1, None, cross | attached)
+    guard = ccxt_okx.fetch_open_orders(PERPETUAL, params={"ordType": "oco"})[0]
+    assert ccxt_okx.fetch_order(entry["id"], PERPETUAL)["info"]["attachAlgoOrds"][0]["attachAlgoId"] == guard["id"]
+    ccxt_okx.cancel_order(guard["id"], PERPETUAL, {"trigger": True})
+    ccxt_okx.close_position(PERPETUAL, params=cross)
 
 
 def test_ccxt_knows_a_refusal_by_its_code(ccxt_okx: Any) -> None:

@@ -30,7 +30,7 @@ async def test_all_is_well_on_paper(exchange: PaperExchange, address: str, tmp_p
     assert report["exchange"] == "reachable"
     assert report["key"] == "accepted"
     assert report["permissions"] == ["read_only", "trade"]
-    assert report["account_mode"] == "spot"
+    assert report["account_mode"] == "futures"
     assert abs(report["clock_offset_ms"]) < 1000
 
 

@@ -1,1 +1,1 @@
-"""What an order does to an account: checks, matching, fees, bills, and the store that keeps it."""
+"""What happens to an account: orders, positions, margin, triggers, fees and bills, and the store that keeps it."""

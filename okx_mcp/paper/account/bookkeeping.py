@@ -1,19 +1,17 @@
 """What happens to the account's money: how it starts, what a fill moves and costs, transfers.
 
-Fees are charged in the coin that is received, for makers and takers alike, and never rounded.
+Spot fees are charged in the coin that is received, for makers and takers alike, and never rounded.
 """
 
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Literal
 
+from okx_mcp.paper.account.fees import FEE_RATES
 from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import FUNDING, TRADING, Bill, Fill, Order, Transfer
 
-__all__ = ["FEE_RATES", "execute", "open_account", "transfer"]
-
-FEE_RATES: Final = {"M": Decimal("0.0008"), "T": Decimal("0.001")}
-"""What level Lv1 pays on spot as maker and as taker."""
+__all__ = ["execute", "open_account", "transfer"]
 
 _STARTS_WITH: Final = (
     (TRADING, "USDT", "50000"),
@@ -49,8 +47,8 @@ def execute(
     idx_px: str,
     at_us: int,
 ) -> Order:
-    """Fills a part of an order: moves the money, charges the fee, writes fill and bills, returns the order."""
-    amount, rate = px * sz, FEE_RATES[exec_type]
+    """Fills a part of a spot order: moves the money, charges the fee, writes fill and bills, returns the order."""
+    amount, rate = px * sz, FEE_RATES["SPOT"][exec_type]
     received, paid = (sz, amount) if order.side == "buy" else (amount, sz)
     fee = -received * rate
     trade_id = ledger.next_trade_id()
@@ -74,6 +72,7 @@ def execute(
             trade_id=trade_id,
             exec_type=exec_type,
             idx_px=idx_px,
+            inst_type="SPOT",
         )
 
     # What is paid leaves the hold together with the cash, so put the order before the bills.

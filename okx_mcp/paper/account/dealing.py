@@ -1,4 +1,4 @@
-"""Placing, amending and cancelling orders, and letting those that rest meet the tape.
+"""Placing, amending, cancelling and filling orders.
 
 Each function changes the ledger only after its last refusal, so a refused order leaves no trace.
 """
@@ -6,15 +6,23 @@ Each function changes the ledger only after its last refusal, so a refused order
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Literal
 
+from okx_mcp.paper.account.attached import check_attached
+from okx_mcp.paper.account.attaching import activate_attached, attach, changed_attached
 from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.account.intake import AmendRequest, OrderRef, PlaceRequest, check_size
 from okx_mcp.paper.account.ledger import Ledger, TakenRow
-from okx_mcp.paper.account.matching import Wish, by_instrument, crossings, reaches_best, take_away, walk
+from okx_mcp.paper.account.margin import Margin, opening_part
+from okx_mcp.paper.account.matching import Wish, reaches_best, take_away, walk
 from okx_mcp.paper.account.orders import ZERO, Order
-from okx_mcp.paper.account.rules import Rules
+from okx_mcp.paper.account.position_fills import Execution, fill_position
+from okx_mcp.paper.account.position_rules import PositionRules
+from okx_mcp.paper.account.positions import key_of
+from okx_mcp.paper.account.rules import Rules, check_room
+from okx_mcp.paper.figures import plain
 from okx_mcp.paper.market.books import Level
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 
@@ -29,40 +37,52 @@ class Dealing:
     market: Market
     now_us: int
 
-    def settle(self) -> None:
-        """Lets every resting order meet the tape up to now, in the order in which it happened."""
-        found = []
-        for inst_id, orders in sorted(by_instrument(self.ledger.open.values()).items()):
-            instrument = self.market.listing.instruments[inst_id]
-            since = max(self.ledger.settled_us, min(order.active_from_us for order in orders))
-            tape = self.market.tape(instrument)
-            found += crossings(tape, instrument, orders, since, self.now_us)
-        for ts_us, ord_id, lots in sorted(found, key=lambda crossing: crossing.ts_us):
-            order = self.ledger.open[ord_id]
-            instrument = self.market.listing.instruments[order.inst_id]
-            self._fill(order, instrument, order.px or ZERO, instrument.size(lots), ts_us, maker=True)
-        self.ledger.settled(max(self.now_us, self.ledger.settled_us), fills=bool(found))
-
     def place(self, request: PlaceRequest) -> Order:
         """Takes an order in. What comes back is how it stands now: resting, filled or cancelled at once."""
-        instrument, rules = request.instrument, self._rules
+        instrument = request.instrument
+        rules = self._position_rules if request.settle_ccy else self._rules
         rules.check_size(request)
         px = request.px
         if px is not None:
             px = rules.within_band(instrument, request.side, px, moves=request.moves_to_band)
-        rules.check_room(request)
+        check_room(self.ledger, request)
         wish = self._wish(request, px)
+        if request.attached:
+            best = next(self._levels(instrument, asks=wish.buys), None)
+            bound = instrument.price(best.ticks) if best else self.market.last(instrument, self._now_ms)
+            check_attached(request.attached, request.side, px, bound)
         fills = self._fills(instrument, request, wish)
-        rules.check_affordable(request, px, fills)
-        order = self._new(request, px)
+        if request.settle_ccy:
+            self._check_position(request, px, fills)
+        else:
+            self._rules.check_affordable(request, px, fills)
+        order = self._new(request, px, self.ledger.next_id(self.now_us))
         self.ledger.put_order(order)
+        attach(self.ledger, order, request.attached, self.now_us)
         return self._matched(order, instrument, wish, fills)
+
+    def margin_needed(self, request: PlaceRequest) -> Decimal:
+        """What margin an order would need, were it placed now: nothing for a spot order."""
+        if not request.settle_ccy:
+            return ZERO
+        px = request.px or self.market.last(request.instrument, self._now_ms)
+        order, sz = self._new(request, px, 0), self._position_rules.base_size(request)
+        held = self.ledger.positions.rows.get(key_of(order))
+        return self._margin.order_needs(order, opening_part(held.pos if held else ZERO, order, sz), px)
+
+    def _check_position(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
+        """A market order is reckoned at the worst price that it would get now."""
+        instrument = request.instrument
+        last = self.market.last(instrument, self._now_ms)
+        worst = px or (instrument.price(fills[-1][0]) if fills else last)
+        rules = self._position_rules
+        rules.check_affordable(self._new(request, px, 0), rules.base_size(request), worst)
 
     def cancel(self, ref: OrderRef) -> Order:
         order = self.find(ref)
         if order is None or not order.is_open:
             raise Refused("51400", "Cancellation failed: the order is filled, canceled or does not exist.")
-        return self._close(order, "1")
+        return self.close(order, "1")
 
     def amend(self, request: AmendRequest) -> Order:
         """Changes an open order. With cxlOnFail an order that can not be changed is cancelled."""
@@ -73,8 +93,12 @@ class Dealing:
             return self._amended(order, request)
         except Refused:
             if request.cancel_on_fail:
-                self._close(order, "1")
+                self.close(order, "1")
             raise
+
+    def instrument(self, inst_id: str) -> Instrument:
+        """An instrument that is, was or will be listed."""
+        return self._margin.instrument(inst_id)
 
     def find(self, ref: OrderRef) -> Order | None:
         order = self.ledger.order(ref.ord_id) if ref.ord_id is not None else self.ledger.order_named(ref.cl_ord_id)
@@ -88,11 +112,16 @@ class Dealing:
         limit = None if px is None else int(px / instrument.tick_sz)
         if request.tgt_ccy != "quote_ccy":
             lots = int(request.sz / instrument.lot_sz)
-            if px is None and buys:
-                return Wish(buys, lots, self._grains(instrument, self.ledger.available(request.quote_ccy)))
+            if px is None and buys and not request.settle_ccy:
+                return Wish(buys, lots, self._grains(instrument, self._margin.spendable(request.quote_ccy)))
             return Wish(buys, lots, limit=limit)
-        affordable = self.ledger.available(instrument.base_ccy) / instrument.lot_sz
-        lots = int(affordable) if not buys else int(instrument.max_lmt_sz / instrument.lot_sz)
+        if request.reduce_only:
+            held = self.ledger.positions.rows.get(key_of(self._new(request, px, 0)))
+            return Wish(
+                buys, int(abs(held.pos) / instrument.lot_sz) if held else 0, self._grains(instrument, request.sz)
+            )
+        affordable = self._margin.spendable(instrument.base_ccy) / instrument.lot_sz
+        lots = int(affordable) if not (buys or request.settle_ccy) else int(instrument.max_lmt_sz / instrument.lot_sz)
         return Wish(buys, max(0, lots), self._grains(instrument, request.sz))
 
     def _grains(self, instrument: Instrument, amount: Decimal) -> int:
@@ -113,9 +142,9 @@ class Dealing:
             return []
         return fills
 
-    def _new(self, request: PlaceRequest, px: Decimal | None) -> Order:
+    def _new(self, request: PlaceRequest, px: Decimal | None, ord_id: int) -> Order:
         return Order(
-            ord_id=self.ledger.next_id(self.now_us),
+            ord_id=ord_id,
             inst_id=request.instrument.inst_id,
             base_ccy=request.instrument.base_ccy,
             quote_ccy=request.quote_ccy,
@@ -130,21 +159,27 @@ class Dealing:
             c_time_us=self.now_us,
             u_time_us=self.now_us,
             active_from_us=self.now_us,
+            inst_type=request.inst_type,
+            td_mode=request.td_mode,
+            pos_side=request.pos_side,
+            settle_ccy=request.settle_ccy,
+            lever=request.lever,
+            reduce_only=request.reduce_only,
+            source=request.source,
+            algo_id=request.algo_id,
         )
 
     def _matched(self, order: Order, instrument: Instrument, wish: Wish, fills: list[tuple[int, int]]) -> Order:
         """Carries out the taking, and decides what becomes of the rest."""
         if order.ord_type == "post_only" and reaches_best(self._levels(instrument, asks=wish.buys), wish):
-            return self._close(order, "31")
+            return self.close(order, "31")
         for ticks, lots in fills:
-            order = self._fill(
-                order, instrument, instrument.price(ticks), instrument.size(lots), self.now_us, maker=False
-            )
+            order = self.fill(order, instrument.price(ticks), instrument.size(lots), maker=False)
         self._remember_taken(instrument, fills, asks=wish.buys)
         if not order.is_open or order.ord_type in {"limit", "post_only"}:
             return order
-        if order.ord_type != "market":
-            return self._close(order, "13" if order.ord_type == "fok" else "14")
+        if order.ord_type != "market" or (order.settle_ccy and order.tgt_ccy != "quote_ccy"):
+            return self.close(order, "13" if order.ord_type == "fok" else "14")
         return self._market_order_done(order, instrument)
 
     def _market_order_done(self, order: Order, instrument: Instrument) -> Order:
@@ -153,56 +188,71 @@ class Dealing:
         leftover = order.sz - order.acc_fill_amt
         if order.tgt_ccy == "quote_ccy" and leftover < lot_costs:
             done = replace(order, state="filled")
-        elif order.fill_px and self.ledger.available(order.hold_ccy) < (
+        elif order.fill_px and self._margin.spendable(order.hold_ccy) < (
             lot_costs if order.side == "buy" else instrument.lot_sz
         ):
             # The exchange cuts a market order to the balance; with banAmend it would not have come this far.
             got = order.acc_fill_amt if order.tgt_ccy == "quote_ccy" else order.acc_fill_sz
             done = replace(order, sz=got, state="filled")
         else:
-            return self._close(order, "27")
-        self.ledger.put_order(done)
-        return done
+            return self.close(order, "27")
+        return self._ended(done)
 
     def _remember_taken(self, instrument: Instrument, fills: list[tuple[int, int]], *, asks: bool) -> None:
         if fills:
             before = self.market.book(instrument, self._now_ms, self.ledger.taken(instrument.inst_id)).taken
             self.ledger.taken_rows.put(TakenRow(instrument.inst_id, take_away(before, fills, asks=asks)))
 
-    def _fill(
-        self, order: Order, instrument: Instrument, px: Decimal, sz: Decimal, at_us: int, *, maker: bool
-    ) -> Order:
-        idx_px = self.market.index_text(instrument, at_us // 1000)
-        return execute(self.ledger, order, px, sz, "M" if maker else "T", idx_px, at_us)
+    def fill(self, order: Order, px: Decimal, sz: Decimal, *, maker: bool) -> Order:
+        """Fills a part of an order, now."""
+        instrument = self.instrument(order.inst_id)
+        idx_px = self.market.index_text(instrument, self._now_ms)
+        exec_type: Literal["M", "T"] = "M" if maker else "T"
+        if order.settle_ccy:
+            mark_px = plain(self.market.mark(instrument, self._now_ms))
+            execution = Execution(px, sz, exec_type, self.now_us, idx_px, mark_px)
+            filled = fill_position(self.ledger, instrument, order, execution)
+        else:
+            filled = execute(self.ledger, order, px, sz, exec_type, idx_px, self.now_us)
+        if not filled.is_open:
+            activate_attached(self.ledger, instrument, filled, self.now_us)
+        return filled
 
-    def _close(self, order: Order, cancel_source: str) -> Order:
-        closed = replace(order, state="canceled", cancel_source=cancel_source, u_time_us=self.now_us)
-        self.ledger.put_order(closed)
-        return closed
+    def close(self, order: Order, cancel_source: str) -> Order:
+        """Cancels what is left of an open order."""
+        return self._ended(replace(order, state="canceled", cancel_source=cancel_source, u_time_us=self.now_us))
+
+    def _ended(self, order: Order) -> Order:
+        self.ledger.put_order(order)
+        activate_attached(self.ledger, self.instrument(order.inst_id), order, self.now_us)
+        return order
 
     # Amending
 
     def _amended(self, order: Order, request: AmendRequest) -> Order:
-        instrument = self.market.listing.instruments[order.inst_id]
+        instrument = self.instrument(order.inst_id)
+        rules = self._position_rules if order.settle_ccy else self._rules
         sz, px = request.new_sz or order.sz, order.px or ZERO
         if request.new_sz is not None:
             check_size(instrument, sz)
         if request.new_px is not None:
-            px = self._rules.within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
-        self._rules.check_limit_value(instrument, sz, sz * px, order.quote_ccy)
+            px = rules.within_band(instrument, order.side, request.new_px, moves=request.moves_to_band)
+        if not order.settle_ccy:
+            self._rules.check_limit_value(instrument, sz, sz * px, order.quote_ccy)
+        attached = changed_attached(self.ledger, order, request.attached, self.now_us)
+        check_attached(attached, order.side, px, px)
         left = sz - order.acc_fill_sz
         if left <= 0:
             done = replace(order, sz=order.acc_fill_sz, px=px, state="filled", u_time_us=self.now_us)
-            self.ledger.put_order(done)
-            return done
-        more = (left * px if order.side == "buy" else left) - order.hold
-        if more > 0 and more > self.ledger.available(order.hold_ccy):
-            raise Refused("51502", f"Amendment failed. Insufficient {order.hold_ccy} balance.")
+            return self._ended(done)
+        changed = replace(order, sz=sz, px=px, u_time_us=self.now_us, active_from_us=self.now_us)
+        rules.check_amended(order, changed)
         wish = Wish(order.side == "buy", int(left / instrument.lot_sz), limit=int(px / instrument.tick_sz))
         takes = reaches_best(self._levels(instrument, asks=wish.buys), wish)
         if takes and order.ord_type == "post_only":
             raise Refused("51511", "Amendment failed: the post-only order would take liquidity.")
-        changed = replace(order, sz=sz, px=px, u_time_us=self.now_us, active_from_us=self.now_us)
+        for algo in attached:
+            self.ledger.algos.put(algo)
         self.ledger.put_order(changed)
         fills = walk(self._levels(instrument, asks=wish.buys), wish) if takes else []
         return self._matched(changed, instrument, wish, fills) if fills else changed
@@ -210,6 +260,14 @@ class Dealing:
     @property
     def _rules(self) -> Rules:
         return Rules(self.ledger, self.market, self._now_ms)
+
+    @property
+    def _position_rules(self) -> PositionRules:
+        return PositionRules(self.ledger, self.market, self._now_ms)
+
+    @property
+    def _margin(self) -> Margin:
+        return Margin(self.ledger, self.market, self._now_ms)
 
     @property
     def _now_ms(self) -> int:

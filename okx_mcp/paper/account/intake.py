@@ -1,7 +1,7 @@
 """Reading an order request: every rule about its own fields, in the order parameter, instrument, size, price.
 
-Knows the listing and nothing of balances or books. Numbers arrive as text (the JSON reader keeps them so),
-absent, null and "" mean the same, as in OKX's own clients.
+Knows the listing and the account's modes, and nothing of balances or books. Numbers arrive as text (the JSON reader
+keeps them so), absent, null and "" mean the same, as in OKX's own clients.
 """
 
 import re
@@ -10,29 +10,45 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from okx_mcp.paper.account.account_modes import AccountModes, TradedAs
+from okx_mcp.paper.account.attached import Attached, attached_items, read_attached
+from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, one_of, optional, positive, required, text
 from okx_mcp.paper.account.orders import Side
-from okx_mcp.paper.figures import figure, is_multiple
-from okx_mcp.paper.market.listing import Instrument, Listing
+from okx_mcp.paper.figures import is_multiple
+from okx_mcp.paper.market.instruments import Instrument
+from okx_mcp.paper.market.listing import Listing
 from okx_mcp.paper.refusals import Refused
 
-__all__ = ["AmendRequest", "Item", "OrderRef", "PlaceRequest", "read_amend", "read_place", "read_ref", "text"]
+__all__ = [
+    "AmendRequest",
+    "OrderRef",
+    "PlaceRequest",
+    "check_size",
+    "check_tick",
+    "quote_ccy",
+    "read_amend",
+    "read_place",
+    "read_ref",
+    "reduce_only",
+    "side_of",
+    "traded",
+]
 
-Item = Mapping[str, object]
-"""One JSON object of a request's body."""
-
-_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}\Z")
-_TAG: Final = re.compile(r"[A-Za-z0-9]{1,16}\Z")
 _ORD_ID: Final = re.compile(r"[0-9]{1,20}\Z")
 
 _LIMIT_TYPES: Final = frozenset({"limit", "post_only", "fok", "ioc"})
-_ORDER_TYPES: Final = _LIMIT_TYPES | {"market"}
+_AT_MARKET: Final = frozenset({"market", "optimal_limit_ioc"})
+_ORDER_TYPES: Final = _LIMIT_TYPES | _AT_MARKET
 _STP_MODES: Final = frozenset({"cancel_maker", "cancel_taker", "cancel_both"})
 _SIDES: Final[Mapping[str, Side]] = {"buy": "buy", "sell": "sell"}
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceRequest:
-    """An order as it was asked for. `px` is None for a market order, `tgt_ccy` "" for all others."""
+    """An order as it was asked for. `px` is None for one at the market's price, `tgt_ccy` "" for all but a pair's.
+
+    `settle_ccy` is "" for spot. `category`, `source` and `algo_id` say who sent it, if not the account's owner.
+    """
 
     instrument: Instrument
     side: Side
@@ -46,6 +62,15 @@ class PlaceRequest:
     stp_mode: str
     ban_amend: bool
     moves_to_band: bool
+    inst_type: TradedAs = "SPOT"
+    td_mode: str = "cash"
+    pos_side: str = "net"
+    settle_ccy: str = ""
+    lever: str = ""
+    reduce_only: bool = False
+    attached: tuple[Attached, ...] = ()
+    source: str = ""
+    algo_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +84,7 @@ class OrderRef:
 
 @dataclass(frozen=True, slots=True)
 class AmendRequest:
-    """What to change about an order. `new_sz` is the new total, with what is filled."""
+    """What to change about an order, or about what is attached to it. `new_sz` is the new total, what is filled too."""
 
     ref: OrderRef
     new_sz: Decimal | None
@@ -67,61 +92,82 @@ class AmendRequest:
     req_id: str
     cancel_on_fail: bool
     moves_to_band: bool
+    attached: tuple[Item, ...] = ()
 
 
-def text(item: Item, name: str) -> str:
-    """A field as text; "" where it is absent, null or empty."""
-    value = item.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise Refused("51000", f"Parameter {name} error")
-    return value
-
-
-def read_place(item: Item, listing: Listing) -> PlaceRequest:
-    for name in ("instId", "tdMode", "side", "ordType", "sz"):
-        if not text(item, name):
-            raise Refused("50014", f"Parameter {name} can not be empty.")
-    ord_type, side = text(item, "ordType"), _SIDES.get(text(item, "side"))
-    if side is None:
-        raise Refused("51000", "Parameter side error")
-    if ord_type not in _ORDER_TYPES:
-        raise Refused("51000", "Parameter ordType error")
+def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -> PlaceRequest:
+    required(item, "instId", "tdMode", "side", "ordType", "sz")
+    ord_type, side = one_of(item, "ordType", _ORDER_TYPES, ""), side_of(item)
     stp_mode = _stp_mode(item, ord_type)
-    sz = _positive(item, "sz")
+    sz = positive(item, "sz")
     px = _price(item, ord_type)
-    _refuse_what_spot_has_not(item)
-    instrument = _instrument(item, listing)
+    attached = read_attached(item)
+    instrument, inst_type = traded(item, listing, modes, now_ms)
+    terms = None if inst_type == "SPOT" else instrument.terms
+    pos_side = modes.pos_side(inst_type, text(item, "posSide"))
+    if ord_type in _AT_MARKET:
+        _refuse_at_market(ord_type, inst_type)
+    td_mode, may_only_reduce = text(item, "tdMode"), reduce_only(item, inst_type, modes)
+    tgt_ccy = _tgt_ccy(item, ord_type, side) if inst_type in {"SPOT", "MARGIN"} else ""
+    if attached and may_only_reduce:
+        raise Refused("51530", "A reduce-only order takes no attached orders.")
+    if attached and tgt_ccy == ("base_ccy" if side == "buy" else "quote_ccy"):
+        raise Refused("51044", f"A market {side} in {tgt_ccy} takes no attached orders.")
     return PlaceRequest(
         instrument=instrument,
         side=side,
         ord_type=ord_type,
         sz=sz,
         px=px,
-        tgt_ccy=_tgt_ccy(item, ord_type, side),
-        quote_ccy=_quote_ccy(item, instrument),
-        cl_ord_id=_alphanumeric(item, "clOrdId", _ID),
-        tag=_alphanumeric(item, "tag", _TAG),
+        tgt_ccy=tgt_ccy,
+        quote_ccy=quote_ccy(item, instrument) if terms is None else instrument.quote_ccy,
+        cl_ord_id=alphanumeric(item, "clOrdId"),
+        tag=alphanumeric(item, "tag", TAG),
         stp_mode=stp_mode,
-        ban_amend=_flag(item, "banAmend"),
+        ban_amend=flag(item, "banAmend"),
         moves_to_band=text(item, "pxAmendType") == "1",
+        inst_type=inst_type,
+        td_mode=td_mode,
+        pos_side=pos_side,
+        settle_ccy=terms.settle_ccy if terms else "",
+        lever=modes.lever(instrument, td_mode, pos_side) if terms else "",
+        reduce_only=may_only_reduce,
+        attached=attached,
     )
+
+
+def traded(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -> tuple[Instrument, TradedAs]:
+    """Which instrument is meant, and what an order of this tdMode trades there."""
+    instrument = listing.find_at(text(item, "instId"), now_ms)
+    if instrument is None:
+        raise Refused("51001", "Instrument ID does not exist.")
+    inst_type = modes.traded_as(instrument, text(item, "tdMode"), side_of(item))
+    given = text(item, "ccy")
+    if inst_type == "MARGIN" and given not in {"", instrument.quote_ccy}:
+        raise Refused("51000", f"Parameter ccy error: this paper exchange margins pairs in {instrument.quote_ccy}.")
+    return instrument, inst_type
+
+
+def side_of(item: Item) -> Side:
+    side = _SIDES.get(text(item, "side"))
+    if side is None:
+        raise Refused("51000", "Parameter side error")
+    return side
 
 
 def read_amend(item: Item) -> AmendRequest:
     ref = read_ref(item)
-    req_id = _alphanumeric(item, "reqId", _ID)
-    new_sz = _positive(item, "newSz") if text(item, "newSz") else None
-    new_px = _positive(item, "newPx") if text(item, "newPx") else None
-    if new_sz is None and new_px is None:
+    req_id = alphanumeric(item, "reqId")
+    new_sz, new_px = optional(item, "newSz"), optional(item, "newPx")
+    attached = tuple(attached_items(item))
+    if new_sz is None and new_px is None and not attached:
         raise Refused("51500", "An amendment needs newSz or newPx")
-    return AmendRequest(ref, new_sz, new_px, req_id, _flag(item, "cxlOnFail"), text(item, "pxAmendType") == "1")
+    moves = text(item, "pxAmendType") == "1"
+    return AmendRequest(ref, new_sz, new_px, req_id, flag(item, "cxlOnFail"), moves, attached)
 
 
 def read_ref(item: Item) -> OrderRef:
-    if not text(item, "instId"):
-        raise Refused("50014", "Parameter instId can not be empty.")
+    required(item, "instId")
     ord_id, cl_ord_id = text(item, "ordId"), text(item, "clOrdId")
     if ord_id:
         if not _ORD_ID.match(ord_id):
@@ -129,11 +175,11 @@ def read_ref(item: Item) -> OrderRef:
         return OrderRef(text(item, "instId"), int(ord_id), "")
     if not cl_ord_id:
         raise Refused("51003", "Either ordId or clOrdId is required")
-    return OrderRef(text(item, "instId"), None, _alphanumeric(item, "clOrdId", _ID))
+    return OrderRef(text(item, "instId"), None, alphanumeric(item, "clOrdId"))
 
 
 def check_size(instrument: Instrument, sz: Decimal) -> None:
-    """A size in base currency: at least the minimum, and on the lot."""
+    """A size in base currency or contracts: at least the minimum, and on the lot."""
     if sz < instrument.min_sz:
         raise Refused("51020", f"Your order should meet or exceed the minimum order amount {instrument.min_sz:f}.")
     if not is_multiple(sz, instrument.lot_sz):
@@ -146,25 +192,23 @@ def check_tick(instrument: Instrument, px: Decimal) -> None:
         raise Refused("51150", f"The price must be a multiple of the tick size {instrument.tick_sz:f}.")
 
 
-def _instrument(item: Item, listing: Listing) -> Instrument:
-    instrument = listing.spot(text(item, "instId"))
-    if instrument is None:
-        raise Refused("51001", "Instrument ID does not exist.")
-    td_mode = text(item, "tdMode")
-    if td_mode in {"cross", "isolated", "spot_isolated"}:
-        raise Refused("51010", f"tdMode {td_mode} is not available in Spot mode; use cash.")
-    if td_mode != "cash":
-        raise Refused("51000", "Parameter tdMode error")
-    return instrument
+def reduce_only(item: Item, inst_type: TradedAs, modes: AccountModes) -> bool:
+    """Whether an order may only reduce. In long/short mode its sides say that already."""
+    if not flag(item, "reduceOnly"):
+        return False
+    if inst_type == "SPOT":
+        code = {"1": "51139", "3": "51133", "4": "51133"}.get(modes.level, "51205")
+        raise Refused(code, f"Reduce-only is not available for spot in acctLv {modes.level}.")
+    if inst_type == "OPTION":
+        raise Refused("51205", "Reduce-only is not available for options.")
+    return not (modes.is_long_short and inst_type in {"SWAP", "FUTURES"})
 
 
-def _refuse_what_spot_has_not(item: Item) -> None:
-    if text(item, "posSide") not in {"", "net"}:
-        raise Refused("51000", "Parameter posSide error")
-    if _flag(item, "reduceOnly"):
-        raise Refused("51139", "Reduce-only is not available for spot in Spot mode.")
-    if item.get("attachAlgoOrds"):
-        raise Refused("51044", "This paper exchange does not take attached TP/SL orders yet.")
+def _refuse_at_market(ord_type: str, inst_type: TradedAs) -> None:
+    if ord_type == "optimal_limit_ioc" and inst_type not in {"SWAP", "FUTURES"}:
+        raise Refused("51000", "Parameter ordType error: optimal_limit_ioc is for swaps and futures.")
+    if ord_type == "market" and inst_type == "OPTION":
+        raise Refused("51000", "Parameter ordType error: options have no market orders.")
 
 
 def _price(item: Item, ord_type: str) -> Decimal | None:
@@ -172,7 +216,7 @@ def _price(item: Item, ord_type: str) -> Decimal | None:
         return None
     if not text(item, "px"):
         raise Refused("51204", "The price of a limit order can not be empty.")
-    return _positive(item, "px")
+    return positive(item, "px")
 
 
 def _tgt_ccy(item: Item, ord_type: str, side: Side) -> str:
@@ -184,7 +228,7 @@ def _tgt_ccy(item: Item, ord_type: str, side: Side) -> str:
     return given
 
 
-def _quote_ccy(item: Item, instrument: Instrument) -> str:
+def quote_ccy(item: Item, instrument: Instrument) -> str:
     given = text(item, "tradeQuoteCcy") or instrument.quote_ccy
     if given not in instrument.trade_quote_ccys:
         raise Refused("51000", "Parameter tradeQuoteCcy error")
@@ -198,27 +242,3 @@ def _stp_mode(item: Item, ord_type: str) -> str:
     if given == "cancel_both" and ord_type == "fok":
         raise Refused("50016", "stpMode cancel_both does not go with ordType fok.")
     return given
-
-
-def _positive(item: Item, name: str) -> Decimal:
-    number = figure(text(item, name))
-    if not number:
-        raise Refused("51000", f"Parameter {name} error")
-    return number
-
-
-def _alphanumeric(item: Item, name: str, pattern: re.Pattern[str]) -> str:
-    given = text(item, name)
-    if given and not pattern.match(given):
-        raise Refused("51000", f"Parameter {name} error")
-    return given
-
-
-def _flag(item: Item, name: str) -> bool:
-    """A JSON boolean. OKX's own Python client sends "" for an unset one, others the words."""
-    given = item.get(name)
-    if given is None or given is False or given in ("", "false"):
-        return False
-    if given is True or given == "true":
-        return True
-    raise Refused("51000", f"Parameter {name} error")

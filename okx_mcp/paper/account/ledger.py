@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
+from okx_mcp.paper.account.algo_orders import AlgoOrder
 from okx_mcp.paper.account.orders import TRADING, ZERO, Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.account.positions import ClosedPosition, Position, PositionKey, key_of
 from okx_mcp.paper.market.books import Taken
 
-__all__ = ["HOUR_US", "Counter", "Ledger", "Table", "TakenRow"]
+__all__ = ["HOUR_US", "Counter", "Ledger", "Setting", "Table", "TakenRow"]
 
 HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * HOUR_US
@@ -26,7 +28,7 @@ _NEVER_FILLED_AFTER_US: Final = 2 * HOUR_US
 _IDS_FROM_MS: Final = 1_500_000_000_000
 
 Row = TypeVar("Row")
-Dated = TypeVar("Dated", Fill, Bill, Transfer)
+Dated = TypeVar("Dated", Fill, Bill, Transfer, ClosedPosition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Counter:
 
     name: str
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the account's owner set."""
+
+    name: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,10 @@ class Ledger:
         self.bills: Table[Bill] = Table(lambda row: str(row.bill_id))
         self.transfers: Table[Transfer] = Table(lambda row: row.client_id or f"#{row.trans_id}")
         self.taken_rows: Table[TakenRow] = Table(lambda row: row.inst_id)
+        self.settings: Table[Setting] = Table(lambda row: row.name)
+        self.positions: Table[Position] = Table(lambda row: row.key)
+        self.closed_positions: Table[ClosedPosition] = Table(lambda row: str(row.number))
+        self.algos: Table[AlgoOrder] = Table(lambda row: str(row.algo_id))
         self.open: dict[int, Order] = {}
         self._newest_named: dict[str, int] = {}
         self._frozen: dict[str, Decimal] = {}
@@ -90,11 +104,15 @@ class Ledger:
     def tables(self) -> dict[str, Table[object]]:
         """Every table by the name it is stored under."""
         return {
-            "balance": self.balances,  # type: ignore[dict-item]  # a store treats all rows alike
+            "algo": self.algos,  # type: ignore[dict-item]  # a store treats all rows alike
+            "balance": self.balances,  # type: ignore[dict-item]
             "bill": self.bills,  # type: ignore[dict-item]
+            "closed": self.closed_positions,  # type: ignore[dict-item]
             "counter": self.counters,  # type: ignore[dict-item]
             "fill": self.fills,  # type: ignore[dict-item]
             "order": self.orders,  # type: ignore[dict-item]
+            "position": self.positions,  # type: ignore[dict-item]
+            "setting": self.settings,  # type: ignore[dict-item]
             "taken": self.taken_rows,  # type: ignore[dict-item]
             "transfer": self.transfers,  # type: ignore[dict-item]
         }
@@ -139,7 +157,8 @@ class Ledger:
         """What the open orders of the trading account hold of a currency."""
         return self._frozen.get(ccy, ZERO)
 
-    def available(self, ccy: str) -> Decimal:
+    def unfrozen(self, ccy: str) -> Decimal:
+        """What no open order holds. How much of it may leave depends on the positions too."""
         return self.cash(ccy) - self.frozen(ccy)
 
     def change(self, ccy: str, amount: Decimal, now_us: int, account: str = TRADING) -> Decimal:
@@ -169,6 +188,35 @@ class Ledger:
     def open_at(self, inst_id: str) -> list[Order]:
         """The open orders of an instrument, oldest first."""
         return [order for order in self.open.values() if order.inst_id == inst_id]
+
+    def open_for(self, key: PositionKey) -> list[Order]:
+        """The open orders for a position, oldest first."""
+        return [order for order in self.open.values() if order.settle_ccy and key_of(order) == key]
+
+    # Positions and settings
+
+    def held(self) -> list[Position]:
+        """Every position that is not closed."""
+        return [position for position in self.positions if position.pos]
+
+    def setting(self, name: str, default: str) -> str:
+        row = self.settings.rows.get(name)
+        return row.value if row else default
+
+    # Algo orders
+
+    def live_algos(self) -> list[AlgoOrder]:
+        """The algo orders that wait for their trigger, oldest first."""
+        return [algo for algo in self.algos if algo.state == "live"]
+
+    def attached_to(self, parent_id: int) -> list[AlgoOrder]:
+        """What was attached to an order, or to an algo order that did not become one yet."""
+        return [algo for algo in self.algos if algo.parent_id == parent_id]
+
+    def algo_named(self, algo_cl_ord_id: str) -> AlgoOrder | None:
+        """The newest algo order with a client id."""
+        named = [algo for algo in self.algos if algo_cl_ord_id and algo.algo_cl_ord_id == algo_cl_ord_id]
+        return max(named, key=lambda algo: algo.algo_id, default=None)
 
     def _index(self, order: Order) -> None:
         before = self.open.pop(order.ord_id, None)
@@ -205,6 +253,10 @@ class Ledger:
         _drop_old(self.fills, now_us)
         _drop_old(self.bills, now_us)
         _drop_old(self.transfers, now_us)
+        _drop_old(self.closed_positions, now_us)
+        for algo in list(self.algos):
+            if algo.is_over and algo.u_time_us + _FORGOTTEN_AFTER_US < now_us:
+                self.algos.forget(str(algo.algo_id))
 
 
 def _drop_old(table: Table[Dated], now_us: int) -> None:

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from okx_mcp.paper.account.orders import Order
 from okx_mcp.paper.market.books import Level, Taken
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.tape import Print, Tape
 
-__all__ = ["Crossing", "Wish", "crossings", "reaches_best", "take_away", "walk"]
+__all__ = ["Crossing", "Wish", "by_instrument", "crossings", "first_crossings", "reaches_best", "take_away", "walk"]
 
 _SLIPPAGE: Final = 20
 """A market order goes at most one part in this many (5 %) beyond the best price."""
@@ -87,11 +87,30 @@ def crossings(
     A trade at or through an order's price fills it at the order's own price. All orders together get no more
     than the trade's size, best price first, then oldest first.
     """
-    waiting = _Waiting(instrument, orders)
+    return [crossing for met in _meetings(tape, instrument, orders, after_us, until_us) for crossing in met]
+
+
+def first_crossings(
+    tape: Tape, instrument: Instrument, orders: Sequence[Order], after_us: int, until_us: int
+) -> list[Crossing]:
+    """The same, but only those of the first moment that has any."""
     found: list[Crossing] = []
-    for trade in tape.between(after_us, until_us, waiting.reached):
-        found += waiting.meet(trade)
+    for met in _meetings(tape, instrument, orders, after_us, until_us):
+        if found and met and met[0].ts_us != found[0].ts_us:
+            break
+        found += met
+        if found and not met:
+            break
     return found
+
+
+def _meetings(
+    tape: Tape, instrument: Instrument, orders: Sequence[Order], after_us: int, until_us: int
+) -> Iterator[list[Crossing]]:
+    """What resting orders get from one trade after the other."""
+    waiting = _Waiting(instrument, orders)
+    for trade in tape.between(after_us, until_us, waiting.reached):
+        yield list(waiting.meet(trade))
 
 
 class _Waiting:

@@ -31,13 +31,18 @@ ZERO: Final = Decimal(0)
 CANCEL_REASONS: Final = {
     "": "",
     "1": "Canceled by the user",
+    "2": "Canceled as the margin was no longer enough",
+    "7": "Canceled as the future expired",
+    "10": "Canceled as the option expired",
     "13": "The FOK order could not be filled in full at once",
     "20": "Cancel all after: the time was not renewed",
     "14": "What the IOC order could not fill at once was canceled",
+    "17": "Canceled as the position was closed at the market",
+    "23": "The reduce-only order was canceled as there is nothing left to reduce",
     "27": "What could not be filled within 5% of the best price was canceled",
     "31": "The post-only order would have taken liquidity",
 }
-"""The values of cancelSource that a spot order can meet here."""
+"""The values of cancelSource that an order can meet here."""
 
 _OPEN: Final = frozenset({"live", "partially_filled"})
 
@@ -46,9 +51,10 @@ _OPEN: Final = frozenset({"live", "partially_filled"})
 class Order:
     """One order, as far as it got.
 
-    `sz` is in base currency, except for a market order whose `tgt_ccy` is quote_ccy. `acc_fill_sz` is in base
-    and `acc_fill_amt` in quote currency. `fee` is what was charged, negative, in `fee_ccy`.
-    `quote_ccy` is the one it trades with (tradeQuoteCcy).
+    `sz` is in base currency or contracts, except for a market order whose `tgt_ccy` is quote_ccy. `acc_fill_sz` is
+    the same, and `acc_fill_amt` the sum of sizes times prices. `fee` is what was charged, negative, in `fee_ccy`.
+    `quote_ccy` is the one it trades with (tradeQuoteCcy). `settle_ccy` is what an order for a position is reckoned
+    in, "" for spot. `pnl` is what it realised.
     `active_from_us`: only trades of the tape after this moment can fill what rests.
     """
 
@@ -76,6 +82,16 @@ class Order:
     fill_time_us: int = 0
     trade_id: int = 0
     cancel_source: str = ""
+    inst_type: str = "SPOT"
+    td_mode: str = "cash"
+    pos_side: str = "net"
+    settle_ccy: str = ""
+    lever: str = ""
+    reduce_only: bool = False
+    pnl: Decimal = ZERO
+    category: str = "normal"
+    source: str = ""
+    algo_id: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -87,23 +103,23 @@ class Order:
 
     @property
     def fee_ccy(self) -> str:
-        """The currency it receives."""
-        return self.base_ccy if self.side == "buy" else self.quote_ccy
+        """The currency it receives, or the one its position settles in."""
+        return self.settle_ccy or (self.base_ccy if self.side == "buy" else self.quote_ccy)
 
     @property
     def left(self) -> Decimal:
-        """What a resting order still waits for, in base currency."""
+        """What a resting order still waits for, in base currency or contracts."""
         return self.sz - self.acc_fill_sz
 
     @property
     def hold_ccy(self) -> str:
         """The currency it pays with."""
-        return self.quote_ccy if self.side == "buy" else self.base_ccy
+        return self.settle_ccy or (self.quote_ccy if self.side == "buy" else self.base_ccy)
 
     @property
     def hold(self) -> Decimal:
-        """What it keeps from being spent otherwise."""
-        if not self.is_open or self.px is None:
+        """What a spot order keeps from being spent otherwise. What a position's needs is reckoned in `margin`."""
+        if not self.is_open or self.px is None or self.settle_ccy:
             return ZERO
         return self.left * self.px if self.side == "buy" else self.left
 
@@ -128,14 +144,24 @@ class Fill:
     idx_px: str
     trade_quote_ccy: str
     time_us: int
+    inst_type: str = "SPOT"
+    pos_side: str = "net"
+    sub_type: str = ""
+    pnl: Decimal = ZERO
+    mark_px: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of one balance of the trading account. `sub_type` 1 is a coin bought, 2 a coin paid with."""
+    """One change of one balance of the trading account, or of a position's own margin (`pos_bal_chg`).
+
+    `type` 1 is a transfer, 2 a trade, 3 a delivery, 5 a liquidation, 6 margin moved by hand, 8 funding. `sub_type` of a
+    trade: 1 a coin bought or a net position's buy, 2 a coin paid with or a sell, 3 to 6 open long, open short, close
+    long, close short.
+    """
 
     bill_id: int
-    type: Literal["1", "2"]
+    type: Literal["1", "2", "3", "5", "6", "8"]
     sub_type: str
     ccy: str
     bal_chg: Decimal
@@ -153,6 +179,11 @@ class Bill:
     idx_px: str = ""
     source: str = ""
     target: str = ""
+    inst_type: str = ""
+    mgn_mode: str = ""
+    pnl: Decimal = ZERO
+    pos_bal_chg: Decimal = ZERO
+    pos_bal: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

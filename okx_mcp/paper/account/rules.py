@@ -1,4 +1,4 @@
-"""What an order must fulfil beyond its own fields: size and value, price band, room, money.
+"""What a spot order must fulfil beyond its own fields: size and value, price band, room, money.
 
 Each check refuses with OKX's code for it, or says nothing.
 """
@@ -9,12 +9,13 @@ from typing import Final
 
 from okx_mcp.paper.account.intake import PlaceRequest, check_size, check_tick
 from okx_mcp.paper.account.ledger import Ledger
-from okx_mcp.paper.account.orders import ZERO, Side
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.account.margin import Margin
+from okx_mcp.paper.account.orders import ZERO, Order, Side
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import Refused
 
-__all__ = ["MAX_OPEN", "MAX_OPEN_PER_INSTRUMENT", "Rules"]
+__all__ = ["MAX_OPEN", "MAX_OPEN_PER_INSTRUMENT", "Rules", "check_room"]
 
 MAX_OPEN: Final = 4000
 MAX_OPEN_PER_INSTRUMENT: Final = 500
@@ -73,17 +74,6 @@ class Rules:
             raise Refused("51137", f"The highest price for a buy order is {bound:f}.")
         raise Refused("51138", f"The lowest price for a sell order is {bound:f}.")
 
-    def check_room(self, request: PlaceRequest) -> None:
-        """A client id of its own, and a place among the open orders."""
-        ledger = self.ledger
-        named = ledger.order_named(request.cl_ord_id) if request.cl_ord_id else None
-        if named and named.is_open:
-            raise Refused("51016", "Client order ID already exists.")
-        if len(ledger.open) >= MAX_OPEN:
-            raise Refused("51025", f"An account may have {MAX_OPEN} open orders at most.")
-        if len(ledger.open_at(request.instrument.inst_id)) >= MAX_OPEN_PER_INSTRUMENT:
-            raise Refused("51174", f"An instrument may have {MAX_OPEN_PER_INSTRUMENT} open orders at most.")
-
     def check_affordable(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
         """An order must be covered in full by what is not held already.
 
@@ -92,7 +82,7 @@ class Rules:
         """
         buys, instrument = request.side == "buy", request.instrument
         pays = request.quote_ccy if buys else instrument.base_ccy
-        available = self.ledger.available(pays)
+        available = self._margin.spendable(pays)
         if px is not None:
             needed = request.sz * px if buys else request.sz
         elif (request.tgt_ccy == "quote_ccy") == buys:
@@ -105,6 +95,16 @@ class Rules:
         if needed > available:
             raise Refused("51008", f"Order failed. Insufficient {pays} balance.", sub_code="1000")
 
+    def check_amended(self, order: Order, changed: Order) -> None:
+        """The balance covers what an amended order holds more than before."""
+        more = changed.hold - order.hold
+        if more > 0 and more > self._margin.spendable(order.hold_ccy):
+            raise Refused("51502", f"Amendment failed. Insufficient {order.hold_ccy} balance.")
+
+    @property
+    def _margin(self) -> Margin:
+        return Margin(self.ledger, self.market, self.now_ms)
+
     def _gets_all(self, request: PlaceRequest, fills: list[tuple[int, int]]) -> bool:
         """Whether the fills, which never cost more than there is, are all that was asked for."""
         instrument = request.instrument
@@ -113,3 +113,14 @@ class Rules:
         last_ticks = fills[-1][0] if fills else 0
         amount = sum((instrument.price(ticks) * instrument.size(lots) for ticks, lots in fills), ZERO)
         return request.sz - amount < instrument.price(last_ticks) * instrument.lot_sz
+
+
+def check_room(ledger: Ledger, request: PlaceRequest) -> None:
+    """A client id of its own, and a place among the open orders."""
+    named = ledger.order_named(request.cl_ord_id) if request.cl_ord_id else None
+    if named and named.is_open:
+        raise Refused("51016", "Client order ID already exists.")
+    if len(ledger.open) >= MAX_OPEN:
+        raise Refused("51025", f"An account may have {MAX_OPEN} open orders at most.")
+    if len(ledger.open_at(request.instrument.inst_id)) >= MAX_OPEN_PER_INSTRUMENT:
+        raise Refused("51174", f"An instrument may have {MAX_OPEN_PER_INSTRUMENT} open orders at most.")

@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol, get_type_hints
 
-from okx_mcp.paper.account.ledger import Counter, Ledger, TakenRow
+from okx_mcp.paper.account.algo_orders import AlgoOrder
+from okx_mcp.paper.account.ledger import Counter, Ledger, Setting, TakenRow
 from okx_mcp.paper.account.orders import Balance, Bill, Fill, Order, Transfer
+from okx_mcp.paper.account.positions import ClosedPosition, Position
 from okx_mcp.paper.market.books import Taken
 from okx_mcp.private_files import make_private_file
 
@@ -40,11 +42,15 @@ CREATE INDEX IF NOT EXISTS by_revision ON rows (revision);
 """
 
 _KINDS: Final[Mapping[str, type]] = {
+    "algo": AlgoOrder,
     "balance": Balance,
     "bill": Bill,
+    "closed": ClosedPosition,
     "counter": Counter,
     "fill": Fill,
     "order": Order,
+    "position": Position,
+    "setting": Setting,
     "taken": TakenRow,
     "transfer": Transfer,
 }
@@ -205,6 +211,8 @@ def _read(kind: type, values: dict[str, Any]) -> object:
         taken = values["taken"]
         sides = {side: {int(ticks): lots for ticks, lots in taken[side].items()} for side in ("asks", "bids")}
         return TakenRow(values["inst_id"], Taken(taken["snapshot"], taken["times"], **sides))
+    if kind is ClosedPosition:
+        values["position"] = _read(Position, values["position"])
     decimals = _decimal_fields(kind)
     return kind(
         **{name: Decimal(value) if name in decimals and value is not None else value for name, value in values.items()}

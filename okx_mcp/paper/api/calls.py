@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from okx_mcp.paper.account.account_modes import AccountModes
+from okx_mcp.paper.account.algo_dealing import AlgoDealing
 from okx_mcp.paper.account.dealing import Dealing
-from okx_mcp.paper.account.intake import Item
+from okx_mcp.paper.account.fields import Item
 from okx_mcp.paper.account.ledger import Ledger
+from okx_mcp.paper.account.margin import Margin
 from okx_mcp.paper.account.orders import Balance
 from okx_mcp.paper.api.keys import PaperKey
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
 from okx_mcp.paper.refusals import RequestRefused
 
@@ -42,6 +45,18 @@ class Call:
     @property
     def dealing(self) -> Dealing:
         return Dealing(self.ledger, self.market, self.now_us)
+
+    @property
+    def algo_dealing(self) -> AlgoDealing:
+        return AlgoDealing(self.ledger, self.market, self.now_us)
+
+    @property
+    def margin(self) -> Margin:
+        return Margin(self.ledger, self.market, self.now_ms)
+
+    @property
+    def modes(self) -> AccountModes:
+        return AccountModes(self.ledger)
 
     def holdings(self, account: str) -> list[Balance]:
         """What an account holds, in the order of the listing."""
@@ -81,7 +96,8 @@ def names_in(call: Call, name: str, most: int) -> list[str]:
 
 
 def instrument_in(call: Call, inst_id: str) -> Instrument:
-    instrument = call.market.listing.spot(inst_id)
+    """An instrument that is listed now."""
+    instrument = call.market.listing.find_at(inst_id, call.now_ms)
     if instrument is None:
         raise RequestRefused("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
     return instrument

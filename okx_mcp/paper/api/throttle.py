@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from okx_mcp.okx.catalog import ENDPOINTS, CountedBy, Endpoint
+from okx_mcp.okx.catalog import ENDPOINTS, Endpoint
 from okx_mcp.paper.refusals import RequestRefused
 
 __all__ = ["Throttle"]
@@ -12,10 +12,11 @@ __all__ = ["Throttle"]
 _SINGLE: Final = {
     "/api/v5/trade/batch-orders": "/api/v5/trade/order",
     "/api/v5/trade/cancel-batch-orders": "/api/v5/trade/cancel-order",
+    "/api/v5/trade/amend-batch-orders": "/api/v5/trade/amend-order",
 }
 """A list of one counts as a single order does."""
 
-_BY_IP: Final = frozenset({CountedBy.IP, CountedBy.IP_INST_TYPE, CountedBy.IP_INST_ID})
+_BY_IP: Final = frozenset(row.counted_by for row in ENDPOINTS.values() if row.counted_by.value.startswith("IP"))
 
 _WORTH_SWEEPING: Final = 1000
 _LONGEST_S: Final = max(row.per_s for row in ENDPOINTS.values())

@@ -4,9 +4,11 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 
-from okx_mcp.paper.figures import shifted
+from okx_mcp.paper.figures import plain, shifted
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar
 from okx_mcp.paper.market.tape import Tape
 
@@ -14,6 +16,9 @@ __all__ = ["BARS", "NEWEST", "BarLength", "Candle", "candle", "candles_back_from
 
 NEWEST: Final = 1440
 """GET market/candles knows only this many bars; older ones are in market/history-candles."""
+
+_COINS: Final = Decimal("0.0001")
+"""Volumes of contracts are cut to this where they are told in coins or dollars."""
 
 _UTC8: Final = 8 * HOUR_S
 _MONDAY: Final = 4 * DAY_S
@@ -98,12 +103,28 @@ class Candle(NamedTuple):
     confirmed: bool
 
     def row(self, tape: Tape) -> list[str]:
-        """`[ts, o, h, l, c, vol, volCcy, volCcyQuote, confirm]`, as OKX sends it for spot."""
-        digits, lot_digits = tape.instrument.tick_digits, tape.instrument.lot_digits
-        amount = shifted(self.turnover, digits + lot_digits)
-        prices = (shifted(ticks, digits) for ticks in (self.open, self.high, self.low, self.close))
-        size = shifted(self.lots, lot_digits)
-        return [str(self.ts_ms), *prices, size, amount, amount, str(int(self.confirmed))]
+        """`[ts, o, h, l, c, vol, volCcy, volCcyQuote, confirm]`, as OKX sends it."""
+        instrument = tape.instrument
+        amount = shifted(self.turnover, instrument.tick_digits + instrument.lot_digits)
+        size = shifted(self.lots, instrument.lot_digits)
+        coins, quoted = self.amounts(instrument) or (amount, amount)
+        return [str(self.ts_ms), *self.prices(tape), size, coins, quoted, str(int(self.confirmed))]
+
+    def prices(self, tape: Tape) -> list[str]:
+        """`[o, h, l, c]`."""
+        digits = tape.instrument.tick_digits
+        return [shifted(ticks, digits) for ticks in (self.open, self.high, self.low, self.close)]
+
+    def amounts(self, instrument: Instrument) -> tuple[str, str] | None:
+        """What contracts were traded, in coins and in quote currency; None for a pair."""
+        contract = instrument.contract
+        if contract is None:
+            return None
+        if not self.lots:
+            return "0", "0"
+        sz, px = instrument.size(self.lots), self.turnover * instrument.tick_sz / self.lots
+        coins = contract.coins(sz, px).quantize(_COINS)
+        return plain(coins), plain((sz * contract.face if contract.is_inverse else coins * px).quantize(_COINS))
 
 
 def candles_back_from(tape: Tape, length: BarLength, now_ms: int, before_ms: int, oldest_ms: int) -> Iterator[Candle]:

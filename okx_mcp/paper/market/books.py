@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from okx_mcp.paper.market.listing import DAY_UNITS, Instrument
 from okx_mcp.paper.market.prices import draws
 from okx_mcp.paper.market.tape import Print, Tape
 
@@ -92,16 +91,16 @@ def _drawn(tape: Tape, drawn_by: Print, side: Literal["ask", "bid"], depth: int)
     random = draws(3 * depth + 1, tape.path.seed, tape.instrument.inst_id, side, drawn_by.trade_id)
     ticks = _best(drawn_by, side)
     away = 1 if side == "ask" else -1
-    usual = _usual_lots(tape.instrument)
+    usual = tape.instrument.usual_lots
     widest = 4 * drawn_by.ticks // _REACH // DEPTH
     levels = []
     for depth_at in range(depth):
+        if ticks < 1:
+            break
         gap, size, orders = random[3 * depth_at : 3 * depth_at + 3]
         lots = 1 + (usual * size * size // 2**31) * (DEPTH + 4 * depth_at) // DEPTH
         levels.append(Level(ticks, lots, 1 + orders % 16))
         ticks += away * (1 + (gap * widest * depth_at // DEPTH >> 16))
-        if ticks < 1:
-            break
     return tuple(levels)
 
 
@@ -111,8 +110,3 @@ def _best(drawn_by: Print, side: Literal["ask", "bid"]) -> int:
         return drawn_by.ticks
     spread = _SPREADS[drawn_by.trade_id * 5 % 8 ^ drawn_by.lots % 8]
     return drawn_by.ticks + (spread if side == "ask" else -spread)
-
-
-def _usual_lots(instrument: Instrument) -> int:
-    """A usual level holds a 16,000th of a usual day."""
-    return max(1, instrument.unit_lots * DAY_UNITS // 16_000)

@@ -18,7 +18,7 @@ from math import isqrt
 from struct import unpack
 from typing import Final, NamedTuple
 
-from okx_mcp.paper.market.listing import DAY_UNITS
+from okx_mcp.paper.market.instruments import DAY_UNITS
 
 __all__ = ["ONE", "Bar", "CoinPath", "CrossPath", "Path", "draws", "merged"]
 
@@ -60,6 +60,12 @@ class Path:
         self.minutes: Callable[[int], tuple[Bar, ...]] = lru_cache(32)(self._minutes)
         self.seconds: Callable[[int], tuple[Bar, ...]] = lru_cache(16)(self._seconds)
         self.span: Callable[[int, int], Bar] = lru_cache(64)(self._span)
+
+    def hour(self, hour: int) -> Bar:
+        return self.hours(hour // 24)[hour % 24]
+
+    def minute(self, minute: int) -> Bar:
+        return self.minutes(minute // 60)[minute % 60]
 
     def second(self, second: int) -> Bar:
         return self.seconds(second // 60)[second % 60]

@@ -5,23 +5,30 @@ account just took from it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
-from okx_mcp.paper.figures import plain, shifted
+from okx_mcp.paper.figures import shifted
 from okx_mcp.paper.market.bars import BARS, candle, candles_back_from
 from okx_mcp.paper.market.books import Book, Level, Taken, book
-from okx_mcp.paper.market.listing import Coin, Instrument, Listing, listing
+from okx_mcp.paper.market.carry import CarryPath
+from okx_mcp.paper.market.instruments import Coin, Instrument
+from okx_mcp.paper.market.listing import Listing, listing
+from okx_mcp.paper.market.option_prices import OptionPath, OptionTerms
 from okx_mcp.paper.market.prices import DAY_S, ONE, CoinPath, CrossPath, Path
 from okx_mcp.paper.market.tape import Tape
+from okx_mcp.paper.market.tiers import Tier, tier_of, tiers
 
 __all__ = ["PRICE_BAND", "Index", "Market", "PriceLimits"]
 
 PRICE_BAND: Final = Decimal("0.05")
-"""A limit order may be priced this far beyond the index on its aggressive side, and no further."""
+"""A limit order may be priced this far beyond the last price on its aggressive side, and no further."""
+
+_OPTION_BAND: Final = (Decimal("0.5"), 40)
+"""For an option it is this part of the last price, and this many ticks besides."""
 
 _STILL: Final = frozenset({"USDT", "USDG", "USD", "EUR"})
 """Money whose dollar value does not move here."""
@@ -63,7 +70,7 @@ class Market:
     def tape(self, instrument: Instrument) -> Tape:
         tape = self._tapes.get(instrument.inst_id)
         if tape is None:
-            tape = Tape(instrument, self._path(instrument.path))
+            tape = Tape(instrument, self._path_of(instrument))
             self._tapes[instrument.inst_id] = tape
         return tape
 
@@ -81,11 +88,19 @@ class Market:
             return coin.usd
         return coin.usd * self._path(ccy).second(now_ms // 1000).open / ONE
 
+    def coin_path(self, ccy: str) -> Path | None:
+        """A coin's path against the dollar; None for money, whose worth stands still."""
+        return None if ccy in _STILL else self._path(ccy)
+
     def price_limits(self, instrument: Instrument, now_ms: int) -> PriceLimits:
         middle, tick = self.last(instrument, now_ms), instrument.tick_sz
+        away = middle * PRICE_BAND
+        if instrument.contract and instrument.contract.is_option:
+            part, ticks = _OPTION_BAND
+            away = middle * part + ticks * tick
         return PriceLimits(
-            (middle * (1 + PRICE_BAND) / tick).to_integral_value(ROUND_FLOOR) * tick,
-            (middle * (1 - PRICE_BAND) / tick).to_integral_value(ROUND_CEILING) * tick,
+            ((middle + away) / tick).to_integral_value(ROUND_FLOOR) * tick,
+            max(((middle - away) / tick).to_integral_value(ROUND_CEILING) * tick, tick),
         )
 
     def ticker_row(self, instrument: Instrument, now_ms: int, taken: Taken) -> dict[str, str]:
@@ -97,8 +112,12 @@ class Market:
         shown = self.book(instrument, now_ms, taken)
         ticks, lots = self._ticks_text(instrument), self._lots_text(instrument)
         ask, bid = next(shown.asks(), None), next(shown.bids(), None)
+        coins, _ = day.amounts(instrument) or (
+            shifted(day.turnover, instrument.tick_digits + instrument.lot_digits),
+            "",
+        )
         return {
-            "instType": "SPOT",
+            "instType": instrument.inst_type,
             "instId": instrument.inst_id,
             "last": ticks(last.ticks),
             "lastSz": lots(last.lots),
@@ -109,7 +128,7 @@ class Market:
             "open24h": ticks(day.open),
             "high24h": ticks(day.high),
             "low24h": ticks(day.low),
-            "volCcy24h": shifted(day.turnover, instrument.tick_digits + instrument.lot_digits),
+            "volCcy24h": coins,
             "vol24h": lots(day.lots),
             "sodUtc0": ticks(self._opened(tape, "1Dutc", second)),
             "sodUtc8": ticks(self._opened(tape, "1D", second)),
@@ -156,9 +175,29 @@ class Market:
         for found in candles_back_from(tape, BARS[bar], now_ms, before_ms, oldest):
             yield found.row(tape)
 
-    def mark_price_text(self, instrument: Instrument, now_ms: int) -> str:
-        """The mark price: here the last price, as nothing in a spot market is settled by it."""
-        return instrument_price_text(instrument, self.tape(instrument).last(now_ms).ticks)
+    def line_rows(self, tape: Tape, bar: str, now_ms: int, before_ms: int, oldest_ms: int) -> Iterator[list[str]]:
+        """The same for a price that is not traded, a mark or an index: `[ts, o, h, l, c, confirm]`."""
+        for found in candles_back_from(tape, BARS[bar], now_ms, before_ms, oldest_ms):
+            yield [str(found.ts_ms), *found.prices(tape), str(int(found.confirmed))]
+
+    def mark(self, instrument: Instrument, now_ms: int) -> Decimal:
+        """The mark price: where the instrument's own path stood as the second began."""
+        return instrument.price(instrument.ticks(self.tape(instrument).path.second(now_ms // 1000).open))
+
+    def tiers(self, instrument: Instrument) -> list[Tier]:
+        return tiers(instrument, self.listing.coins[instrument.base_ccy].usd)
+
+    def tier(self, instrument: Instrument, sz: Decimal) -> Tier:
+        """The margin tier of a size."""
+        return tier_of(instrument, sz, self.listing.coins[instrument.base_ccy].usd)
+
+    def option(self, instrument: Instrument) -> OptionTerms:
+        """The terms that an option is priced by."""
+        contract = instrument.contract
+        if contract is None or contract.strike is None or contract.exp_time_ms is None:
+            raise ValueError(f"{instrument.inst_id} is no option")
+        reference = self.listing.coins[instrument.base_ccy].usd
+        return OptionTerms(contract.strike, contract.opt_type == "C", contract.exp_time_ms // 1000, reference)
 
     def index_row(self, index: Index, now_ms: int) -> dict[str, str]:
         """GET market/index-tickers."""
@@ -177,9 +216,29 @@ class Market:
         }
 
     def index_text(self, instrument: Instrument, now_ms: int) -> str:
-        """The index price of an instrument's pair."""
-        index = self._index_of(instrument)
+        """The index price of an instrument's pair, or of a contract's family."""
+        index = self.indexes[instrument.index_id]
         return index.text(index.path.second(now_ms // 1000).open)
+
+    def index(self, instrument: Instrument, now_ms: int) -> Decimal:
+        return Decimal(self.index_text(instrument, now_ms))
+
+    def index_tape(self, index_id: str) -> Tape:
+        """The tape of an index, for its candles: nothing is traded on it."""
+        key = f"index {index_id}"
+        if key not in self._tapes:
+            index, like = self.indexes[index_id], next(iter(self.listing.instruments.values()))
+            self._tapes[key] = Tape(
+                replace(
+                    like,
+                    inst_id=index_id,
+                    tick_sz=Decimal(1).scaleb(-index.digits),
+                    tick_digits=index.digits,
+                    reference_ticks=index.reference,
+                ),
+                index.path,
+            )
+        return self._tapes[key]
 
     @cached_property
     def indexes(self) -> dict[str, Index]:
@@ -199,6 +258,15 @@ class Market:
     def _index_in_usd(self, coin: Coin) -> Index:
         digits = 5 if coin.usd >= 1 else 12
         return Index(f"{coin.ccy}-USD", self._path(coin.ccy), int(coin.usd.scaleb(digits)), digits)
+
+    def _path_of(self, instrument: Instrument) -> Path:
+        contract = instrument.contract
+        if contract is None or contract.exp_time_ms is None:
+            return self._path(instrument.path)
+        coin, seconds = self._path(instrument.base_ccy), contract.exp_time_ms // 1000
+        if contract.is_option:
+            return OptionPath(self.seed, instrument.inst_id, coin, self.option(instrument))
+        return CarryPath(self.seed, instrument.inst_id, coin, seconds)
 
     def _path(self, name: str) -> Path:
         path = self._paths.get(name)
@@ -222,7 +290,3 @@ class Market:
     def _lots_text(self, instrument: Instrument) -> Callable[[int], str]:
         digits = instrument.lot_digits
         return lambda lots: shifted(lots, digits)
-
-
-def instrument_price_text(instrument: Instrument, ticks: int) -> str:
-    return plain(instrument.price(ticks))

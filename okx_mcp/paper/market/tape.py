@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.prices import DAY_S, HOUR_S, Bar, Path, draws
 
-__all__ = ["Print", "Tape"]
+__all__ = ["Print", "Tape", "second_of"]
 
 _IDS_FROM_S: Final = 1_577_836_800
 """Trade ids count from 1 January 2020; a second has room for four."""
@@ -61,7 +61,7 @@ class Tape:
         Days, hours and minutes that it does not accept are skipped whole, so a long quiet stretch costs
         next to nothing. It is asked again after every trade, and may have changed its mind.
         """
-        start, end = after_us // 1_000_000, until_us // 1_000_000 + 1
+        start, end = (after_us + 1) // 1_000_000, until_us // 1_000_000 + 1
         while start < end:
             step = self._idle(start, end, reaches)
             if step:
@@ -76,8 +76,8 @@ class Tape:
         """How many seconds from `start` on can be skipped, taking the largest bars that begin there."""
         for length, bar_at in (
             (DAY_S, self.path.day),
-            (HOUR_S, lambda hour: self.path.hours(hour // 24)[hour % 24]),
-            (60, lambda minute: self.path.minutes(minute // 60)[minute % 60]),
+            (HOUR_S, self.path.hour),
+            (60, self.path.minute),
             (1, self.path.second),
         ):
             if not start % length and not self._reached(bar_at(start // length), reaches):
@@ -86,6 +86,11 @@ class Tape:
 
     def _reached(self, bar: Bar, reaches: Callable[[int, int], bool]) -> bool:
         return reaches(self.instrument.ticks(bar.low), self.instrument.ticks(bar.high))
+
+
+def second_of(trade_id: int) -> int:
+    """The second in which a trade with this id happened, or would have."""
+    return trade_id // 4 + _IDS_FROM_S
 
 
 @lru_cache(1024)

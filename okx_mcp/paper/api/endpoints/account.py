@@ -1,41 +1,36 @@
-"""account/*: balance, configuration, fees, bills, and how much can be ordered."""
+"""account/*: balance, configuration, fees and bills."""
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any, Final
 
-from okx_mcp.paper.account.bookkeeping import FEE_RATES
-from okx_mcp.paper.account.orders import TRADING, ZERO, Balance
-from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, names_in, needed, one_of
+from okx_mcp.paper.account.fees import FEE_RATES
+from okx_mcp.paper.account.orders import TRADING
+from okx_mcp.paper.api.balance_rows import balance_row
+from okx_mcp.paper.api.calls import INST_TYPES, Call, instrument_in, names_in, one_of
 from okx_mcp.paper.api.endpoints.public import instruments_asked_for
 from okx_mcp.paper.api.pages import page, window_of
-from okx_mcp.paper.api.rows import balance_detail, bill_row
-from okx_mcp.paper.figures import figure, floored, plain
-from okx_mcp.paper.market.listing import Instrument
+from okx_mcp.paper.api.rows import bill_row, inst_type_of
+from okx_mcp.paper.figures import plain
+from okx_mcp.paper.market.listed_rows import account_row
 from okx_mcp.paper.refusals import RequestRefused
 
-__all__ = ["balance", "bills", "config", "instruments", "max_avail_size", "max_size", "trade_fee"]
+__all__ = [
+    "balance",
+    "bills",
+    "bills_archive",
+    "config",
+    "instruments",
+    "interest_accrued",
+    "max_withdrawal",
+    "trade_fee",
+]
 
 _BILLS_KEPT_US: Final = 7 * 86_400_000_000
-_TD_MODES: Final = frozenset({"cash", "cross", "isolated"})
 
 
 def balance(call: Call) -> list[Mapping[str, Any]]:
     asked = names_in(call, "ccy", 20)
-    held = call.holdings(TRADING)
-    shown = [row for row in held if not asked or row.ccy in asked]
-    total = _in_usd(call, ((row.ccy, row.cash) for row in held))
-    in_orders = _in_usd(call, ((row.ccy, call.ledger.frozen(row.ccy)) for row in held))
-    return [
-        {
-            **_BALANCE_CONSTANTS,
-            "adjEq": plain(total),
-            "details": [_detail(call, row) for row in shown],
-            "ordFroz": plain(in_orders),
-            "totalEq": plain(total),
-            "uTime": str(call.now_ms),
-        }
-    ]
+    return [balance_row(call.margin, asked, {row.ccy: row.u_time_us for row in call.holdings(TRADING)})]
 
 
 def config(call: Call) -> list[Mapping[str, Any]]:
@@ -43,6 +38,8 @@ def config(call: Call) -> list[Mapping[str, Any]]:
     return [
         {
             **_CONFIG_CONSTANTS,
+            "acctLv": call.modes.level,
+            "posMode": call.modes.pos_mode,
             "ip": ",".join(key.ips) if key else "",
             "label": key.label if key else "",
             "mainUid": call.user_id,
@@ -53,39 +50,42 @@ def config(call: Call) -> list[Mapping[str, Any]]:
 
 
 def instruments(call: Call) -> list[Mapping[str, Any]]:
-    return [instrument.account_row() for instrument in instruments_asked_for(call)]
+    inst_type = one_of(call, "instType", INST_TYPES)
+    return [account_row(instrument, inst_type, call.now_ms) for instrument in instruments_asked_for(call)]
 
 
 def trade_fee(call: Call) -> list[Mapping[str, Any]]:
-    """Fee rates of Spot, negative as they are paid; other instrument types are not traded here."""
-    if one_of(call, "instType", INST_TYPES) not in {"SPOT", "MARGIN"}:
+    """Fee rates of a type of instrument, negative as they are paid. Settling what expired costs nothing here."""
+    inst_type = one_of(call, "instType", INST_TYPES)
+    rates = FEE_RATES.get(inst_type)
+    if rates is None:
         return []
     inst_id, group_id = call.params.get("instId", ""), call.params.get("groupId", "")
     if inst_id and group_id:
         raise RequestRefused("50024", "Parameters groupId and instId can not be given together.")
-    groups = sorted({pair.group_id for pair in call.market.listing.instruments.values()})
+    groups = sorted({listed.group_id for listed in call.market.listing.of_type(inst_type, call.now_ms)})
     wanted = instrument_in(call, inst_id).group_id if inst_id else group_id
-    maker, taker = plain(-FEE_RATES["M"]), plain(-FEE_RATES["T"])
+    maker, taker, is_pair = plain(-rates["M"]), plain(-rates["T"]), inst_type in {"SPOT", "MARGIN"}
     return [
         {
             "category": "1",
-            "delivery": "",
-            "exercise": "",
+            "delivery": "0" if inst_type == "FUTURES" else "",
+            "exercise": "0" if inst_type == "OPTION" else "",
             "feeGroup": [
                 {"elpMaker": "", "groupId": group, "maker": maker, "taker": taker}
                 for group in groups
                 if wanted in {"", group}
             ],
-            "fiat": [{"ccy": ccy, "maker": maker, "taker": taker} for ccy in ("EUR", "USD")],
-            "instType": call.params["instType"],
+            "fiat": [{"ccy": ccy, "maker": maker, "taker": taker} for ccy in ("EUR", "USD")] if is_pair else [],
+            "instType": inst_type,
             "level": "Lv1",
             "maker": maker,
-            "makerU": "",
+            "makerU": "" if is_pair else maker,
             "makerUSDC": "",
             "ruleType": "normal",
             "settle": "",
             "taker": taker,
-            "takerU": "",
+            "takerU": "" if is_pair else taker,
             "takerUSDC": "",
             "ts": str(call.now_ms),
         }
@@ -94,14 +94,24 @@ def trade_fee(call: Call) -> list[Mapping[str, Any]]:
 
 def bills(call: Call) -> list[Mapping[str, str]]:
     """Seven days of changes of the trading account."""
-    asked = {name: call.params.get(name, "") for name in ("instType", "instId", "ccy", "type", "subType")}
+    return _bills(call, call.now_us - _BILLS_KEPT_US)
+
+
+def bills_archive(call: Call) -> list[Mapping[str, str]]:
+    """Three months of them."""
+    return _bills(call, 0)
+
+
+def _bills(call: Call, since_us: int) -> list[Mapping[str, str]]:
+    asked = {name: call.params.get(name, "") for name in ("instType", "instId", "ccy", "mgnMode", "type", "subType")}
     rows = (
         bill
         for bill in call.ledger.bills
-        if bill.time_us > call.now_us - _BILLS_KEPT_US
-        and asked["instType"] in {"", "SPOT" if bill.inst_id else ""}
+        if bill.time_us > since_us
+        and asked["instType"] in {"", inst_type_of(bill)}
         and asked["instId"] in {"", bill.inst_id}
         and asked["ccy"] in {"", bill.ccy}
+        and asked["mgnMode"] in {"", bill.mgn_mode}
         and asked["type"] in {"", bill.type}
         and asked["subType"] in {"", bill.sub_type}
     )
@@ -109,80 +119,24 @@ def bills(call: Call) -> list[Mapping[str, str]]:
     return [bill_row(bill) for bill in shown]
 
 
-def max_size(call: Call) -> list[Mapping[str, str]]:
-    """How much can be bought, in base currency, and sold for, in quote currency (as OKX documents it)."""
-    rows: list[Mapping[str, str]] = []
-    for pair, px, quote in _asked_for(call):
-        buy = floored(call.ledger.available(quote) / px, pair.lot_sz)
-        sell = floored(call.ledger.available(pair.base_ccy), pair.lot_sz) * px
-        rows.append(
-            {
-                "instId": pair.inst_id,
-                "ccy": call.params.get("ccy", ""),
-                "maxBuy": plain(buy),
-                "maxSell": plain(sell),
-            }
-        )
-    return rows
+def interest_accrued(call: Call) -> list[Mapping[str, str]]:
+    """Nothing is borrowed here, so no interest accrues."""
+    one_of(call, "mgnMode", frozenset({"cross", "isolated"}), optional=True)
+    return []
 
 
-def max_avail_size(call: Call) -> list[Mapping[str, str]]:
-    """What can be spent: quote currency for buying, base currency for selling."""
+def max_withdrawal(call: Call) -> list[Mapping[str, str]]:
+    """What could be moved to the funding account."""
+    asked = names_in(call, "ccy", 20)
     return [
-        {
-            "instId": pair.inst_id,
-            "availBuy": plain(call.ledger.available(quote)),
-            "availSell": plain(call.ledger.available(pair.base_ccy)),
-        }
-        for pair, _, quote in _asked_for(call)
+        {"ccy": ccy, "maxWd": most, "maxWdEx": most, "spotOffsetMaxWd": "", "spotOffsetMaxWdEx": ""}
+        for ccy in call.margin.currencies
+        if not asked or ccy in asked
+        for most in (plain(call.margin.spendable(ccy)),)
     ]
 
 
-def _asked_for(call: Call) -> Iterable[tuple[Instrument, Decimal, str]]:
-    """Each instrument that a size is asked for, the price to reckon with, and the currency that pays."""
-    needed(call, "instId")
-    pairs = [instrument_in(call, inst_id) for inst_id in names_in(call, "instId", 5)]
-    if one_of(call, "tdMode", _TD_MODES) != "cash":
-        raise RequestRefused("51010", "Only tdMode cash is available in Spot mode.")
-    given = figure(call.params["px"]) if call.params.get("px") else None
-    if call.params.get("px") and not given:
-        raise RequestRefused("51000", "Parameter px error")
-    for pair in pairs:
-        quote = call.params.get("tradeQuoteCcy") or pair.quote_ccy
-        if quote not in pair.trade_quote_ccys:
-            raise RequestRefused("51000", "Parameter tradeQuoteCcy error")
-        yield pair, given or call.market.last(pair, call.now_ms), quote
-
-
-def _detail(call: Call, row: Balance) -> Mapping[str, Any]:
-    usd = call.market.usd(row.ccy, call.now_ms)
-    return balance_detail(row.ccy, row.cash, call.ledger.frozen(row.ccy), usd, row.u_time_us)
-
-
-def _in_usd(call: Call, amounts: Iterable[tuple[str, Decimal]]) -> Decimal:
-    return sum((amount * call.market.usd(ccy, call.now_ms) for ccy, amount in amounts), ZERO)
-
-
-_BALANCE_CONSTANTS: Final[Mapping[str, Any]] = {
-    "availEq": "",
-    "borrowFroz": "0",
-    "delta": "",
-    "deltaLever": "",
-    "deltaNeutralStatus": "0",
-    "imr": "0",
-    "isoEq": "",
-    "mgnRatio": "",
-    "mmr": "0",
-    "notionalUsd": "0",
-    "notionalUsdForBorrow": "0",
-    "notionalUsdForFutures": "",
-    "notionalUsdForOption": "0",
-    "notionalUsdForSwap": "",
-    "upl": "",
-}
-
 _CONFIG_CONSTANTS: Final[Mapping[str, Any]] = {
-    "acctLv": "1",
     "acctStpMode": "cancel_maker",
     "autoLoan": False,
     "ctIsoMode": "automatic",
@@ -195,7 +149,6 @@ _CONFIG_CONSTANTS: Final[Mapping[str, Any]] = {
     "liquidationGear": "-1",
     "mgnIsoMode": "automatic",
     "opAuth": "0",
-    "posMode": "net_mode",
     "roleType": "0",
     "settleCcy": "",
     "settleCcyList": "",

@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from okx_mcp.paper.account.bookkeeping import transfer as move
-from okx_mcp.paper.account.intake import Item, text
+from okx_mcp.paper.account.fields import Item, text
 from okx_mcp.paper.account.orders import FUNDING, TRADING, Transfer
 from okx_mcp.paper.api.calls import Call, names_in
 from okx_mcp.paper.figures import figure, plain
-from okx_mcp.paper.market.listing import Coin
+from okx_mcp.paper.market.instruments import Coin
 from okx_mcp.paper.refusals import RequestRefused
 
-__all__ = ["balances", "currencies", "transfer"]
+__all__ = ["balances", "currencies", "transfer", "transfer_state"]
 
 _ACCOUNTS: Final = frozenset({FUNDING, TRADING})
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}\Z")
@@ -42,11 +42,25 @@ def transfer(call: Call) -> list[Mapping[str, str]]:
     if known:
         return [_row(known, asked.client_id)]
     ledger = call.ledger
-    there = ledger.available(asked.ccy) if asked.source == TRADING else ledger.cash(asked.ccy, FUNDING)
+    there = call.margin.spendable(asked.ccy) if asked.source == TRADING else ledger.cash(asked.ccy, FUNDING)
     if asked.amt > there:
         raise RequestRefused("58350", "Insufficient balance.")
     done = move(ledger, asked.client_id, asked.ccy, asked.amt, asked.source, call.now_us)
     return [_row(done, asked.client_id)]
+
+
+def transfer_state(call: Call) -> list[Mapping[str, str]]:
+    """A transfer by transId or clientId. Those within the account are done at once."""
+    trans_id, client_id = call.params.get("transId", ""), call.params.get("clientId", "")
+    if not trans_id and not client_id:
+        raise RequestRefused("50015", "Either parameter transId or clientId is required.")
+    known = [
+        row for row in call.ledger.transfers if trans_id in {"", str(row.trans_id)} and client_id in {"", row.client_id}
+    ]
+    return [
+        {**_row(row, row.client_id), "type": "0", "subAcct": "", "instId": "", "toInstId": "", "state": "success"}
+        for row in known[-1:]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

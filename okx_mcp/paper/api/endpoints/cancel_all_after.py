@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from okx_mcp.paper.account.dealing import Dealing
+from okx_mcp.paper.account.timeline import Timeline
 from okx_mcp.paper.api.calls import Call
 from okx_mcp.paper.refusals import RequestRefused
 
@@ -36,7 +36,7 @@ def cancel_what_is_due(call: Call) -> None:
     for trigger_us, name in sorted(times):
         if trigger_us > call.now_us:
             break
-        Dealing(call.ledger, call.market, trigger_us).settle()
+        Timeline(call.ledger, call.market, trigger_us).settle()
         tag = name.removeprefix(_TIME)
         for order in list(call.ledger.open.values()):
             if not tag or order.tag == tag:

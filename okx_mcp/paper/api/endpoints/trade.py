@@ -1,11 +1,14 @@
-"""trade/*: placing, cancelling, amending, and the lists of orders and fills."""
+"""trade/*: placing, cancelling, amending, closing a position, and the lists of orders and fills."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from okx_mcp.paper.account.intake import Item, read_amend, read_place, read_ref
+from okx_mcp.paper.account.closing import close_position as close_whole
+from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, required, text
+from okx_mcp.paper.account.fields import one_of as field_of
+from okx_mcp.paper.account.intake import read_amend, read_place, read_ref
 from okx_mcp.paper.account.ledger import HOUR_US, is_forgotten
-from okx_mcp.paper.account.orders import Fill, Order
+from okx_mcp.paper.account.orders import Order
 from okx_mcp.paper.api.calls import INST_TYPES, Call, needed, one_of
 from okx_mcp.paper.api.pages import page, window_of
 from okx_mcp.paper.api.rows import fill_row, order_row
@@ -13,8 +16,10 @@ from okx_mcp.paper.refusals import Refused, RequestRefused
 
 __all__ = [
     "amend",
+    "amend_batch",
     "cancel",
     "cancel_batch",
+    "close_position",
     "fills",
     "fills_history",
     "order",
@@ -27,6 +32,8 @@ __all__ = [
 
 _DAY_US: Final = 24 * HOUR_US
 _BATCH: Final = 20
+_MARGIN_MODES: Final = frozenset({"cross", "isolated"})
+_POS_SIDES: Final = frozenset({"net", "long", "short"})
 _PENDING_STATES: Final = frozenset({"live", "partially_filled"})
 _HISTORY_STATES: Final = frozenset({"canceled", "filled", "mmp_canceled"})
 
@@ -51,17 +58,30 @@ def amend(call: Call) -> list[Mapping[str, str]]:
     return [_amended(call, call.items[0])]
 
 
+def amend_batch(call: Call) -> list[Mapping[str, str]]:
+    return [_amended(call, item) for item in _batch(call)]
+
+
+def close_position(call: Call) -> list[Mapping[str, str]]:
+    """Closes a position at the market. Answers without an ordId and without sCode; a refusal is the request's."""
+    item = call.items[0]
+    required(item, "instId", "mgnMode")
+    mgn_mode, side = field_of(item, "mgnMode", _MARGIN_MODES, ""), field_of(item, "posSide", _POS_SIDES, "net")
+    position = call.ledger.positions.rows.get(f"{text(item, 'instId')} {mgn_mode} {side}")
+    if position is None or not position.pos:
+        raise Refused("51023", "Position does not exist.")
+    cl_ord_id, tag = alphanumeric(item, "clOrdId"), alphanumeric(item, "tag", TAG)
+    close_whole(call.dealing, position, cl_ord_id, tag, cancels=flag(item, "autoCxl"))
+    return [{"instId": position.inst_id, "posSide": side, "clOrdId": cl_ord_id, "tag": tag}]
+
+
 def order(call: Call) -> list[Mapping[str, Any]]:
     """One order. An unknown one, or one that is forgotten, is 51603."""
     needed(call, "instId")
-    try:
-        ref = read_ref(call.params)
-    except Refused as refusal:
-        raise RequestRefused(refusal.code, refusal.message) from None
-    known = call.dealing.find(ref)
+    known = call.dealing.find(read_ref(call.params))
     if known is None or is_forgotten(known, call.now_us):
         raise RequestRefused("51603", "Order does not exist")
-    return [order_row(known)]
+    return [_row(call, known)]
 
 
 def orders_pending(call: Call) -> list[Mapping[str, Any]]:
@@ -69,7 +89,7 @@ def orders_pending(call: Call) -> list[Mapping[str, Any]]:
     one_of(call, "state", _PENDING_STATES, optional=True)
     rows = (known for known in call.ledger.open.values() if _asked_for(call, known))
     shown = page(rows, window_of(call.params, dated=False), _ord_id, _created_ms)
-    return [order_row(known) for known in shown]
+    return [_row(call, known) for known in shown]
 
 
 def orders_history(call: Call) -> list[Mapping[str, Any]]:
@@ -102,7 +122,7 @@ def _batch(call: Call) -> list[Item]:
 
 def _placed(call: Call, item: Item) -> Mapping[str, str]:
     def act() -> Order:
-        return call.dealing.place(read_place(item, call.market.listing))
+        return call.dealing.place(read_place(item, call.market.listing, call.modes, call.now_ms))
 
     return _result(call, item, act, placing=True)
 
@@ -154,7 +174,11 @@ def _history(call: Call, kept: Callable[[Order], bool]) -> list[Mapping[str, Any
         for known in call.ledger.orders
         if not known.is_open and not is_forgotten(known, call.now_us) and kept(known) and _asked_for(call, known)
     )
-    return [order_row(known) for known in page(rows, window_of(call.params), _ord_id, _created_ms)]
+    return [_row(call, known) for known in page(rows, window_of(call.params), _ord_id, _created_ms)]
+
+
+def _row(call: Call, known: Order) -> Mapping[str, Any]:
+    return order_row(known, call.ledger.attached_to(known.ord_id))
 
 
 def _asked_for(call: Call, known: Order) -> bool:
@@ -162,24 +186,31 @@ def _asked_for(call: Call, known: Order) -> bool:
     params = call.params
     types = params.get("ordType", "")
     return (
-        params.get("instType", "") in {"", "SPOT"}
+        params.get("instType", "") in {"", known.inst_type}
         and params.get("instId", "") in {"", known.inst_id}
         and params.get("state", "") in {"", known.state}
-        and params.get("category", "") in {"", "normal"}
-        and not params.get("instFamily")
+        and params.get("category", "") in {"", known.category}
+        and params.get("instFamily", "") in {"", _family(call, known.inst_id, known.inst_type)}
         and (not types or known.ord_type in types.split(","))
     )
+
+
+def _family(call: Call, inst_id: str, inst_type: str) -> str:
+    """The family of what was traded; spot pairs belong to none."""
+    return "-" if inst_type == "SPOT" else call.margin.instrument(inst_id).index_id
 
 
 def _fills(call: Call, since_us: int) -> list[Mapping[str, str]]:
     params = call.params
     rows = (
         fill
-        for fill in _of_type(call)
+        for fill in call.ledger.fills
         if fill.time_us > since_us
+        and params.get("instType", "") in {"", fill.inst_type}
+        and params.get("instFamily", "") in {"", _family(call, fill.inst_id, fill.inst_type)}
         and params.get("instId", "") in {"", fill.inst_id}
         and params.get("ordId", "") in {"", str(fill.ord_id)}
-        and params.get("subType", "") in {"", "1" if fill.side == "buy" else "2"}
+        and params.get("subType", "") in {"", fill.sub_type or ("1" if fill.side == "buy" else "2")}
     )
     shown = page(
         rows,
@@ -189,12 +220,6 @@ def _fills(call: Call, since_us: int) -> list[Mapping[str, str]]:
         begin_is_near=False,
     )
     return [fill_row(fill) for fill in shown]
-
-
-def _of_type(call: Call) -> Iterable[Fill]:
-    """All fills are spot fills."""
-    spot = call.params.get("instType", "") in {"", "SPOT"} and not call.params.get("instFamily")
-    return call.ledger.fills if spot else ()
 
 
 def _ord_id(known: Order) -> int:
