@@ -57,7 +57,7 @@ MAY_IMPORT: Final = {
         "trading",
         "okx",
     ),
-    "resources": ("tools", "trading", "okx.error_codes", "okx.errors", "views"),
+    "resources": ("tools", "trading", "okx.client", "okx.error_codes", "okx.errors", "views"),
     "prompts": ("okx.foreign_text",),
     "first_run": (),
     "cli": ("config", "first_run", "logs", "paper", "server", "serving", "terminal"),

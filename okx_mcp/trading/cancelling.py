@@ -9,14 +9,12 @@ import anyio
 
 from okx_mcp.okx.errors import OkxError, Unknown
 from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
-from okx_mcp.trading.order_state import OrderState, state_of_algo
 from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
 from okx_mcp.trading.other_lookups import TRIGGER_LISTS, trigger_at
 from okx_mcp.trading.refusals import NoSuchOrder, UnsettledOrder
 
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
-    from okx_mcp.okx.models import AlgoOrder
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.reconcile import Reconciler
 
@@ -51,24 +49,10 @@ class Canceller:
             UnsettledOrder: the exchange does not know the order yet, and it may still arrive.
             OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        failure: OkxError | None = None
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._exchange.cancel_order({"instId": inst_id, **_names(any_id)})
-            except OkxError as error:
-                failure = error
-        try:
-            view = await self._after_cancel(inst_id, any_id, is_accepted=failure is None)
-        except OkxError as unread:
-            raise failure or _cancelled_unseen(any_id) from unread
-        if view is None and receipt is not None and receipt.state.was_never_used:
-            return receipt
-        if view is None:
-            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
-        seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
-        if not view.state.is_final:
-            raise failure or _cancelled_unseen(any_id)
-        return seen
+        named = {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
+        failure = await _tried(partial(self._exchange.cancel_order, {"instId": inst_id, **named}))
+        view = await self._after_cancel(partial(self._order, inst_id, any_id), any_id, failure)
+        return await self._told(view, any_id, inst_id, receipt, failure)
 
     async def cancel_trigger(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
         """Cancel an order that waits for a trigger; one that was triggered meanwhile, as the order that it became.
@@ -77,21 +61,25 @@ class Canceller:
             as `cancel`.
         """
         named = {"algoId": any_id} if is_ord_id(any_id) else {"algoClOrdId": any_id}
-        with anyio.CancelScope(shield=True):
-            try:
-                (done,) = await self._exchange.cancel_algo_orders([{"instId": inst_id, **named}])
-            except OkxError as error:
-                done = error
-        failure = done if isinstance(done, OkxError) else None
-        try:
-            algo = await self._after_cancel_of_trigger(inst_id, any_id, is_accepted=failure is None)
-        except OkxError as unread:
-            raise failure or _cancelled_unseen(any_id) from unread
-        if algo is None:
+        failure = await _tried(partial(self._exchange.cancel_algo_orders, [{"instId": inst_id, **named}]))
+        view = await self._after_cancel(partial(self._trigger, inst_id, any_id), any_id, failure)
+        if view is not None and view.became is not None:
+            return await self.cancel(view.became, inst_id, receipt)
+        return await self._told(view, any_id, inst_id, receipt, failure)
+
+    async def _told(
+        self,
+        view: OrderView | None,
+        any_id: str,
+        inst_id: str,
+        receipt: Receipt | None,
+        failure: OkxError | None,
+    ) -> Receipt | OrderView:
+        """How it stands, written down if it is ours; an order that is open still is no success."""
+        if view is None and receipt is not None and receipt.state.was_never_used:
+            return receipt
+        if view is None:
             raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
-        view = OrderView.from_algo_order(algo)
-        if view.state is OrderState.TRIGGERED and algo.ord_id_list:
-            return await self.cancel(algo.ord_id_list[-1], inst_id, receipt)
         seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
         if not view.state.is_final:
             raise failure or _cancelled_unseen(any_id)
@@ -144,33 +132,38 @@ class Canceller:
             with anyio.CancelScope(shield=True), suppress(OkxError):
                 await self._exchange.cancel_algo_orders(triggers[first:][:_TRIGGERS_AT_ONCE])
 
-    async def _after_cancel(self, inst_id: str, any_id: str, *, is_accepted: bool) -> OrderView | None:
+    async def _after_cancel(
+        self, look: Callable[[], Awaitable[OrderView | None]], any_id: str, failure: OkxError | None
+    ) -> OrderView | None:
         """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
-        view = await self._view(inst_id, any_id)
-        for pause_s in _CANCEL_SHOWS_AFTER_S:
-            if not is_accepted or view is None or view.state.is_final:
-                break
-            await self._clock.sleep(pause_s)
-            view = await self._view(inst_id, any_id)
+        try:
+            view = await look()
+            for pause_s in _CANCEL_SHOWS_AFTER_S:
+                if failure is not None or view is None or view.state.is_final or view.became is not None:
+                    break
+                await self._clock.sleep(pause_s)
+                view = await look()
+        except OkxError as unread:
+            raise failure or _cancelled_unseen(any_id) from unread
         return view
 
-    async def _after_cancel_of_trigger(self, inst_id: str, any_id: str, *, is_accepted: bool) -> "AlgoOrder | None":
-        """The same of an order that waits for a trigger."""
-        algo = await trigger_at(self._exchange, inst_id, any_id)
-        for pause_s in _CANCEL_SHOWS_AFTER_S:
-            if not is_accepted or algo is None or state_of_algo(algo) is not OrderState.LIVE:
-                break
-            await self._clock.sleep(pause_s)
-            algo = await trigger_at(self._exchange, inst_id, any_id)
-        return algo
-
-    async def _view(self, inst_id: str, any_id: str) -> OrderView | None:
+    async def _order(self, inst_id: str, any_id: str) -> OrderView | None:
         order = await order_at(self._exchange, inst_id, any_id)
         return None if order is None else OrderView.from_order(order)
 
+    async def _trigger(self, inst_id: str, any_id: str) -> OrderView | None:
+        algo = await trigger_at(self._exchange, inst_id, any_id)
+        return None if algo is None else OrderView.from_algo_order(algo)
 
-def _names(any_id: str) -> dict[str, str]:
-    return {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
+
+async def _tried(cancel: Callable[[], Awaitable[object]]) -> OkxError | None:
+    """Send the cancel, whatever becomes of the call that asked for it. Returns why it failed, if it did."""
+    with anyio.CancelScope(shield=True):
+        try:
+            answer = await cancel()
+        except OkxError as error:
+            return error
+    return next((each for each in answer if isinstance(each, OkxError)), None) if isinstance(answer, list) else None
 
 
 def _cancelled_unseen(any_id: str) -> Unknown:

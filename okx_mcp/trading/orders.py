@@ -48,7 +48,7 @@ _ID_LENGTH: Final = 26
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order as the exchange reports it."""
+    """An order as the exchange reports it. `became` is the order that one became which waited for a trigger."""
 
     inst_id: str
     ord_id: str
@@ -63,6 +63,7 @@ class OrderView:
     fee_ccy: str | None
     state: OrderState
     cancel_source: str | None = None
+    became: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -111,6 +112,7 @@ class OrderView:
             fee=None,
             fee_ccy=None,
             state=state_of_algo(algo),
+            became=algo.ord_id_list[-1] if algo.ord_id_list else None,
         )
 
 

@@ -76,8 +76,8 @@ class TriggerLookup(_ByItsOwnQuestion):
 
     async def _followed(self, algo: AlgoOrder) -> Sight:
         view = OrderView.from_algo_order(algo)
-        if view.state is OrderState.TRIGGERED and algo.ord_id_list:
-            order = await order_at(self._exchange, self._intent.inst_id, algo.ord_id_list[-1])
+        if view.became is not None:
+            order = await order_at(self._exchange, self._intent.inst_id, view.became)
             if order is not None:
                 became = OrderView.from_order(order)
                 return Sight(became.state, became)

@@ -10,9 +10,10 @@ import anyio
 import pytest
 
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.names import TdMode
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.intents import TAG
+from okx_mcp.trading.intents import TAG, Terms
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import body_digest
@@ -146,6 +147,7 @@ async def test_orders_are_tagged_only_where_it_is_on_and_with_our_tag_alone(
 @pytest.mark.parametrize(("tag", "is_ours"), [(TAG, True), ("another", False), ("", False)])
 def test_another_tag_than_ours_is_not_what_was_shown(tag: str, *, is_ours: bool) -> None:
     body = a_ticket().body | {"tag": tag}
-    ticket = a_ticket(id=body["clOrdId"], body=body, digest=body_digest(body))
+    tagged = Terms(TdMode.CASH, tag=TAG)
+    ticket = a_ticket(id=body["clOrdId"], body=body, digest=body_digest(body), terms=tagged)
 
     assert ticket.sends_what_it_shows is is_ours
