@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from okx_mcp.okx.names import OrdType, TdMode
+from okx_mcp.okx.names import AlgoOrdType, OrdType, TdMode
 from okx_mcp.trading.limits import Limits
 
 __all__ = ["PROTECTIVE_LIMITS", "LimitsError", "amount", "names", "read_limits", "whole"]
@@ -12,10 +12,10 @@ __all__ = ["PROTECTIVE_LIMITS", "LimitsError", "amount", "names", "read_limits",
 PROTECTIVE_LIMITS: Final = Limits(order_usd=Decimal(10_000), day_usd=Decimal(50_000))
 """For paper and demo. Live money has no default for these two: its owner says them."""
 
-_SUMS: Final = ("order_usd", "day_usd", "position_usd", "day_loss_usd")
+_SUMS: Final = ("order_usd", "day_usd", "position_usd", "day_loss_usd", "leverage")
 _COUNTS: Final = ("day_orders", "minute_orders", "open_orders", "instrument_open_orders", "burst_orders")
 _LISTS: Final = ("instruments", "order_types", "margin_modes")
-_CHOICES: Final = {"order_types": tuple(OrdType), "margin_modes": tuple(TdMode)}
+_CHOICES: Final = {"order_types": (*OrdType, *AlgoOrdType), "margin_modes": tuple(TdMode)}
 _MOST_OPEN: Final = 100
 """One page of OKX's open orders; more are not counted."""
 _MOST_BURST_MINUTES: Final = 24 * 60

@@ -28,6 +28,7 @@ from okx_mcp.tools.listing import listing
 from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
 from okx_mcp.tools.pace import Pace
+from okx_mcp.tools.positions import positions
 from okx_mcp.tools.reference import reference
 from okx_mcp.tools.status import status
 from okx_mcp.tools.toolset import READS
@@ -52,7 +53,7 @@ _INSTRUCTIONS: Final = {
     Environment.LIVE: "Trades on a live OKX account: REAL MONEY.",
 }
 _HOW_TO_ORDER: Final = (
-    "Order with place_limit_order: the user approves each order, asked by the client or through confirm_order. Follow "
+    "Order with place_limit_order and its kin: the user approves each, asked by the client or through confirm_order. Follow "
     "up with check_order, amend_order, cancel_order; halt_trading stops everything. If order_sent is unknown, never "
     "place the order again: call check_order."
 )
@@ -66,6 +67,7 @@ _TOOLSETS: Final = (
     (instruments, {ToolsetName.MARKET, ToolsetName.REFERENCE}),
     (account, {ToolsetName.ACCOUNT}),
     (orders, {ToolsetName.TRADE}),
+    (positions, {ToolsetName.TRADE}),
     (listing, {ToolsetName.TRADE}),
     (halting, {ToolsetName.TRADE}),
     (status, set(ToolsetName)),

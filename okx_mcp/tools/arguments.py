@@ -12,7 +12,20 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["AnyOrderId", "Ccy", "InstId", "InstIds", "Price", "Size", "TicketId", "UtcTime", "exact_decimal", "utc_ms"]
+__all__ = [
+    "AnyOrderId",
+    "Ccy",
+    "InstId",
+    "InstIds",
+    "Percent",
+    "Price",
+    "Size",
+    "TicketId",
+    "TriggerPrice",
+    "UtcTime",
+    "exact_decimal",
+    "utc_ms",
+]
 
 _PLAIN: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _FLOAT_DIGITS: Final = 15
@@ -85,6 +98,12 @@ Price = Annotated[
     Decimal,
     BeforeValidator(exact_decimal),
     WithJsonSchema({"type": "string", "description": 'Limit price in the quote currency, e.g. "60000.5"'}),
+]
+TriggerPrice = Annotated[Decimal, BeforeValidator(exact_decimal), WithJsonSchema({"type": "string"})]
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(exact_decimal),
+    WithJsonSchema({"type": "string", "description": "Percent, e.g. 2.5"}),
 ]
 UtcTime = Annotated[
     int,

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from mcp.types import InputRequiredResult
 from pydantic import Field
 
-from okx_mcp.okx.names import OrdType, Side
-from okx_mcp.tools.arguments import AnyOrderId, InstId, Price, Size, TicketId
+from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
+from okx_mcp.tools.arguments import AnyOrderId, InstId, Percent, Price, Size, TicketId, TriggerPrice
 from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, TriggerOrder
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
@@ -27,26 +27,114 @@ orders = Toolset()
 _InstIdOfOthers = Annotated[InstId | None, Field(description="Needed only for orders not made by this server")]
 
 
+_Side = Literal["buy", "sell"]
+_Unit = Annotated[
+    Literal["base", "quote", "contracts"],
+    Field(description="What size counts: base (BTC of BTC-USDT), quote, or contracts; exact, never rounded"),
+]
+_MarginMode = Annotated[Literal["cross", "isolated"] | None, Field(description="Derivatives and margin; else left out")]
+_ReduceOnly = Annotated[bool, Field(description="May only close or reduce a position")]
+
+
 @orders.tool(title="Place a limit order", annotations=PLACES)
 async def place_limit_order(
     inst_id: InstId,
-    side: Literal["buy", "sell"],
+    side: _Side,
     size: Size,
-    unit: Annotated[
-        Literal["base", "quote"],
-        Field(description="What size counts: base (BTC of BTC-USDT), or quote if it comes to whole lots"),
-    ],
+    unit: _Unit,
     price: Price,
     order_type: Literal["limit", "post_only", "ioc", "fok"] = "limit",
+    margin_mode: _MarginMode = None,
+    reduce_only: _ReduceOnly = False,
+    take_profit: TriggerPrice | None = None,
+    stop_loss: TriggerPrice | None = None,
     *,
     ask: "Asker",
 ) -> OrderReport | InputRequiredResult:
     """Buy or sell at a stated price or better; the user approves the exact order before it is sent.
 
-    Where the client cannot ask the user itself, this sends nothing and returns a ticket that says how to go on.
-    Numbers are never rounded: a misfit is refused with the nearest valid values.
+    take_profit and stop_loss close at market what was filled. Where the client cannot ask the user itself, this sends
+    nothing and returns a ticket that says how to go on.
     """
-    return await ask.about(LimitOrder(inst_id, Side(side), size, SizeUnit(unit), price, OrdType(order_type)))
+    return await ask.about(
+        LimitOrder(
+            inst_id,
+            Side(side),
+            size,
+            SizeUnit(unit),
+            price,
+            OrdType(order_type),
+            _mode(margin_mode),
+            reduce_only,
+            Exits(take_profit, stop_loss),
+        )
+    )
+
+
+@orders.tool(title="Place a market order", annotations=PLACES)
+async def place_market_order(
+    inst_id: InstId,
+    side: _Side,
+    size: Size,
+    unit: _Unit,
+    margin_mode: _MarginMode = None,
+    reduce_only: _ReduceOnly = False,
+    take_profit: TriggerPrice | None = None,
+    stop_loss: TriggerPrice | None = None,
+    *,
+    ask: "Asker",
+) -> OrderReport | InputRequiredResult:
+    """Buy or sell at once at what the book gives, within the price limit. Approved like place_limit_order.
+
+    On spot, unit quote spends or receives that amount. Not where a price matters: place_limit_order.
+    """
+    exits = Exits(take_profit, stop_loss)
+    return await ask.about(
+        MarketOrder(inst_id, Side(side), size, SizeUnit(unit), _mode(margin_mode), reduce_only, exits)
+    )
+
+
+@orders.tool(title="Place a trigger order", annotations=PLACES)
+async def place_trigger_order(
+    inst_id: InstId,
+    side: _Side,
+    size: Size,
+    unit: _Unit,
+    trigger_price: Annotated[
+        TriggerPrice | None, Field(description="Then an order at order_price, or at market without one")
+    ] = None,
+    order_price: TriggerPrice | None = None,
+    take_profit: TriggerPrice | None = None,
+    stop_loss: Annotated[TriggerPrice | None, Field(description="With take_profit: one cancels the other")] = None,
+    trail_percent: Annotated[
+        Percent | None, Field(description="Trailing stop: how far back from the best price")
+    ] = None,
+    activation_price: Annotated[TriggerPrice | None, Field(description="Where trailing begins")] = None,
+    price_type: Literal["last", "mark", "index"] = "last",
+    margin_mode: _MarginMode = None,
+    reduce_only: _ReduceOnly = False,
+    *,
+    ask: "Asker",
+) -> OrderReport | InputRequiredResult:
+    """An order that waits at OKX for a price, also while this program is off. Say one of trigger_price, stop_loss and
+    take_profit, trail_percent. Approved like place_limit_order. It reserves nothing, so it can fail when triggered.
+    """
+    return await ask.about(
+        TriggerOrder(
+            inst_id=inst_id,
+            side=Side(side),
+            size=size,
+            unit=SizeUnit(unit),
+            trigger_price=trigger_price,
+            order_price=order_price,
+            exits=Exits(take_profit, stop_loss),
+            trail_percent=trail_percent,
+            activation_price=activation_price,
+            price_type=TriggerPxType(price_type),
+            margin_mode=_mode(margin_mode),
+            reduce_only=reduce_only,
+        )
+    )
 
 
 @orders.tool(title="Confirm an order", annotations=PLACES)
@@ -92,7 +180,7 @@ async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:
 @orders.tool(title="Amend an order", annotations=PLACES)
 async def amend_order(
     order_id: AnyOrderId,
-    new_size: Annotated[Size | None, Field(description="New total in base, filled parts included")] = None,
+    new_size: Annotated[Size | None, Field(description="New total in base or contracts, filled parts included")] = None,
     new_price: Price | None = None,
     inst_id: _InstIdOfOthers = None,
     *,
@@ -111,3 +199,7 @@ async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *,
     """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
     order = await desk.cancel(order_id, inst_id)
     return of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
+
+
+def _mode(name: str | None) -> MgnMode | None:
+    return None if name is None else MgnMode(name)
