@@ -12,6 +12,7 @@ __all__ = ["Redaction", "without_named_secrets"]
 
 _REDACTED: Final = "[secret]"
 _PIECE: Final = 8
+_BLANKS: Final = re.compile(r"\s+")
 _SHORTEST: Final = 4
 """A shorter text would be found in half of all lines; no OKX credential is that short."""
 
@@ -40,7 +41,9 @@ class Redaction:
         forms = {form for secret in self._secrets for form in _forms(secret) if len(form) >= _SHORTEST}
         self._forms = sorted(forms, key=len, reverse=True)
         as_written = sorted(filter(lambda secret: len(secret) >= _SHORTEST, self._secrets), key=len, reverse=True)
-        self._as_written = [re.compile("".join(map(_escaped_or_not, secret))) for secret in as_written]
+        self._as_written = [
+            re.compile("".join(map(_escaped_or_not, _BLANKS.sub(" ", secret)))) for secret in as_written
+        ]
 
     def of(self, text: str) -> str:
         """The text without any of the secrets, and without what has the form of a signature."""

@@ -140,4 +140,5 @@ async def test_nothing_is_written_down_of_a_question_that_is_not_asked_but_the_s
     (started,) = journal.events()
     journal.close()
     digests = {"limits": LOOSE_LIMITS.digest, "approval": replace(LOOSE_RULES, questions_per_hour=0).digest}
-    assert (started.what, json.loads(started.detail)) == ("started", {"version": __version__, **digests})
+    told = json.loads(started.detail)
+    assert (started.what, told) == ("started", {"version": __version__, **digests, "owner": told["owner"]})

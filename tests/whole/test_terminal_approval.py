@@ -61,7 +61,7 @@ class LiveParts(ServerParts):
 
 @asynccontextmanager
 async def live(exchange: PaperExchange, address: str, folder: Path) -> AsyncIterator[Client]:
-    settings = Settings(Environment.LIVE, Site.GLOBAL, exchange.owner, folder / "state")
+    settings = Settings(Environment.LIVE, Site.GLOBAL, exchange.owner, folder / "state", allow_unbound_key=True)
     async with Client(create_server(settings, parts=LiveParts(settings, exchange, address))) as client:
         yield client
 
