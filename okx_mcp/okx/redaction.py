@@ -40,7 +40,9 @@ class Redaction:
         forms = {form for secret in self._secrets for form in _forms(secret) if len(form) >= _SHORTEST}
         self._forms = sorted(forms, key=len, reverse=True)
         as_written = sorted(filter(lambda secret: len(secret) >= _SHORTEST, self._secrets), key=len, reverse=True)
-        self._as_written = [re.compile("".join(map(_escaped_or_not, secret))) for secret in as_written]
+        self._as_written = [
+            re.compile("".join(map(_escaped_or_not, re.sub(" +", " ", secret)))) for secret in as_written
+        ]
 
     def of(self, text: str) -> str:
         """The text without any of the secrets, and without what has the form of a signature."""
@@ -85,8 +87,12 @@ def _forms(text: str) -> Iterator[str]:
     yield from (packed(raw).decode().rstrip("=") for packed in (base64.b64encode, base64.urlsafe_b64encode))
 
 
+def _however_written(secret: str) -> re.Pattern[str]:
+    """Finds it as text, code or JSON show it, one in the other as deep as you like, or cleaned."""
+    return re.compile("".join(map(_escaped_or_not, re.sub(" +", " ", secret))))
+
+
 def _escaped_or_not(character: str) -> str:
-    """A pattern for it as text, code or JSON show it, one in the other as deep as you like, or cleaned."""
     match character:
         case "\\":
             return r"\\+"
