@@ -12,7 +12,6 @@ __all__ = ["Redaction", "without_named_secrets"]
 
 _REDACTED: Final = "[secret]"
 _PIECE: Final = 8
-_BLANKS: Final = re.compile(r"\s+")
 _SHORTEST: Final = 4
 """A shorter text would be found in half of all lines; no OKX credential is that short."""
 
@@ -42,7 +41,7 @@ class Redaction:
         self._forms = sorted(forms, key=len, reverse=True)
         as_written = sorted(filter(lambda secret: len(secret) >= _SHORTEST, self._secrets), key=len, reverse=True)
         self._as_written = [
-            re.compile("".join(map(_escaped_or_not, _BLANKS.sub(" ", secret)))) for secret in as_written
+            re.compile("".join(map(_escaped_or_not, re.sub(" +", " ", secret)))) for secret in as_written
         ]
 
     def of(self, text: str) -> str:
@@ -88,8 +87,12 @@ def _forms(text: str) -> Iterator[str]:
     yield from (packed(raw).decode().rstrip("=") for packed in (base64.b64encode, base64.urlsafe_b64encode))
 
 
+def _however_written(secret: str) -> re.Pattern[str]:
+    """Finds it as text, code or JSON show it, one in the other as deep as you like, or cleaned."""
+    return re.compile("".join(map(_escaped_or_not, re.sub(" +", " ", secret))))
+
+
 def _escaped_or_not(character: str) -> str:
-    """A pattern for it as text, code or JSON show it, one in the other as deep as you like, or cleaned."""
     match character:
         case "\\":
             return r"\\+"
