@@ -32,6 +32,7 @@ from .market import (
     Ticker,
     Trade,
 )
+from .pushed import CloseOrderAlgo, FundingRate, OrderPush, Position, TradePush
 from .trade import AmendAck, AttachedAlgo, CancelAck, Fill, LinkedAlgo, Order, OrderAck
 from .wire import Row, okx_name
 
@@ -45,11 +46,13 @@ __all__ = [
     "BookLevel",
     "CancelAck",
     "Candle",
+    "CloseOrderAlgo",
     "Currency",
     "FeeGroup",
     "FiatFee",
     "Fill",
     "FundingBalance",
+    "FundingRate",
     "IndexTicker",
     "InstrumentChange",
     "InstrumentRow",
@@ -60,6 +63,8 @@ __all__ = [
     "Order",
     "OrderAck",
     "OrderBook",
+    "OrderPush",
+    "Position",
     "PriceLimit",
     "Row",
     "ServerTime",
@@ -67,6 +72,7 @@ __all__ = [
     "Ticker",
     "Trade",
     "TradeFee",
+    "TradePush",
     "Transfer",
     "okx_name",
 ]

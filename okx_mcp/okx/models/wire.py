@@ -24,10 +24,18 @@ _LATEST_MS: Final = 10**14
 
 # Names whose capitals cannot be guessed from the snake_case one.
 _IRREGULAR: Final = {
+    "delta_bs": "deltaBS",
+    "delta_pa": "deltaPA",
+    "gamma_bs": "gammaBS",
+    "gamma_pa": "gammaPA",
     "maker_usdc": "makerUSDC",
     "max_plat_oi_coin_lmt": "maxPlatOICoinLmt",
     "max_plat_oi_lmt": "maxPlatOILmt",
     "taker_usdc": "takerUSDC",
+    "theta_bs": "thetaBS",
+    "theta_pa": "thetaPA",
+    "vega_bs": "vegaBS",
+    "vega_pa": "vegaPA",
 }
 
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
