@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from okx_mcp.okx.catalog import ENDPOINTS, Permission
 from okx_mcp.okx.signing import Credentials, Secret, rest_headers, rest_prehash, rest_timestamp, sign
-from okx_mcp.paper.api.asgi import MAX_BODY, AsgiApp
+from okx_mcp.paper.api.asgi import MAX_BODY
 from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
 from tests.paper.conftest import NOW_US, SECOND_US, Api, Clock, OpenExchange, Reply
@@ -356,7 +356,7 @@ async def test_a_body_is_read_up_to_a_bound(exchange: PaperExchange) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/api/v5/trade/order", "query_string": b"", "headers": []}
-    await AsgiApp(exchange.handle)(scope, receive, deliver)
+    await exchange.app(scope, receive, deliver)
 
     assert sent[0]["status"] == 413
     assert json.loads(sent[1]["body"])["code"] == "413"

@@ -82,6 +82,8 @@ class Ledger:
         self.transfers: Table[Transfer] = Table(lambda row: row.client_id or f"#{row.trans_id}")
         self.taken_rows: Table[TakenRow] = Table(lambda row: row.inst_id)
         self.open: dict[int, Order] = {}
+        self.steps: list[tuple[Order | None, Order]] = []
+        """Every change of an order in this transaction, before and after."""
         self._newest_named: dict[str, int] = {}
         self._frozen: dict[str, Decimal] = {}
         self._tidied_us = 0
@@ -151,6 +153,7 @@ class Ledger:
     # Orders
 
     def put_order(self, order: Order) -> None:
+        self.steps.append((self.order(order.ord_id), order))
         self._index(order)
         self.orders.put(order)
 
