@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from okx_mcp.okx.catalog import ENDPOINTS, Permission
 from okx_mcp.okx.signing import Credentials, Secret, rest_headers, rest_prehash, rest_timestamp, sign
-from okx_mcp.paper.api.asgi import MAX_BODY
+from okx_mcp.paper.api.asgi import MAX_BODY, AsgiApp
 from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
 from tests.paper.conftest import NOW_US, SECOND_US, Api, Clock, OpenExchange, Reply
@@ -356,7 +356,7 @@ async def test_a_body_is_read_up_to_a_bound(exchange: PaperExchange) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/api/v5/trade/order", "query_string": b"", "headers": []}
-    await exchange.app(scope, receive, deliver)
+    await AsgiApp(exchange.handle)(scope, receive, deliver)
 
     assert sent[0]["status"] == 413
     assert json.loads(sent[1]["body"])["code"] == "413"
@@ -364,7 +364,7 @@ async def test_a_body_is_read_up_to_a_bound(exchange: PaperExchange) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_websocket_is_turned_away_before_it_opens(exchange: PaperExchange) -> None:
+async def test_a_websocket_of_an_unknown_path_is_turned_away_before_it_opens(exchange: PaperExchange) -> None:
     sent: list[Any] = []
 
     async def receive() -> dict[str, object]:
@@ -373,7 +373,7 @@ async def test_a_websocket_is_turned_away_before_it_opens(exchange: PaperExchang
     async def deliver(message: object) -> None:
         sent.append(message)
 
-    await exchange.app({"type": "websocket", "path": "/ws/v5/public"}, receive, deliver)
+    await exchange.app({"type": "websocket", "path": "/ws/v5/elsewhere"}, receive, deliver)
 
     assert sent == [{"type": "websocket.close", "code": 1000}]
 
