@@ -1,14 +1,19 @@
 """The embedded paper exchange: in this process, without a port, its account kept in the state folder."""
 
+from collections.abc import Awaitable, Callable
+
+import anyio
 import httpx2
 
 from okx_mcp.config import Settings
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.stream.socket import OpenSocket, Socket, SocketClosed
 from okx_mcp.paper.account.store import SqliteStore, StoreUnavailableError, account_file
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.paper.push.sockets import MemorySocket, PushClosed
 from okx_mcp.trading.refusals import Refusal
 
-__all__ = ["embedded_client"]
+__all__ = ["embedded_client", "embedded_sockets"]
 
 _SEED = 1
 
@@ -24,6 +29,38 @@ def embedded_client(settings: Settings) -> OkxClient:
     except (OSError, StoreUnavailableError) as error:
         raise Refusal(f"The paper account cannot be opened: {error}.") from None
     return OkxClient("http://127.0.0.1", exchange.owner, demo=True, transport=_InProcess(exchange))
+
+
+def embedded_sockets(exchange: PaperExchange, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> OpenSocket:
+    """Connections to the streams of a paper exchange in this process."""
+
+    async def open_socket(url: str) -> Socket:
+        try:
+            return _InMemory(MemorySocket(exchange.push, url.rpartition("/")[2], sleep))
+        except PushClosed as closed:
+            raise SocketClosed(closed.code) from None
+
+    return open_socket
+
+
+class _InMemory:
+    def __init__(self, socket: MemorySocket) -> None:
+        self._socket = socket
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._socket.send(text)
+        except PushClosed as closed:
+            raise SocketClosed(closed.code) from None
+
+    async def receive(self) -> str:
+        try:
+            return await self._socket.receive()
+        except PushClosed as closed:
+            raise SocketClosed(closed.code) from None
+
+    async def close(self) -> None:
+        await self._socket.close()
 
 
 class _InProcess(httpx2.ASGITransport):

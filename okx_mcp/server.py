@@ -53,9 +53,9 @@ _INSTRUCTIONS: Final = {
     Environment.LIVE: "Trades on a live OKX account: REAL MONEY.",
 }
 _HOW_TO_ORDER: Final = (
-    "Order with place_limit_order and its kin: the user approves each, asked by the client or through confirm_order. Follow "
-    "up with check_order, amend_order, cancel_order; halt_trading stops everything. If order_sent is unknown, never "
-    "place the order again: call check_order."
+    "Order with place_limit_order and its like: the user approves each order, asked by the client or through "
+    "confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading stops everything. If order_sent is "
+    "unknown, never place the order again: call check_order."
 )
 _NO_ORDERS: Final = "This server cannot place, change or cancel orders."
 _WHEN_IT_FAILS: Final = (

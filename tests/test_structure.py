@@ -66,9 +66,9 @@ MAY_IMPORT: Final = {
 }
 MAY_NOT_IMPORT_OF_OTHERS: Final = {
     "okx": ("mcp",),
-    "trading": ("mcp", "httpx2", "httpx", "httpcore2", "uvicorn"),
-    "tools": ("httpx2", "httpx", "httpcore2", "uvicorn"),
-    "paper": ("mcp",),
+    "trading": ("mcp", "httpx2", "httpx", "httpcore2", "uvicorn", "websockets"),
+    "tools": ("httpx2", "httpx", "httpcore2", "uvicorn", "websockets"),
+    "paper": ("mcp", "websockets"),
 }
 
 CANCEL_TIMER: Final = "cancel_all_after"

@@ -141,8 +141,11 @@ class Unknown(OkxError):
         return Again.CHECK_FIRST
 
 
-_CREDENTIAL_CODES: Final = frozenset({"50035", "50119", "50120", "50121"} | {str(code) for code in range(50100, 50115)})
-_NAMED_ONLY_BY_OKX: Final = frozenset({"50014", "50015", "50016", "50024", "51000", "51024"})
+_LOGIN_CODES: Final = frozenset({"60004", "60005", "60006", "60007", "60009", "60024", "60032"})
+_CREDENTIAL_CODES: Final = (
+    frozenset({"50035", "50119", "50120", "50121"} | {str(code) for code in range(50100, 50115)}) | _LOGIN_CODES
+)
+_NAMED_ONLY_BY_OKX: Final = frozenset({"50014", "50015", "50016", "50024", "51000", "51024", "60013", "60018"})
 """Codes that say that something is wrong, while the message says what."""
 _SUMMARIES: Final = frozenset({"1", "2"})
 _BY_AGAIN: Final[dict[Again, type[Refused]]] = {

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["LOOPBACK_HOSTS", "REST_URLS", "Site", "checked_base_url", "is_loopback"]
+__all__ = ["LOOPBACK_HOSTS", "REST_URLS", "Site", "checked_base_url", "is_loopback", "stream_url"]
 
 
 class Site(StrEnum):
@@ -24,6 +24,15 @@ REST_URLS: Final = {
     Site.US: "https://us.okx.com",
 }
 """One REST address a site, demo and live alike. OKX, "Overview", production and demo trading services."""
+
+_STREAM_HOSTS: Final = {
+    "openapi.okx.com": ("ws.okx.com", "wspap.okx.com"),
+    "www.okx.com": ("ws.okx.com", "wspap.okx.com"),
+    "eea.okx.com": ("wseea.okx.com", "wseeapap.okx.com"),
+    "us.okx.com": ("wsus.okx.com", "wsuspap.okx.com"),
+    "app.okx.com": ("wsus.okx.com", "wsuspap.okx.com"),
+}
+"""Where each REST host's site pushes from, live and demo: here the host is the environment, not a header."""
 
 _OKX_HOSTS: Final = frozenset({"openapi.okx.com", "www.okx.com", "eea.okx.com", "us.okx.com", "app.okx.com"})
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -52,6 +61,19 @@ def checked_base_url(url: str) -> str:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port or 80}"
     raise ValueError("only https to OKX's own hosts, or http to this machine, is allowed")
+
+
+def stream_url(base_url: str, *, demo: bool) -> str:
+    """Where the site or paper exchange behind a REST address pushes from; a path is still to follow.
+
+    Raises:
+        ValueError: as `checked_base_url`.
+    """
+    parts = urlsplit(checked_base_url(base_url))
+    if parts.hostname in LOOPBACK_HOSTS:
+        return f"ws://{parts.netloc}/ws/v5"
+    live_host, demo_host = _STREAM_HOSTS[parts.hostname or ""]
+    return f"wss://{demo_host if demo else live_host}:8443/ws/v5"
 
 
 def is_loopback(base_url: str) -> bool:

@@ -1,8 +1,8 @@
 """The paper exchange: from the bytes of a request to the bytes of its answer.
 
-`handle` is the whole of it. `app` is the same as an ASGI application, for httpx2 in process and for uvicorn
-on loopback. Beside it the exchange keeps its own record of what was asked of it, an oracle for tests that
-shares nothing with any client.
+`handle` is the whole of REST, and `push` has the streams. `app` is both as an ASGI application, for httpx2 in
+process and for uvicorn on loopback. Beside it the exchange keeps its own record of what was asked of it, an oracle
+for tests that shares nothing with any client.
 """
 
 import json
@@ -23,7 +23,7 @@ from okx_mcp.paper.account.ledger import Ledger
 from okx_mcp.paper.account.orders import Fill, Order
 from okx_mcp.paper.account.store import MemoryStore, Store, StoreUnavailableError
 from okx_mcp.paper.account.timeline import Timeline
-from okx_mcp.paper.api.asgi import AsgiApp
+from okx_mcp.paper.api.asgi import AsgiApp, Receive, Send
 from okx_mcp.paper.api.calls import Call
 from okx_mcp.paper.api.endpoints import ACTS, READS
 from okx_mcp.paper.api.endpoints.cancel_all_after import cancel_what_is_due
@@ -32,6 +32,7 @@ from okx_mcp.paper.api.keys import PaperKey, SignedRequest, authenticate, owner_
 from okx_mcp.paper.api.throttle import Throttle
 from okx_mcp.paper.figures import EXACT, whole
 from okx_mcp.paper.market.quotes import Market
+from okx_mcp.paper.push.server import PushServer
 from okx_mcp.paper.refusals import Refused, RequestRefused
 
 __all__ = ["PaperExchange", "ReceivedRequest", "system_clock_us"]
@@ -102,7 +103,7 @@ class PaperExchange:
         self.keys: Sequence[PaperKey] = tuple(keys) if keys is not None else (owner_key(seed),)
         self.store: Store = store or MemoryStore()
         self.market = Market(seed)
-        self.app = AsgiApp(self.handle)
+        self.app = AsgiApp(self.handle, self._serve_socket)
         self.requests: deque[ReceivedRequest] = deque(maxlen=_REMEMBERED)
         self._received: Counter[tuple[str, str]] = Counter()
         self._notices: list[Mapping[str, str]] = [_OPENED]
@@ -110,6 +111,7 @@ class PaperExchange:
         self._throttle = Throttle() if rate_limits else None
         self._one_at_a_time = Lock()
         self._user_id = str(44_000_000_000_000_000 + seed)
+        self.push = PushServer(self.keys, site, self._user_id, now_us, self._look, limits=rate_limits)
         self._open_account()
 
     @property
@@ -163,6 +165,11 @@ class PaperExchange:
             answer = self._answer(request)
         return answer.status, {"content-type": "application/json"}, answer.body
 
+    async def _serve_socket(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        from okx_mcp.paper.push.sockets import serve_asgi  # brings anyio, which a request does without
+
+        await serve_asgi(self.push, scope, receive, send)
+
     def _answer(self, request: SignedRequest) -> Answer:
         now_us = self._now_us()
         path, _, query = request.target.partition("?")
@@ -193,14 +200,18 @@ class PaperExchange:
         if self._throttle:
             self._throttle.count(endpoint, request.client_ip, self._user_id, items or [params], now_us)
         with self.store.transaction() as ledger:
+            ledger.steps.clear()
             # Refusals are answers, not accidents: what settled before one stays settled.
             try:
-                return self._call(endpoint, ledger, key, params, items, now_us)
+                answer = self._answered(self._call(endpoint, ledger, key, params, items, now_us), endpoint, now_us)
             except RequestRefused as refusal:
-                return refused(refusal)
+                answer = refused(refusal)
             except Refused as refusal:
                 # Where there is but one thing to refuse, the request is refused with it.
-                return refused(RequestRefused(refusal.code, refusal.message))
+                answer = refused(RequestRefused(refusal.code, refusal.message))
+            steps = tuple(ledger.steps)
+        self.push.tell(steps, items)
+        return answer
 
     def _call(
         self,
@@ -210,7 +221,8 @@ class PaperExchange:
         params: Mapping[str, str],
         items: Sequence[Item],
         now_us: int,
-    ) -> Answer:
+    ) -> Call:
+        """A call at its moment, with the account settled up to it where it is about the account."""
         # Another process may have been a moment ahead; the account's time does not run backwards.
         at_us = max(now_us, ledger.settled_us) if key else now_us
         call = Call(params, items, self.market, ledger, key, self._user_id, at_us, self._notices)
@@ -222,10 +234,25 @@ class PaperExchange:
             cancel_what_is_due(call)
             Timeline(ledger, self.market, at_us).settle()
             ledger.tidy(at_us)
+        return call
+
+    def _answered(self, call: Call, endpoint: Endpoint, now_us: int) -> Answer:
         known_as = (endpoint.method, endpoint.path)
         if known_as in ACTS:
             return acted(ACTS[known_as](call), now_us, self._now_us())
         return found(READS[known_as](call))
+
+    def _look(self, path: str, **params: str) -> Sequence[Any]:
+        """The rows that GET shows the owner, for the streams; not counted as a request."""
+        endpoint = ENDPOINTS["GET", f"{_PREFIX}/{path}"]
+        key = None if endpoint.permission is Permission.PUBLIC else self.keys[0]
+        with self._one_at_a_time, localcontext(EXACT):
+            with self.store.transaction() as ledger:
+                ledger.steps.clear()
+                rows = READS["GET", endpoint.path](self._call(endpoint, ledger, key, params, [], self._now_us()))
+                steps = tuple(ledger.steps)
+            self.push.tell(steps, [])
+        return rows
 
     def _open_account(self) -> None:
         with self.store.transaction() as ledger:

@@ -65,7 +65,7 @@ async def serve(exchange: PaperExchange, listening: socket.socket) -> None:
     config = uvicorn.Config(
         exchange.app,
         http="h11",
-        ws="none",
+        ws="websockets-sansio",
         lifespan="off",
         log_config=None,
         log_level="critical",

@@ -25,7 +25,8 @@ from okx_mcp.okx.errors import (
 
 READ, PLACE = endpoint("GET", "account/balance"), endpoint("POST", "trade/order")
 
-CREDENTIAL_CODES: Final = {*map(str, range(50100, 50115)), "50035", "50119", "50120", "50121"}
+LOGIN_CODES: Final = {"60004", "60005", "60006", "60007", "60009", "60024", "60032"}
+CREDENTIAL_CODES: Final = {*map(str, range(50100, 50115)), "50035", "50119", "50120", "50121", *LOGIN_CODES}
 KINDS: Final = {
     Again.NO: Refused,
     Again.THROTTLED: Throttled,

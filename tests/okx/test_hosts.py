@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback
+from okx_mcp.okx.hosts import REST_URLS, Site, checked_base_url, is_loopback, stream_url
 
 ACCEPTED = [
     ("https://openapi.okx.com", "https://openapi.okx.com"),
@@ -185,3 +185,26 @@ def test_the_address_of_every_site_is_one_a_request_may_go_to(site: Site) -> Non
 @pytest.mark.parametrize("url", [address for _, address in ACCEPTED if address.startswith("http://")])
 def test_an_http_address_that_passed_is_on_this_machine(url: str) -> None:
     assert is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "demo", "expected"),
+    [
+        ("https://openapi.okx.com", False, "wss://ws.okx.com:8443/ws/v5"),
+        ("https://www.okx.com", True, "wss://wspap.okx.com:8443/ws/v5"),
+        ("https://eea.okx.com", False, "wss://wseea.okx.com:8443/ws/v5"),
+        ("https://eea.okx.com", True, "wss://wseeapap.okx.com:8443/ws/v5"),
+        ("https://us.okx.com", False, "wss://wsus.okx.com:8443/ws/v5"),
+        ("https://app.okx.com", True, "wss://wsuspap.okx.com:8443/ws/v5"),
+        ("http://127.0.0.1:8787", True, "ws://127.0.0.1:8787/ws/v5"),
+        ("http://[::1]:8787", True, "ws://[::1]:8787/ws/v5"),
+    ],
+)
+def test_streams_come_from_the_same_site_and_environment(base_url: str, demo: bool, expected: str) -> None:
+    assert stream_url(base_url, demo=demo) == expected
+
+
+@pytest.mark.parametrize("base_url", ["https://ws.okx.com", "https://evil.example", "wss://ws.okx.com:8443"])
+def test_streams_come_from_nowhere_else(base_url: str) -> None:
+    with pytest.raises(ValueError, match="only https to OKX"):
+        stream_url(base_url, demo=True)

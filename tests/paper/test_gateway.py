@@ -405,7 +405,7 @@ async def test_a_body_is_read_up_to_a_bound(exchange: PaperExchange) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_websocket_is_turned_away_before_it_opens(exchange: PaperExchange) -> None:
+async def test_a_websocket_of_an_unknown_path_is_turned_away_before_it_opens(exchange: PaperExchange) -> None:
     sent: list[Any] = []
 
     async def receive() -> dict[str, object]:
@@ -414,7 +414,7 @@ async def test_a_websocket_is_turned_away_before_it_opens(exchange: PaperExchang
     async def deliver(message: object) -> None:
         sent.append(message)
 
-    await exchange.app({"type": "websocket", "path": "/ws/v5/public"}, receive, deliver)
+    await exchange.app({"type": "websocket", "path": "/ws/v5/elsewhere"}, receive, deliver)
 
     assert sent == [{"type": "websocket.close", "code": 1000}]
 

@@ -398,11 +398,11 @@ def test_the_command_prints_one_line_when_it_is_ready_and_ends_cleanly(serve: Se
         assert exchange.stop(number) == (0, "", "")
 
 
-def test_a_websocket_is_refused_like_any_unknown_path(served: Served) -> None:
+def test_a_websocket_of_an_unknown_path_is_refused(served: Served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=5)
     connection.request(
         "GET",
-        "/ws/v5/public",
+        "/ws/v5/elsewhere",
         headers={
             "Connection": "Upgrade",
             "Upgrade": "websocket",
@@ -411,7 +411,7 @@ def test_a_websocket_is_refused_like_any_unknown_path(served: Served) -> None:
         },
     )
 
-    assert connection.getresponse().status == 404
+    assert connection.getresponse().status == 403
     connection.close()
 
 

@@ -58,7 +58,17 @@ _POLICY: Final = "trading/policy.py"
 _QUESTIONS: Final = "trading/questions.py"
 _SECRET: Final = "approval_secret.py"
 _SOCKET: Final = "approval_socket.py"
+_BOOKS: Final = "okx/stream/books.py"
+_CONNECTION: Final = "okx/stream/connection.py"
+_FEEDS: Final = "okx/stream/feeds.py"
+_SESSION: Final = "okx/stream/session.py"
+_WEBSOCKET: Final = "okx/stream/socket.py"
+_STREAMED: Final = "okx/stream/orders.py"
 
+_IN_BOOKS: Final = "okx/stream/test_books.py::"
+_IN_SESSIONS: Final = "okx/stream/test_sessions.py::"
+_OVER_SOCKETS: Final = "okx/stream/test_over_sockets.py::"
+_TOLD: Final = "okx/stream/test_orders.py::"
 _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
@@ -1967,6 +1977,87 @@ _ONLY_READ: Final = (
     ),
 )
 
+_STREAMS: Final = (
+    _guard(
+        "a stream's gap in the numbers of a book is noticed",
+        _BOOKS,
+        "        elif before != self._seq_id:",
+        "        elif False:",
+        _IN_BOOKS + "test_anything_else_is_a_gap_and_nothing_is_shown_until_the_next_snapshot",
+    ),
+    _guard(
+        "a stream without a pong is given up",
+        _CONNECTION,
+        "            if self._heard_s < asked_s:",
+        "            if False:",
+        _IN_SESSIONS + "test_a_stalled_connection_is_noticed_by_its_missing_pong",
+    ),
+    _guard(
+        "a stream with a message that cannot be read is given up",
+        _CONNECTION,
+        '            self.end(Ending("a message could not be read"))',
+        "            await self._read()",
+        _IN_SESSIONS + "test_half_a_message_is_a_lost_connection_for_it_may_have_been_an_order",
+    ),
+    _guard(
+        "a stream's values are void when it is lost",
+        _SESSION,
+        "        self._failed(ending.words)\n        self._void()",
+        "        self._failed(ending.words)",
+        _IN_SESSIONS + "test_a_lost_connection_is_made_again_and_nothing_of_before_is_shown",
+    ),
+    _guard(
+        "a stream tells a fill once",
+        _STREAMED,
+        "        if execution is not None and execution.trade_id in known.trade_ids:",
+        "        if False:",
+        _TOLD + "test_an_event_that_is_told_twice_is_one_event",
+        _TOLD + "test_in_any_order_and_with_any_repetition_every_fill_is_told_once_and_the_order_ends_as_it_ended",
+    ),
+    _guard(
+        "a streamed order does not step back",
+        _STREAMED,
+        "_progress(row) < _progress(known.order) or ",
+        "",
+        _TOLD + "test_an_order_ends_once",
+    ),
+    _guard(
+        "what a stream missed is asked for",
+        _STREAMED,
+        "        for fill in await self._fills_since(since_ms):",
+        "        for fill in ():",
+        _TOLD + "test_after_a_loss_orders_are_unknown_until_what_was_missed_is_asked_for",
+    ),
+    _guard(
+        "a stream that is lost again while it catches up is not complete",
+        _STREAMED,
+        "        if self._losses == losses:",
+        "        if True:",
+        _TOLD + "test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_orders_unknown",
+    ),
+    _guard(
+        "a stream's ticker that was overtaken is left out",
+        _FEEDS,
+        "            if (len(ts), ts) < (len(self._ts), self._ts):",
+        "            if False:",
+        _IN_SESSIONS + "test_a_ticker_that_was_overtaken_is_left_out",
+    ),
+    _guard(
+        "a stream follows no redirect",
+        _WEBSOCKET,
+        "                return exc",
+        "                return super().process_redirect(exc)",
+        _OVER_SOCKETS + "test_a_redirect_is_not_followed",
+    ),
+    _guard(
+        "a stream's login is in no log",
+        _WEBSOCKET,
+        "logger=_SILENT,",
+        "logger=None,",
+        _OVER_SOCKETS + "test_a_login_is_in_no_log",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -1984,4 +2075,5 @@ GUARDS: Final = (
     *_OF_KEYS_AND_FILES,
     *_SIZED_AND_READ,
     *_ONLY_READ,
+    *_STREAMS,
 )

@@ -38,6 +38,7 @@ from .market import (
     Ticker,
     Trade,
 )
+from .pushed import OrderPush, TradePush
 from .trade import AmendAck, AttachedAlgo, CancelAck, CancelAllAfter, Fill, LinkedAlgo, Order, OrderAck
 from .wire import Row, okx_name
 
@@ -74,6 +75,7 @@ __all__ = [
     "Order",
     "OrderAck",
     "OrderBook",
+    "OrderPush",
     "Position",
     "PriceLimit",
     "Row",
@@ -82,6 +84,7 @@ __all__ = [
     "Ticker",
     "Trade",
     "TradeFee",
+    "TradePush",
     "Transfer",
     "okx_name",
 ]

@@ -215,7 +215,12 @@ class BookLevel(NamedTuple):
     orders: int | None
 
 
-def _levels(rows: object) -> tuple[BookLevel, ...]:
+def book_levels(rows: object) -> tuple[BookLevel, ...]:
+    """The levels of one side of a book, from the arrays they are sent as.
+
+    Raises:
+        ValueError: something else was sent.
+    """
     if not isinstance(rows, list | tuple):
         raise ValueError("expected a list of book levels")  # noqa: TRY004  pydantic wants a ValueError
     return tuple(map(_level, rows))
@@ -239,7 +244,9 @@ def _levels_to_wire(levels: tuple[BookLevel, ...]) -> list[list[str]]:
     return [[plain(level.px), plain(level.sz), *(str(n) for n in level[2:] if n is not None)] for level in levels]
 
 
-Levels = Annotated[tuple[BookLevel, ...], PlainValidator(_levels), PlainSerializer(_levels_to_wire, when_used="json")]
+Levels = Annotated[
+    tuple[BookLevel, ...], PlainValidator(book_levels), PlainSerializer(_levels_to_wire, when_used="json")
+]
 
 
 class OrderBook(Row):

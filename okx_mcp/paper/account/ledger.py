@@ -96,6 +96,8 @@ class Ledger:
         self.closed_positions: Table[ClosedPosition] = Table(lambda row: str(row.number))
         self.algos: Table[AlgoOrder] = Table(lambda row: str(row.algo_id))
         self.open: dict[int, Order] = {}
+        self.steps: list[tuple[Order | None, Order]] = []
+        """Every change of an order in this transaction, before and after."""
         self._newest_named: dict[str, int] = {}
         self._frozen: dict[str, Decimal] = {}
         self._tidied_us = 0
@@ -170,6 +172,7 @@ class Ledger:
     # Orders
 
     def put_order(self, order: Order) -> None:
+        self.steps.append((self.order(order.ord_id), order))
         self._index(order)
         self.orders.put(order)
 

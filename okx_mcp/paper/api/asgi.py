@@ -11,23 +11,24 @@ MAX_BODY: Final = 1 << 20
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+ServeSocket = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 Handle = Callable[[str, bytes, Mapping[str, str], bytes, str], tuple[int, dict[str, str], bytes]]
 
 _TOO_LARGE: Final = (413, {"content-type": "application/json"}, b'{"msg":"Request body too large","code":"413"}')
 
 
 class AsgiApp:
-    """Feeds HTTP requests to `handle`. A WebSocket is turned away before it opens."""
+    """Feeds HTTP requests to `handle`, and WebSockets to `serve_socket`; without it they are turned away."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, serve_socket: ServeSocket | None = None) -> None:
         self._handle = handle
+        self._serve_socket = serve_socket
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await (self._serve_socket or _turn_away)(scope, receive, send)
         else:
             await self._http(scope, receive, send)
 
@@ -44,6 +45,12 @@ class AsgiApp:
         fields.append((b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": content})
+
+
+async def _turn_away(_: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    """Before it opens."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})
 
 
 def _target(scope: Mapping[str, Any]) -> bytes:

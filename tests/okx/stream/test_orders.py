@@ -1,0 +1,237 @@
+"""Orders as they are told: each event once, nothing backwards, and what was missed is asked for."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from okx_mcp.okx.models import Fill, Order
+from okx_mcp.okx.stream.channels import Channel
+from okx_mcp.okx.stream.messages import Push
+from okx_mcp.okx.stream.orders import OrderEvent, OrderFeed
+from okx_mcp.okx.stream.streams import Streams
+from tests.clocks import VirtualClock
+from tests.okx.stream.account import AskedAccount
+from tests.okx.stream.line import ScriptedOkx
+from tests.okx.stream.test_sessions import until
+
+ORDERS: Final = Channel("orders", inst_type="ANY")
+D = Decimal
+
+
+def pushed(state: str, acc: str = "0", u_time: int = 1, **more: str) -> dict[str, Any]:
+    """A row of the channel, without a fill unless there is a tradeId."""
+    return {
+        "instType": "SPOT",
+        "instId": "BTC-USDT",
+        "ordId": "7",
+        "clOrdId": "a7",
+        "px": "100",
+        "sz": "3",
+        "state": state,
+        "accFillSz": acc,
+        "avgPx": "0",
+        "fillSz": "0",
+        "tradeId": "",
+        "uTime": str(u_time),
+        "cTime": "1",
+        **more,
+    }
+
+
+def filled(state: str, acc: str, trade_id: str, u_time: int = 2, fill_sz: str = "1") -> dict[str, Any]:
+    return pushed(state, acc, u_time, tradeId=trade_id, fillSz=fill_sz, fillPx="100", fillFee="-0.1", fillFeeCcy="USDT")
+
+
+LIFE: Final = [
+    pushed("live"),
+    filled("partially_filled", "1", "t1", 2),
+    filled("partially_filled", "2", "t2", 3),
+    filled("filled", "3", "t3", 4),
+]
+
+
+def told(clock: VirtualClock, rows: Sequence[Mapping[str, Any]]) -> tuple[OrderFeed, list[OrderEvent]]:
+    """A feed after these pushes, one row each, and the events that came of them."""
+    account = AskedAccount(clock)
+    feed = OrderFeed(ORDERS, clock, account, account.exchange_clock.now_ms)
+    feed.is_complete = True
+    with feed.read() as reader:
+        for row in rows:
+            feed.take(Push(ORDERS, [row]))
+        return feed, list(reader._waiting)  # noqa: SLF001
+
+
+def steps(events: list[OrderEvent]) -> list[tuple[str, str | None]]:
+    return [
+        (str(event.order.state) if event.order else "?", event.execution.trade_id if event.execution else None)
+        for event in events
+    ]
+
+
+def test_a_life_is_told_step_by_step_with_each_fill_of_its_own(clock: VirtualClock) -> None:
+    feed, events = told(clock, LIFE)
+
+    assert steps(events) == [
+        ("live", None),
+        ("partially_filled", "t1"),
+        ("partially_filled", "t2"),
+        ("filled", "t3"),
+    ]
+    assert [event.order.acc_fill_sz for event in events if event.order] == [D(0), D(1), D(2), D(3)]
+    execution = events[1].execution
+    assert execution is not None
+    assert (execution.sz, execution.px, execution.fee, execution.fee_ccy) == (D(1), D(100), D("-0.1"), "USDT")
+    order = feed.order(cl_ord_id="a7")
+    assert order is not None
+    assert order.value.state == "filled"
+
+
+def test_an_event_that_is_told_twice_is_one_event(clock: VirtualClock) -> None:
+    _, events = told(clock, [row for row in LIFE for _ in range(2)])
+
+    assert len(events) == 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [
+        ([pushed("live"), pushed("canceled", u_time=2), pushed("canceled", u_time=2)], ("canceled", None)),
+        ([filled("partially_filled", "3", "t1"), pushed("filled", "3", 3)], ("filled", None)),
+        ([pushed("live"), pushed("mmp_canceled", u_time=2), pushed("live")], ("mmp_canceled", None)),
+    ],
+    ids=["cancelled twice", "a market order ends without a fill", "live after the end"],
+)
+def test_an_order_ends_once(clock: VirtualClock, rows: list[Mapping[str, Any]], last: tuple[str, None]) -> None:
+    _, events = told(clock, rows)
+
+    assert steps(events)[-1] == last
+    assert len(events) == 2
+
+
+@given(st.permutations(LIFE), st.lists(st.sampled_from(LIFE), max_size=4))
+def test_in_any_order_and_with_any_repetition_every_fill_is_told_once_and_the_order_ends_as_it_ended(
+    rows: list[dict[str, Any]], again: list[dict[str, Any]]
+) -> None:
+    feed, events = told(VirtualClock(), [*rows, *again])
+
+    assert sorted(event.execution.trade_id for event in events if event.execution) == ["t1", "t2", "t3"]
+    sizes = [event.order.acc_fill_sz or D(0) for event in events if event.order]
+    assert sizes == sorted(sizes)
+    order = feed.order(ord_id="7")
+    assert order is not None
+    assert (order.value.state, order.value.acc_fill_sz) == ("filled", D(3))
+
+
+def test_a_change_is_told_with_whose_it_was(clock: VirtualClock) -> None:
+    change = pushed("live", u_time=5, px="101", reqId="r1", amendResult="0")
+
+    _, events = told(clock, [pushed("live"), change, change, pushed("live", u_time=5, reqId="r2", amendResult="-1")])
+
+    assert [(event.req_id, event.amend_result) for event in events] == [(None, None), ("r1", "0"), ("r2", "-1")]
+
+
+def test_a_push_may_come_before_the_reply_and_is_found_by_both_ids(clock: VirtualClock) -> None:
+    feed, _ = told(clock, [pushed("live")])
+
+    assert feed.order(ord_id="7") == feed.order(cl_ord_id="a7") is not None
+    assert feed.order(cl_ord_id="unknown") is None
+
+
+def test_orders_that_ended_long_ago_are_forgotten_and_open_ones_are_not(clock: VirtualClock) -> None:
+    rows = [pushed("live", ordId="1", clOrdId="open")]
+    rows += [pushed("canceled", ordId=str(n), clOrdId=f"c{n}") for n in range(2, 5_000)]
+
+    feed, _ = told(clock, rows)
+
+    assert len(feed._known) < 2_100  # noqa: SLF001
+    assert len(feed._by_cl_ord_id) == len(feed._known)  # noqa: SLF001
+    assert feed.order(cl_ord_id="open") is not None
+    assert feed.order(cl_ord_id="c4999") is not None
+
+
+# --- gaps -----------------------------------------------------------------------------------------------------------
+
+
+def order(**fields: str) -> Order:
+    return Order.model_validate({"instType": "SPOT", "instId": "BTC-USDT", "ordId": "7", "clOrdId": "a7"} | fields)
+
+
+@pytest.mark.anyio
+async def test_what_is_open_is_asked_for_since_the_channel_begins_without_a_snapshot(
+    streams: Streams, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    asked.pending = [order(state="live", sz="3", accFillSz="0", uTime="1")]
+    async with streams.orders() as feed:
+        at_first = feed.open_orders
+        await until(lambda: feed.is_complete, clock)
+
+        assert at_first is None
+        assert [each.ord_id for each in feed.open_orders or ()] == ["7"]
+
+
+@pytest.mark.anyio
+async def test_after_a_loss_orders_are_unknown_until_what_was_missed_is_asked_for(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    asked.pending = [order(state="live", sz="3", accFillSz="0", uTime="1", cTime="1")]
+    now = clock.wall_ms()
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        with feed.read() as reader:
+            okx.is_down = True
+            okx.line.cut(4006)
+            await clock.sleep(1)
+            assert feed.order(ord_id="7") is None
+            asked.pending = []
+            asked.ended = [
+                order(state="filled", sz="3", accFillSz="3", uTime=str(now), cTime="1"),
+                order(ordId="8", clOrdId="a8", state="canceled", sz="1", accFillSz="0", uTime="9", cTime=str(now)),
+            ]
+            fill = {"instId": "BTC-USDT", "ordId": "7", "tradeId": "t1", "fillSz": "3", "fillTime": str(now)}
+            asked.filled = [Fill.model_validate(fill)]
+            asked.fails = 2
+            okx.is_down = False
+            await until(lambda: feed.is_complete, clock)
+            events = list(reader._waiting)  # noqa: SLF001
+
+        found = feed.order(ord_id="7")
+    assert found is not None
+    assert found.value.state == "filled"
+    assert [event.execution.trade_id for event in events if event.execution] == ["t1"]
+    assert {(event.ord_id, event.order and event.order.state) for event in events[1:]} == {
+        ("7", "filled"),
+        ("8", "canceled"),
+    }
+    assert not any(event.was_pushed for event in events)
+
+
+@pytest.mark.anyio
+async def test_an_order_that_cannot_be_read_is_asked_for(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        asked.pending = [order(state="live", sz="3", uTime="1")]
+        okx.line.say({"arg": {"channel": "orders", "instType": "ANY"}, "data": [pushed("live", px="1,5")]})
+        await until(lambda: len(okx.line.asked("subscribe")) == 2 and feed.order(ord_id="7") is not None, clock)
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_orders_unknown(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    asked.takes_s = 5
+    async with streams.orders() as feed:
+        await until(lambda: bool(okx.lines) and len(okx.line.said) == 2, clock)
+        await clock.sleep(1)
+        okx.is_down = True
+        okx.line.cut(4006)
+        await clock.sleep(20)
+
+        assert not feed.is_complete
+        okx.is_down = False
+        await until(lambda: feed.is_complete, clock)
