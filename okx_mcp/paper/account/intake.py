@@ -98,6 +98,7 @@ class AmendRequest:
 def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -> PlaceRequest:
     required(item, "instId", "tdMode", "side", "ordType", "sz")
     ord_type, side = one_of(item, "ordType", _ORDER_TYPES, ""), side_of(item)
+    _refuse_what_is_not_read(item)
     stp_mode = _stp_mode(item, ord_type)
     sz = positive(item, "sz")
     px = _price(item, ord_type)
@@ -209,6 +210,14 @@ def _refuse_at_market(ord_type: str, inst_type: TradedAs) -> None:
         raise Refused("51000", "Parameter ordType error: optimal_limit_ioc is for swaps and futures.")
     if ord_type == "market" and inst_type == "OPTION":
         raise Refused("51000", "Parameter ordType error: options have no market orders.")
+
+
+def _refuse_what_is_not_read(item: Item) -> None:
+    """Fields that would change an order, in forms that OKX took or takes and that are not taken here."""
+    if any(text(item, name) for name in ("tpTriggerPx", "tpOrdPx", "slTriggerPx", "slOrdPx")):
+        raise Refused("54070", "Take-profit and stop-loss of an order go into attachAlgoOrds.")
+    if text(item, "pxUsd") or text(item, "pxVol"):
+        raise Refused("51000", "Parameter pxUsd error: this paper exchange prices options in coins, as px.")
 
 
 def _price(item: Item, ord_type: str) -> Decimal | None:
