@@ -13,7 +13,7 @@ from typing import Final
 from okx_mcp.paper.account.account_modes import AccountModes, TradedAs
 from okx_mcp.paper.account.attached import Attached, attached_items, read_attached
 from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, one_of, optional, positive, required, text
-from okx_mcp.paper.account.orders import Side
+from okx_mcp.paper.account.orders import CLOSING_SIDES, Side
 from okx_mcp.paper.figures import is_multiple
 from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.listing import Listing
@@ -110,8 +110,8 @@ def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -
         _refuse_at_market(ord_type, inst_type)
     td_mode, may_only_reduce = text(item, "tdMode"), reduce_only(item, inst_type, modes)
     tgt_ccy = _tgt_ccy(item, ord_type, side) if inst_type in {"SPOT", "MARGIN"} else ""
-    if attached and may_only_reduce:
-        raise Refused("51530", "A reduce-only order takes no attached orders.")
+    if attached and (may_only_reduce or (pos_side, side) in CLOSING_SIDES):
+        raise Refused("51530", "An order that only closes takes no attached orders.")
     if attached and tgt_ccy == ("base_ccy" if side == "buy" else "quote_ccy"):
         raise Refused("51044", f"A market {side} in {tgt_ccy} takes no attached orders.")
     return PlaceRequest(
