@@ -1,6 +1,6 @@
 """OKX's own MCP server (the node package @okx_ai/okx-trade-mcp), unchanged, against the exchange on loopback.
 
-Optional: it runs where node is, and where OKX_TRADE_MCP names the kit's dist/index.js. With OKX_TRADE_MCP=install it
+Optional: it runs where node is, and where TRADE_KIT names the kit's dist/index.js. With TRADE_KIT=install it
 is installed for the test with npm, without its install scripts. Otherwise these tests are skipped, and say so.
 """
 
@@ -19,11 +19,11 @@ from tests.paper.test_third_party_clients import Served, limited
 _PACKAGE: Final = "@okx_ai/okx-trade-mcp@1.2.9"
 _ENTRY: Final = Path("node_modules", "@okx_ai", "okx-trade-mcp", "dist", "index.js")
 _NODE: Final = shutil.which("node")
-_WANTED: Final = os.environ.get("OKX_TRADE_MCP", "")
+_WANTED: Final = os.environ.get("TRADE_KIT", "")
 
 pytestmark = [
     pytest.mark.skipif(_NODE is None, reason="node is not installed"),
-    pytest.mark.skipif(not _WANTED, reason="OKX_TRADE_MCP does not name the official kit"),
+    pytest.mark.skipif(not _WANTED, reason="TRADE_KIT does not name the official kit"),
 ]
 
 SWAP: Final = "BTC-USDT-SWAP"

@@ -365,6 +365,8 @@ GOOD = {"side": "buy", "ordType": "limit", "px": "65000", "sz": "0.01"}
         ({"ordType": "market", "tgtCcy": "usd"}, "51000"),
         ({"tradeQuoteCcy": "EUR"}, "51000"),
         ({"banAmend": "maybe"}, "51000"),
+        ({"slTriggerPx": "60000", "slOrdPx": "-1"}, "54070"),
+        ({"pxVol": "0.5"}, "51000"),
         ({"instId": "BTC-NOPE"}, "51001"),
         ({"instId": "BTC-USDT-260626"}, "51001"),
         ({"tdMode": "spot_isolated"}, "51010"),

@@ -117,9 +117,8 @@ class Dealing:
             return Wish(buys, lots, limit=limit)
         if request.reduce_only:
             held = self.ledger.positions.rows.get(key_of(self._new(request, px, 0)))
-            return Wish(
-                buys, int(abs(held.pos) / instrument.lot_sz) if held else 0, self._grains(instrument, request.sz)
-            )
+            lots = int(abs(held.pos) / instrument.lot_sz) if held else 0
+            return Wish(buys, lots, self._grains(instrument, request.sz))
         affordable = self._margin.spendable(instrument.base_ccy) / instrument.lot_sz
         lots = int(affordable) if not (buys or request.settle_ccy) else int(instrument.max_lmt_sz / instrument.lot_sz)
         return Wish(buys, max(0, lots), self._grains(instrument, request.sz))

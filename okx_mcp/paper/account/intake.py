@@ -13,7 +13,7 @@ from typing import Final
 from okx_mcp.paper.account.account_modes import AccountModes, TradedAs
 from okx_mcp.paper.account.attached import Attached, attached_items, read_attached
 from okx_mcp.paper.account.fields import TAG, Item, alphanumeric, flag, one_of, optional, positive, required, text
-from okx_mcp.paper.account.orders import Side
+from okx_mcp.paper.account.orders import CLOSING_SIDES, Side
 from okx_mcp.paper.figures import is_multiple
 from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.listing import Listing
@@ -98,6 +98,7 @@ class AmendRequest:
 def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -> PlaceRequest:
     required(item, "instId", "tdMode", "side", "ordType", "sz")
     ord_type, side = one_of(item, "ordType", _ORDER_TYPES, ""), side_of(item)
+    _refuse_what_is_not_read(item)
     stp_mode = _stp_mode(item, ord_type)
     sz = positive(item, "sz")
     px = _price(item, ord_type)
@@ -109,8 +110,8 @@ def read_place(item: Item, listing: Listing, modes: AccountModes, now_ms: int) -
         _refuse_at_market(ord_type, inst_type)
     td_mode, may_only_reduce = text(item, "tdMode"), reduce_only(item, inst_type, modes)
     tgt_ccy = _tgt_ccy(item, ord_type, side) if inst_type in {"SPOT", "MARGIN"} else ""
-    if attached and may_only_reduce:
-        raise Refused("51530", "A reduce-only order takes no attached orders.")
+    if attached and (may_only_reduce or (pos_side, side) in CLOSING_SIDES):
+        raise Refused("51530", "An order that only closes takes no attached orders.")
     if attached and tgt_ccy == ("base_ccy" if side == "buy" else "quote_ccy"):
         raise Refused("51044", f"A market {side} in {tgt_ccy} takes no attached orders.")
     return PlaceRequest(
@@ -209,6 +210,14 @@ def _refuse_at_market(ord_type: str, inst_type: TradedAs) -> None:
         raise Refused("51000", "Parameter ordType error: optimal_limit_ioc is for swaps and futures.")
     if ord_type == "market" and inst_type == "OPTION":
         raise Refused("51000", "Parameter ordType error: options have no market orders.")
+
+
+def _refuse_what_is_not_read(item: Item) -> None:
+    """Fields that would change an order, in forms that OKX took or takes and that are not taken here."""
+    if any(text(item, name) for name in ("tpTriggerPx", "tpOrdPx", "slTriggerPx", "slOrdPx")):
+        raise Refused("54070", "Take-profit and stop-loss of an order go into attachAlgoOrds.")
+    if text(item, "pxUsd") or text(item, "pxVol"):
+        raise Refused("51000", "Parameter pxUsd error: this paper exchange prices options in coins, as px.")
 
 
 def _price(item: Item, ord_type: str) -> Decimal | None:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from okx_mcp.paper.account.account_modes import AccountModes
 from okx_mcp.paper.account.fees import contract_fee
 from okx_mcp.paper.account.ledger import Ledger
-from okx_mcp.paper.account.orders import TRADING, ZERO, Order
+from okx_mcp.paper.account.orders import CLOSING_SIDES, TRADING, ZERO, Order
 from okx_mcp.paper.account.positions import Position, PositionKey, key_of, signed
 from okx_mcp.paper.market.instruments import Instrument
 from okx_mcp.paper.market.quotes import Market
@@ -249,7 +249,7 @@ def opening_part(pos: Decimal, order: Order, sz: Decimal) -> Decimal:
 
 def closes(order: Order) -> bool:
     """Whether an order can only close: in long/short mode a sell of long and a buy of short."""
-    return (order.pos_side, order.side) in {("long", "sell"), ("short", "buy")}
+    return (order.pos_side, order.side) in CLOSING_SIDES
 
 
 def _by_side(orders: Iterable[Order]) -> Iterable[list[Order]]:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 __all__ = [
     "CANCEL_REASONS",
+    "CLOSING_SIDES",
     "FUNDING",
     "TRADING",
     "ZERO",
@@ -43,6 +44,9 @@ CANCEL_REASONS: Final = {
     "31": "The post-only order would have taken liquidity",
 }
 """The values of cancelSource that an order can meet here."""
+
+CLOSING_SIDES: Final = frozenset({("long", "sell"), ("short", "buy")})
+"""posSide and side of what can only close, in long/short mode."""
 
 _OPEN: Final = frozenset({"live", "partially_filled"})
 

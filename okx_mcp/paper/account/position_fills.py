@@ -23,6 +23,7 @@ from okx_mcp.paper.account.positions import (
     signed,
     widened,
 )
+from okx_mcp.paper.market.contracts import Contract
 from okx_mcp.paper.market.instruments import Instrument
 
 __all__ = ["Execution", "close_down", "fill_position", "let_go"]
@@ -40,42 +41,41 @@ class Execution:
     mark_px: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a fill makes of a position: what is left, what it realised, how cash and the position's margin changed.
+
+    `ended` is the position as it was closed, where it was.
+    """
+
+    position: Position
+    pnl: Decimal
+    cash: Decimal
+    margin: Decimal
+    ended: Position | None
+
+
 def fill_position(ledger: Ledger, instrument: Instrument, order: Order, done: Execution) -> Order:
     """Fills a part of an order for a position, writes fill and bill, and returns the order."""
-    terms, at_us = instrument.terms, done.at_us
-    position = _position(ledger, order, at_us)
-    opens = opening_part(position.pos, order, done.sz)
-    ends, money, moved = done.sz - opens, ZERO, ZERO
+    at_us = done.at_us
+    before = _position(ledger, order, at_us)
     trade_id = ledger.next_trade_id()
-    pnl = ZERO
-    fee = -booked(contract_fee(terms, done.sz, done.px, done.exec_type))
-    charged = replace(position, fee=position.fee + fee, trade_id=trade_id, u_time_us=at_us)
-    if ends:
-        before, (charged, pnl, freed) = charged, reduced(charged, terms, signed(order, ends), done.px)
-        money, moved = pnl + freed, -freed
-        if not charged.pos:
-            _remember(ledger, before, charged, "2", at_us)
-            charged = closed(charged)
-    if opens:
-        if not charged.pos:
-            charged = replace(charged, lever=order.lever, c_time_us=at_us)
-        charged = widened(charged, terms, signed(order, opens), done.px)
-        if charged.is_isolated and not terms.is_option:
-            aside = booked(terms.notional(opens, done.px) / Decimal(charged.lever))
-            charged = replace(charged, margin=charged.margin + aside)
-            money, moved = money - aside, moved + aside
-    if terms.is_option:
-        money = -booked(terms.notional(signed(order, done.sz), done.px))
+    fee = -booked(contract_fee(instrument.terms, done.sz, done.px, done.exec_type))
+    charged = replace(before, fee=before.fee + fee, trade_id=trade_id, u_time_us=at_us)
+    outcome = _after(charged, instrument.terms, order, done)
+    if outcome.ended:
+        _remember(ledger, before, outcome.ended, "2", at_us)
+    after, pnl, change = outcome.position, outcome.pnl, outcome.cash + fee
     filled = _filled(order, done, fee, pnl, trade_id)
     ledger.put_order(filled)
-    ledger.positions.put(charged)
+    ledger.positions.put(after)
     bill = Bill(
         bill_id=ledger.next_id(at_us),
         type="2",
         sub_type=_sub_type(order),
         ccy=order.settle_ccy,
-        bal_chg=money + fee,
-        bal=ledger.change(order.settle_ccy, money + fee, at_us),
+        bal_chg=change,
+        bal=ledger.change(order.settle_ccy, change, at_us),
         time_us=at_us,
         sz=done.sz,
         px=done.px,
@@ -88,24 +88,18 @@ def fill_position(ledger: Ledger, instrument: Instrument, order: Order, done: Ex
         exec_type=done.exec_type,
         idx_px=done.idx_px,
         inst_type=order.inst_type,
-        mgn_mode=charged.mgn_mode,
+        mgn_mode=after.mgn_mode,
         pnl=pnl,
-        pos_bal_chg=moved,
-        pos_bal=charged.margin,
+        pos_bal_chg=outcome.margin,
+        pos_bal=after.margin,
     )
     ledger.bills.put(bill)
     ledger.fills.put(_fill_row(order, done, fee, pnl, bill))
-    let_go(ledger, charged, at_us)
+    let_go(ledger, after, at_us)
     return ledger.order(order.ord_id) or filled
 
 
-def close_down(
-    ledger: Ledger,
-    position: Position,
-    settled: Position,
-    bill: Bill,
-    kind: Literal["2", "3"],
-) -> None:
+def close_down(ledger: Ledger, position: Position, settled: Position, bill: Bill, kind: Literal["2", "3"]) -> None:
     """Ends a position that something else than an order ended: `settled` is how it stood at its end."""
     ledger.bills.put(bill)
     _remember(ledger, position, settled, kind, bill.time_us)
@@ -135,6 +129,29 @@ def let_go(ledger: Ledger, position: Position, at_us: int) -> None:
         )
         if belongs and (algo.close_fraction or algo.cxl_on_close_pos):
             ledger.algos.put(replace(algo, state="canceled", u_time_us=at_us))
+
+
+def _after(position: Position, terms: Contract, order: Order, done: Execution) -> _Outcome:
+    """A position after a fill: what closes comes first, what is left opens. An option's money is its premium."""
+    opens = opening_part(position.pos, order, done.sz)
+    pnl = cash = margin = ZERO
+    ended = None
+    if ends := done.sz - opens:
+        position, pnl, freed = reduced(position, terms, signed(order, ends), done.px)
+        cash, margin = pnl + freed, -freed
+        if not position.pos:
+            ended, position = position, closed(position)
+    if opens:
+        if not position.pos:
+            position = replace(position, lever=order.lever, c_time_us=done.at_us)
+        position = widened(position, terms, signed(order, opens), done.px)
+        if position.is_isolated and not terms.is_option:
+            aside = booked(terms.notional(opens, done.px) / Decimal(position.lever))
+            position = replace(position, margin=position.margin + aside)
+            cash, margin = cash - aside, margin + aside
+    if terms.is_option:
+        cash = -booked(terms.notional(signed(order, done.sz), done.px))
+    return _Outcome(position, pnl, cash, margin, ended)
 
 
 def _position(ledger: Ledger, order: Order, at_us: int) -> Position:
