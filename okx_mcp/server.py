@@ -54,8 +54,8 @@ _INSTRUCTIONS: Final = {
 }
 _HOW_TO_ORDER: Final = (
     "Order with place_limit_order and its like: the user approves each order, asked by the client or through "
-    "confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading stops everything. If order_sent "
-    "is unknown, never place the order again: call check_order."
+    "confirm_order. Follow up with check_order, amend_order, cancel_order; halt_trading stops all. If order_sent is "
+    "unknown, never place the order again: call check_order."
 )
 _NO_ORDERS: Final = "This server cannot place, change or cancel orders."
 _WHEN_IT_FAILS: Final = (
