@@ -45,14 +45,14 @@ class OrderReport(BaseModel):
     environment: EnvironmentName
     order: str
     ticket_id: str | None = None
-    client_order_id: str | None = Field(None, description="Not this server's")
+    client_order_id: str | None = None
     order_id: str | None = None
-    filled_size: Number | None = Field(None, description="In base")
+    filled_size: Number | None = Field(None, description="Base or contracts")
     average_price: Number | None = None
     fee: Number | None = Field(None, description="Negative: charged")
     fee_ccy: str | None = None
     approved_by: str | None = None
-    expires: str | None = Field(None, description="UTC")
+    expires: str | None = None
 
 
 class FillReport(BaseModel):
