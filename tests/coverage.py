@@ -82,7 +82,7 @@ BY_TOOL: Final = {
 
 NOT_OFFERED: Final = {
     "no tool for it": ("account/position/margin-balance", "trade/amend-algos", "trade/order-precheck"),
-    "close_position sends an order that can be asked for by its id": ("trade/close-position",),
+    "close_position sends an order of the size that was shown": ("trade/close-position",),
     "an approval is of one order": ("trade/amend-batch-orders", "trade/batch-orders"),
     "for market makers": ("account/mmp-config", "account/mmp-reset", "trade/mass-cancel"),
     "a setting of the account: the owner makes it on OKX's site": (
