@@ -32,6 +32,8 @@ from typing import Any, Final
 import anyio
 from mcp import Client, StdioServerParameters
 
+_ABOVE_ASK: Final = Decimal("1.001")
+"""The most that is paid: the price moves while the order is on its way."""
 _LOOK_EVERY_S: Final = 10.0
 _LOOKS_BEFORE_CANCEL: Final = 30
 _ENDED: Final = ("filled", "canceled", "rejected", "no_effect")
@@ -77,7 +79,7 @@ class Record:
         """Create it, on the disk before anything is sent; of two programs that try, one is stopped here."""
         try:
             with self.path.open("x", encoding="utf-8") as file:
-                json.dump({"since": since, "stop": str(stop)}, file)
+                json.dump({"since": since, "stop": f"{stop:f}"}, file)
                 file.flush()
                 os.fsync(file.fileno())
         except FileExistsError:
@@ -96,7 +98,7 @@ class Record:
 
 
 async def buy_one_dip(tool: Tool, plan: Plan, record: Record, sleep: Sleep = anyio.sleep) -> dict[str, Any]:
-    """The order as it ended: filled, or cancelled because nobody sold at the price for five minutes.
+    """The order as it ended: filled, or cancelled because nobody sold at its price for five minutes.
 
     Raises:
         Stopped: it is not known what became of the buy, it was refused, or it has no stop.
@@ -128,14 +130,15 @@ async def wait_for_dip(tool: Tool, plan: Plan, sleep: Sleep) -> dict[str, Any]:
 
 
 async def exact(tool: Tool, plan: Plan, ask: Decimal) -> Buy:
-    """What `spend` buys at the ask, in whole lots: okx-mcp rounds nothing, so the rounding is done and seen here."""
+    """What `spend` buys a little above the ask, in whole lots. okx-mcp rounds nothing, so it is done here."""
     found = (await tool("find_instruments", text=plan.inst_id, limit=50))["instruments"]
     rules = next(each for each in found if each["inst_id"] == plan.inst_id)
     lot, tick = Decimal(rules["lot_size"]), Decimal(rules["tick_size"])
-    size = plan.spend / ask // lot * lot
+    price = ask * _ABOVE_ASK // tick * tick
+    size = plan.spend / price // lot * lot
     if size < Decimal(rules["min_size"]):
         raise Stopped(f"{plan.spend} buys {size}, below the minimum of {rules['min_size']}.")
-    return Buy(size, ask, ask * (1 - plan.stop_percent / 100) // tick * tick)
+    return Buy(size, price, price * (1 - plan.stop_percent / 100) // tick * tick)
 
 
 async def propose(tool: Tool, plan: Plan, buy: Buy, record: Record) -> str:
@@ -145,10 +148,10 @@ async def propose(tool: Tool, plan: Plan, buy: Buy, record: Record) -> str:
             "place_limit_order",
             inst_id=plan.inst_id,
             side="buy",
-            size=str(buy.size),
+            size=f"{buy.size:f}",
             unit="base",
-            price=str(buy.price),
-            stop_loss=str(buy.stop),
+            price=f"{buy.price:f}",
+            stop_loss=f"{buy.stop:f}",
         )
     except ToolRefused as refused:
         raise Stopped(f"{refused} Remove {record.path} once you know that nothing was bought, to try again.") from None

@@ -117,7 +117,7 @@ InstId = Annotated[
     WithJsonSchema({"type": "string", "description": "Instrument, e.g. BTC-USDT"}),
 ]
 InstIds = Annotated[list[InstId], BeforeValidator(_as_list), Field(min_length=1, max_length=10)]
-TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From place_limit_order")]
+TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From the ticket")]
 AnyOrderId = Annotated[
     str,
     Field(

@@ -235,11 +235,12 @@ def _slim(schema: Any) -> Any:
 
 def _slim_result(schema: Any) -> Any:
     """The same of a result, briefer: a definition that is used once stands where it is used, the members of a list say
-    their type, and what the whole is says the tool.
+    their type, and what a whole is says the tool.
     """
     slim = _slim(schema)
     definitions = slim.pop("$defs", {})
-    slim.pop("description", None)
+    for whole in (slim, *definitions.values()):
+        whole.pop("description", None)
     used = Counter(_references([slim, definitions]))
     shared = {name: each for name, each in definitions.items() if used[name] > 1}
     once = {name: each for name, each in definitions.items() if used[name] == 1}

@@ -44,8 +44,6 @@ class Canceller:
     async def cancel(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
         """Cancel the order, `receipt` if it is one of ours, and say how it stands afterwards.
 
-        One of others that OKX has in no book may wait for a trigger.
-
         Raises:
             NoSuchOrder: the exchange knows no such order.
             UnsettledOrder: the exchange does not know the order yet, and it may still arrive.
@@ -54,9 +52,18 @@ class Canceller:
         named = {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
         failure = await _tried(partial(self._exchange.cancel_order, {"instId": inst_id, **named}))
         view = await self._after_cancel(partial(self._order, inst_id, any_id), any_id, failure)
-        if view is None and receipt is None and await self._trigger(inst_id, any_id) is not None:
-            return await self.cancel_trigger(any_id, inst_id, None)
         return await self._told(view, any_id, inst_id, receipt, failure)
+
+    async def cancel_any(self, any_id: str, inst_id: str) -> Receipt | OrderView:
+        """Cancel somebody else's order, in the book or waiting for a trigger: the id does not say which it is.
+
+        Raises:
+            as `cancel`.
+        """
+        try:
+            return await self.cancel(any_id, inst_id, None)
+        except NoSuchOrder:
+            return await self.cancel_trigger(any_id, inst_id, None)
 
     async def cancel_trigger(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
         """Cancel an order that waits for a trigger; one that was triggered meanwhile, as the order that it became.

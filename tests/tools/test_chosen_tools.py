@@ -15,8 +15,8 @@ MARKET = {"get_ticker", "get_order_book", "get_candles", "find_instruments"}
 ACCOUNT = {"get_balance", "get_positions"}
 READING_TRADE = {"check_order", "list_orders"}
 TRADE = READING_TRADE | {
-    *("place_limit_order", "place_market_order", "place_trigger_order", "close_position"),
-    *("confirm_order", "amend_order", "cancel_order", "set_leverage", "transfer_funds", "halt_trading"),
+    *("place_limit_order", "place_market_order", "place_trigger_order", "confirm_order", "amend_order", "cancel_order"),
+    *("close_position", "set_leverage", "transfer_funds", "halt_trading"),
 }
 REFERENCE = {"find_endpoint", "read_endpoint"}
 ALWAYS = {"system_status"}

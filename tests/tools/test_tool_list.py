@@ -36,8 +36,8 @@ NAMES = [
     "read_endpoint",
 ]
 MAY_CHANGE_SOMETHING = {
-    *("place_limit_order", "place_market_order", "place_trigger_order", "confirm_order", "amend_order"),
-    *("cancel_order", "close_position", "set_leverage", "transfer_funds", "halt_trading"),
+    *("place_limit_order", "place_market_order", "place_trigger_order", "confirm_order", "amend_order", "cancel_order"),
+    *("close_position", "set_leverage", "transfer_funds", "halt_trading"),
 }
 BYTES = 32_000
 BYTES_WITHOUT_RESULTS = 20_000
