@@ -112,12 +112,14 @@ async def _call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _brief(answer: dict[str, Any]) -> str:
-    """The sentence of an order report, else the plain figures."""
+    """The sentence of an order report, else the plain figures, and those of a list of one."""
     if "summary" in answer:
         parts = [answer["summary"], answer.get("order", ""), f"order_id {answer.get('order_id')}"]
         approved = answer.get("approved_by")
         return "\n   ".join([*filter(None, parts), *([f"approved by: {approved}"] if approved else [])])
-    return ", ".join(f"{name} {value}" for name, value in answer.items() if not isinstance(value, list | dict))
+    rows = [each[0] for each in answer.values() if isinstance(each, list) and len(each) == 1]
+    figures = {name: value for each in (answer, *rows) for name, value in each.items()}
+    return ", ".join(f"{name} {value}" for name, value in figures.items() if not isinstance(value, list | dict))
 
 
 def _on_tick(price: Decimal, tick: Decimal) -> Decimal:

@@ -18,9 +18,14 @@ _ONE_ORDER: Final = (
 )
 
 
-def add_prompts(server: MCPServer) -> None:
-    """Give the server its prompts."""
-    for prompt in (
+def add_prompts(server: MCPServer, *, can_order: bool) -> None:
+    """Give the server its prompts; those that end in an order only where it can place one."""
+    for prompt in (*(_that_order() if can_order else ()), *_that_read()):
+        server.add_prompt(prompt)
+
+
+def _that_order() -> tuple[Prompt, ...]:
+    return (
         _prompt(
             "dip_buyer",
             "Buy a dip",
@@ -28,6 +33,7 @@ def add_prompts(server: MCPServer) -> None:
             inst_id="e.g. BTC-USDT",
             dip_percent="below the 24 h high, e.g. 5",
             spend="in the quote currency, e.g. 100",
+            stop_percent="stop-loss below the buy, e.g. 8",
         ),
         _prompt(
             "dca_plan",
@@ -38,6 +44,11 @@ def add_prompts(server: MCPServer) -> None:
             every="e.g. week",
             times="how often, e.g. 12",
         ),
+    )
+
+
+def _that_read() -> tuple[Prompt, ...]:
+    return (
         _prompt("portfolio_review", "Review my portfolio", portfolio_review),
         _prompt(
             "pre_trade_checklist",
@@ -47,20 +58,22 @@ def add_prompts(server: MCPServer) -> None:
             side="buy or sell",
             size="with its unit, e.g. 0.01 BTC",
         ),
-    ):
-        server.add_prompt(prompt)
+    )
 
 
-async def dip_buyer(inst_id: str, dip_percent: str, spend: str) -> str:
-    """Watch a price and propose one buy when it has dipped."""
+async def dip_buyer(inst_id: str, dip_percent: str, spend: str, stop_percent: str) -> str:
+    """Look at a price and propose one buy, with its stop, when it has dipped."""
     return f"""Buy {inst_id} for me if it has dipped {dip_percent} % below its 24-hour high.
 
 1. Call system_status. If trading is halted or an order is unsettled, tell me and stop.
 2. Call get_ticker for {inst_id}. Tell me the last price, its time, the 24-hour high, and how many percent lie between.
 3. If it has not dipped that far, propose nothing: tell me at which price it would have. I will ask you again.
-4. If it has, call get_balance and find_instruments. Propose a limit order with place_limit_order: buy for {spend} of
-   the quote currency, at the ask or below. Where that is no whole number of lots, take the next smaller size.
-5. Call check_order with its ticket_id and tell me what became of it.
+4. If it has, call list_orders, open and history. If a buy of {inst_id} is open, or one was filled in the last 24 hours,
+   tell me and stop.
+5. Call find_instruments and get_balance. Propose a limit order with place_limit_order: buy for {spend} of the quote
+   currency, at the ask or below, with a stop_loss {stop_percent} % below its price. Where {spend} is no whole number of
+   lots, take the next smaller size.
+6. Call check_order with its ticket_id and tell me what became of it.
 
 {_ONE_ORDER}"""
 
@@ -81,10 +94,10 @@ async def portfolio_review() -> str:
     """What is held, what is open, what it cost, what could go wrong."""
     return """Review my portfolio. Read only: place, change and cancel nothing.
 
-1. get_balance for the trading account; read_endpoint with path asset/balances for the funding account,
-   account/positions for positions, finance/savings/balance for Earn. Leave out what is not served or not allowed, and
-   say that you did.
-2. read_endpoint with path trade/orders-pending for open orders, and account/bills for what happened in seven days.
+1. get_balance for the trading and the funding account, get_positions, and read_endpoint with path
+   finance/savings/balance for Earn. Leave out what is not served or not allowed, and say that you did.
+2. list_orders for open orders, again with trigger true for those that wait for a price, and read_endpoint with path
+   account/bills for what happened in seven days.
 3. Tell me in a table what I hold, its value in USD and its share of the whole; then open positions with profit and
    distance to liquidation; then open orders far from the market; then fees and funding paid.
 4. Name the largest risks you see in these figures, and nothing that is not in them."""
@@ -96,9 +109,9 @@ async def pre_trade_checklist(inst_id: str, side: str, size: str) -> str:
 
 1. system_status: is anything wrong, halted or unsettled, and what is left of each limit?
 2. find_instruments: is {inst_id} live, and does the size fit its lot and minimum?
-3. get_ticker, and read_endpoint with path market/books and sz 50: spread, and what this size would move the price.
+3. get_order_book with the size and its unit: spread, and what this size would pay on average and at worst.
 4. get_balance: is there enough, fees included? read_endpoint with path account/trade-fee has the fees.
-5. read_endpoint with path trade/orders-pending: does an order of mine already do this?
+5. list_orders, and again with trigger true: does an order of mine already do this?
 6. Tell me in one table what is fine, what is not, and what could not be checked. Then ask me what to do."""
 
 

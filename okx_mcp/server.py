@@ -234,7 +234,8 @@ def create_server(
             on_closed()
 
     tools = _tools(settings, parts)
-    how = _HOW_TO_ORDER if any(tool.name == "place_limit_order" for tool in tools) else _NO_ORDERS
+    can_order = any(tool.name == "place_limit_order" for tool in tools)
+    how = _HOW_TO_ORDER if can_order else _NO_ORDERS
     server = MCPServer(
         "okx-mcp",
         title="OKX",
@@ -245,7 +246,7 @@ def create_server(
         log_level="WARNING",
     )
     add_resources(server, parts)
-    add_prompts(server)
+    add_prompts(server, can_order=can_order)
     return server
 
 

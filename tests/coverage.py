@@ -16,19 +16,36 @@ __all__ = ["BY_TOOL", "NOT_OFFERED", "PAGE", "page"]
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "COVERAGE.md"
 
+_AROUND_AN_ORDER: Final = (
+    "GET account/instruments",
+    "GET account/config",
+    "GET account/trade-fee",
+    "GET account/balance",
+    "GET account/positions",
+    "GET account/leverage-info",
+    "GET market/ticker",
+    "GET market/books",
+    "GET public/price-limit",
+    "GET trade/orders-pending",
+    "GET trade/orders-algo-pending",
+)
 BY_TOOL: Final = {
-    "get_ticker": ("GET market/ticker",),
-    "find_instruments": ("GET account/instruments",),
-    "get_balance": ("GET account/balance",),
-    "place_limit_order": (
-        "POST trade/order",
+    "get_ticker": (
         "GET market/ticker",
-        "GET public/price-limit",
-        "GET account/config",
-        "GET account/trade-fee",
-        "GET account/balance",
+        "GET public/mark-price",
+        "GET market/index-tickers",
+        "GET public/funding-rate",
+        "GET public/open-interest",
     ),
-    "confirm_order": ("POST trade/order",),
+    "get_order_book": ("GET market/books",),
+    "get_candles": ("GET market/candles", "GET market/history-candles"),
+    "find_instruments": ("GET account/instruments",),
+    "get_balance": ("GET account/balance", "GET asset/balances", "GET market/tickers"),
+    "get_positions": ("GET account/positions",),
+    "place_limit_order": ("POST trade/order", "POST trade/cancel-all-after", *_AROUND_AN_ORDER),
+    "place_market_order": ("POST trade/order", *_AROUND_AN_ORDER),
+    "place_trigger_order": ("POST trade/order-algo", *_AROUND_AN_ORDER),
+    "confirm_order": ("POST trade/order", "POST trade/order-algo"),
     "check_order": (
         "GET trade/order",
         "GET trade/orders-pending",
@@ -36,27 +53,36 @@ BY_TOOL: Final = {
         "GET trade/orders-history-archive",
         "GET trade/fills",
         "GET trade/fills-history",
+        "GET trade/order-algo",
+        "GET trade/orders-algo-pending",
+        "GET trade/orders-algo-history",
     ),
     "amend_order": ("POST trade/amend-order",),
-    "cancel_order": ("POST trade/cancel-order",),
-    "halt_trading": ("POST trade/cancel-batch-orders", "GET trade/orders-pending"),
+    "cancel_order": ("POST trade/cancel-order", "POST trade/cancel-algos"),
+    "close_position": ("POST trade/order", *_AROUND_AN_ORDER),
+    "set_leverage": ("POST account/set-leverage", "GET account/leverage-info"),
+    "transfer_funds": ("POST asset/transfer", "GET asset/transfer-state", "GET asset/balances", "GET account/balance"),
+    "list_orders": (
+        "GET trade/orders-pending",
+        "GET trade/orders-history",
+        "GET trade/orders-history-archive",
+        "GET trade/orders-algo-pending",
+        "GET trade/orders-algo-history",
+    ),
+    "halt_trading": (
+        "POST trade/cancel-batch-orders",
+        "POST trade/cancel-algos",
+        "GET trade/orders-pending",
+        "GET trade/orders-algo-pending",
+    ),
     "system_status": ("GET public/time", "GET system/status", "GET account/config", "GET trade/orders-pending"),
 }
 """What each tool asks of OKX, below /api/v5/."""
 
 
 NOT_OFFERED: Final = {
-    "no tool for it": (
-        "account/position/margin-balance",
-        "account/set-leverage",
-        "asset/transfer",
-        "trade/amend-algos",
-        "trade/cancel-algos",
-        "trade/cancel-all-after",
-        "trade/close-position",
-        "trade/order-algo",
-        "trade/order-precheck",
-    ),
+    "no tool for it": ("account/position/margin-balance", "trade/amend-algos", "trade/order-precheck"),
+    "close_position sends an order of the size that was shown": ("trade/close-position",),
     "an approval is of one order": ("trade/amend-batch-orders", "trade/batch-orders"),
     "for market makers": ("account/mmp-config", "account/mmp-reset", "trade/mass-cancel"),
     "a setting of the account: the owner makes it on OKX's site": (

@@ -321,20 +321,36 @@ class OkxClient:
                 return None
             raise
 
-    async def open_algo_orders(self, ord_types: str, inst_id: str | None = None) -> list[models.AlgoOrder]:
-        """Algo orders that wait, newest first, a hundred at most. GET /trade/orders-algo-pending.
+    async def open_algo_orders(
+        self,
+        ord_types: str,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[models.AlgoOrder]:
+        """Algo orders that wait, newest first, a hundred at most; `after` is an algoId. GET /trade/orders-algo-pending.
 
         `ord_types` is one of OKX's, or conditional,oco, the only two that may be asked for together.
         """
-        return await self._algos("trade/orders-algo-pending", ordType=ord_types, instId=inst_id)
+        return await self._listed_algos("orders-algo-pending", ord_types, None, inst_id, inst_type, after, limit)
 
     async def algo_order_history(
-        self, ord_type: str, state: str, inst_id: str | None = None, *, after: str | None = None
+        self,
+        ord_types: str,
+        state: str,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
     ) -> list[models.AlgoOrder]:
-        """Algo orders that ended in `state` (effective, canceled, order_failed). GET /trade/orders-algo-history."""
-        return await self._algos(
-            "trade/orders-algo-history", ordType=ord_type, state=state, instId=inst_id, after=after
-        )
+        """Algo orders of three months that ended in `state` (effective, canceled, order_failed), otherwise alike.
+
+        GET /trade/orders-algo-history.
+        """
+        return await self._listed_algos("orders-algo-history", ord_types, state, inst_id, inst_type, after, limit)
 
     # --- anything else there is to read ------------------------------------------------------------------------
 
@@ -511,8 +527,23 @@ class OkxClient:
         """Orders or fills of a list; a strange one of somebody else is no reason not to find ours."""
         return await self._rest.read(model, path, params, at_least=("instId", "ordId", "clOrdId"))
 
-    async def _algos(self, path: str, **params: object) -> list[models.AlgoOrder]:
-        return await self._rest.read(models.AlgoOrder, path, params, at_least=("instId", "algoId", "algoClOrdId"))
+    async def _listed_algos(
+        self,
+        path: str,
+        ord_types: str,
+        state: str | None,
+        inst_id: str | None,
+        inst_type: str | None,
+        after: str | None,
+        limit: int | None,
+    ) -> list[models.AlgoOrder]:
+        params = {"ordType": ord_types, "state": state, "instType": inst_type, "instId": inst_id}
+        return await self._rest.read(
+            models.AlgoOrder,
+            f"trade/{path}",
+            {**params, "after": after, "limit": limit},
+            at_least=("instId", "algoId", "algoClOrdId"),
+        )
 
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)

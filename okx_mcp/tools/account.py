@@ -58,7 +58,7 @@ class PositionReport(BaseModel):
     entry_price: Number | None = None
     mark_price: Number | None = None
     ccy: str | None = Field(None, description="Of PnL and margin")
-    unrealized_pnl: Number | None = None
+    unrealized_pnl: Number | None = Field(None, description="Losses are negative")
     unrealized_pnl_ratio: Number | None = None
     realized_pnl: Number | None = None
     margin: Number | None = None

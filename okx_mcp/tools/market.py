@@ -67,7 +67,7 @@ class BookReport(BaseModel):
 
     inst_id: str
     size_unit: Literal["base", "contracts"]
-    asks: list[list[Number]]
+    asks: list[list[Number]] = Field(description="[price, size], best first")
     bids: list[list[Number]]
     spread: Number | None = None
     buy: TakenReport | None = None

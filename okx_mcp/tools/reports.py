@@ -39,27 +39,27 @@ EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum
 class OrderReport(BaseModel):
     """An order or a ticket as it stands."""
 
-    summary: str = Field(description="Tell the user")
+    summary: str
     state: str
     order_sent: Literal["no", "yes", "unknown"]
     environment: EnvironmentName
     order: str
     ticket_id: str | None = None
-    client_order_id: str | None = Field(None, description="Not this server's")
+    client_order_id: str | None = None
     order_id: str | None = None
-    filled_size: Number | None = Field(None, description="In base")
+    filled_size: Number | None = None
     average_price: Number | None = None
-    fee: Number | None = Field(None, description="Negative: charged")
+    fee: Number | None = None
     fee_ccy: str | None = None
     approved_by: str | None = None
-    expires: str | None = Field(None, description="UTC")
+    expires: str | None = None
 
 
 class FillReport(BaseModel):
     """One execution. Its size is in base, or in contracts."""
 
     price: Number | None = None
-    size: Number | None = None
+    size: Number | None = Field(None, description="Like filled_size")
     fee: Number | None = None
     fee_ccy: str | None = None
     role: Literal["maker", "taker"] | None = None
@@ -69,6 +69,8 @@ class FillReport(BaseModel):
 class CheckedOrder(OrderReport):
     """An order or a ticket as it stands, and how it was executed."""
 
+    filled_size: Number | None = Field(None, description="In base, or contracts")
+    fee: Number | None = Field(None, description="Negative: charged")
     fills: list[FillReport] | None = Field(None, description="Of the last 3 days, the newest 20")
 
 

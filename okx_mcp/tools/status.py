@@ -28,7 +28,7 @@ class StatusReport(BaseModel):
     clock_offset_ms: int | None = Field(None, description="OKX's clock minus this computer's")
     key: Literal["accepted", "refused", "not checked"]
     permissions: list[str] = Field(default_factory=list)
-    ip_bound: bool | None = Field(None, description="Whether the key works from its bound addresses only")
+    ip_bound: bool | None = Field(None, description="The key works from some addresses only")
     account_mode: str | None = None
     confirmation: str = Field(description="How orders are approved with this client")
     unsettled_orders: list[str] = Field(default_factory=list, description="Ask check_order about these")

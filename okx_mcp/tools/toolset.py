@@ -8,7 +8,8 @@ The SDK alone would drop unknown arguments in silence; for an order that is anot
 import difflib
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Protocol
 
 from mcp import MCPError
@@ -47,6 +48,7 @@ _OTHER_NAMES: Final = {
     "currency": "ccy",
 }
 """What models and OKX call our arguments."""
+_DEFINITION: Final = "#/$defs/"
 _LONGEST_RESULT: Final = 200_000
 """Characters. The longest that OKX's own answers lead to is a balance of all its currencies, some 50,000."""
 _MOST_TOLD: Final = 5
@@ -104,7 +106,7 @@ class _StrictTool(Tool):
     ) -> "_StrictTool":
         public, handed_in = _public_face(function)
         base = Tool.from_function(public, title=title, annotations=annotations)
-        base.fn_metadata.output_schema = _slim(base.fn_metadata.output_schema)
+        base.fn_metadata.output_schema = _slim_result(base.fn_metadata.output_schema)
         fields = {name: getattr(base, name) for name in Tool.model_fields}
         fields.update(
             fn=function,
@@ -229,3 +231,41 @@ def _slim(schema: Any) -> Any:
         for name, value in schema.items()
         if not (name == "title" and isinstance(value, str))
     }
+
+
+def _slim_result(schema: Any) -> Any:
+    """The same of a result, briefer: a definition that is used once stands where it is used, the members of a list say
+    their type, and what a whole is says the tool.
+    """
+    slim = _slim(schema)
+    definitions = slim.pop("$defs", {})
+    for whole in (slim, *definitions.values()):
+        whole.pop("description", None)
+    used = Counter(_references([slim, definitions]))
+    shared = {name: each for name, each in definitions.items() if used[name] > 1}
+    once = {name: each for name, each in definitions.items() if used[name] == 1}
+    return _with_inlined({**slim, "$defs": shared} if shared else slim, once)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """The names of the definitions that it refers to, as often as it does."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from _references(each)
+    elif isinstance(schema, dict):
+        if isinstance(name := schema.get("$ref"), str):
+            yield name.removeprefix(_DEFINITION)
+        yield from _references(list(schema.values()))
+
+
+def _with_inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_with_inlined(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = str(schema.get("$ref", "")).removeprefix(_DEFINITION)
+    if name in definitions:
+        here = {key: each for key, each in schema.items() if key != "$ref"}
+        return _with_inlined({**definitions[name], **here}, definitions)
+    said = {key: each for key, each in schema.items() if key != "type"} if "enum" in schema else schema
+    return {key: _with_inlined(each, definitions) for key, each in said.items()}

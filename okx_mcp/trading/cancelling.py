@@ -54,6 +54,17 @@ class Canceller:
         view = await self._after_cancel(partial(self._order, inst_id, any_id), any_id, failure)
         return await self._told(view, any_id, inst_id, receipt, failure)
 
+    async def cancel_any(self, any_id: str, inst_id: str) -> Receipt | OrderView:
+        """Cancel somebody else's order, in the book or waiting for a trigger: the id does not say which it is.
+
+        Raises:
+            as `cancel`.
+        """
+        try:
+            return await self.cancel(any_id, inst_id, None)
+        except NoSuchOrder:
+            return await self.cancel_trigger(any_id, inst_id, None)
+
     async def cancel_trigger(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
         """Cancel an order that waits for a trigger; one that was triggered meanwhile, as the order that it became.
 

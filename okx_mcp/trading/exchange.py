@@ -96,7 +96,7 @@ class Exchange(Protocol):
 
     async def open_algo_orders(self, ord_types: str, inst_id: str | None = None) -> list[AlgoOrder]: ...
 
-    async def algo_order_history(self, ord_type: str, state: str, inst_id: str | None = None) -> list[AlgoOrder]: ...
+    async def algo_order_history(self, ord_types: str, state: str, inst_id: str | None = None) -> list[AlgoOrder]: ...
 
     async def set_leverage(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> Leverage: ...
 
@@ -169,3 +169,24 @@ class OrderLists(Protocol):
         after: str | None = None,
         limit: int | None = None,
     ) -> list[Order]: ...
+
+    async def open_algo_orders(
+        self,
+        ord_types: str,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[AlgoOrder]: ...
+
+    async def algo_order_history(
+        self,
+        ord_types: str,
+        state: str,
+        inst_id: str | None = None,
+        *,
+        inst_type: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[AlgoOrder]: ...

@@ -13,12 +13,13 @@ from okx_mcp.trading.lookups import Sight, order_at, rows_of
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, Ticket, is_ord_id
 
-__all__ = ["TRIGGER_LISTS", "LeverageLookup", "TransferLookup", "TriggerLookup", "trigger_at", "view_at"]
+__all__ = ["ENDED", "TRIGGER_LISTS", "LeverageLookup", "TransferLookup", "TriggerLookup", "trigger_at", "view_at"]
 
 READ_ALGO: Final = endpoint("GET", "trade/order-algo")
 TRIGGER_LISTS: Final = ("conditional,oco", "trigger", "move_order_stop")
 """The kinds that have to be asked for one after the other (GET /trade/orders-algo-pending)."""
-_ENDED: Final = (AlgoState.EFFECTIVE, AlgoState.CANCELED, AlgoState.ORDER_FAILED)
+ENDED: Final = (AlgoState.EFFECTIVE, AlgoState.CANCELED, AlgoState.ORDER_FAILED)
+"""The states that have to be asked for one after the other (GET /trade/orders-algo-history)."""
 _TRANSFERS: Final = {
     TransferState.SUCCESS: OrderState.DONE,
     TransferState.PENDING: OrderState.ACCEPTED,
@@ -69,7 +70,7 @@ class TriggerLookup(_ByItsOwnQuestion):
         exchange, kind, inst_id = self._exchange, self._intent.ord_type.value, self._intent.inst_id
         rows = await rows_of(
             lambda: exchange.open_algo_orders(kind, inst_id),
-            *(lambda state=state: exchange.algo_order_history(kind, state, inst_id) for state in _ENDED),
+            *(lambda state=state: exchange.algo_order_history(kind, state, inst_id) for state in ENDED),
         )
         found = next((row for row in rows if row.algo_cl_ord_id == self._ticket.id), None)
         return None if found is None else await self._followed(found)

@@ -59,3 +59,13 @@ async def test_the_instructions_speak_of_orders_only_where_they_can_be_placed(
 ) -> None:
     async with Client(create_server(settings_of(tmp_path, read_only=read_only))) as client:
         assert said in (client.instructions or "")
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_the_prompts_that_end_in_an_order_are_there_only_where_one_can_be_placed(
+    tmp_path: Path, read_only: bool
+) -> None:
+    async with Client(create_server(settings_of(tmp_path, read_only=read_only))) as client:
+        prompts = {prompt.name for prompt in (await client.list_prompts()).prompts}
+
+    assert prompts == {"portfolio_review", "pre_trade_checklist"} | (set() if read_only else {"dip_buyer", "dca_plan"})

@@ -4,13 +4,13 @@ Which amounts OKX fills in depends on the account mode; the others are None, whi
 """
 
 from . import names as n
-from .wire import Flag, Ms, Name, Number, Row, Rows, Text, Texts
+from .wire import Ccy, Flag, Ms, Name, Number, Row, Rows, Text, Texts
 
 
 class BalanceDetail(Row):
     """One currency of a balance, in that currency; `eq_usd` and `dis_eq` in USD, `u_time` in ms."""
 
-    ccy: Name = None
+    ccy: Ccy = None
     eq: Number = None
     cash_bal: Number = None
     u_time: Ms = None
@@ -124,7 +124,7 @@ class AccountConfig(Row):
     enable_spot_borrow: Flag = None
     spot_borrow_auto_repay: Flag = None
     type: Name = None
-    settle_ccy: Name = None
+    settle_ccy: Ccy = None
     settle_ccy_list: Texts = ()
 
 
@@ -159,7 +159,7 @@ class Position(Row):
     base_interest: Number = None
     quote_borrowed: Number = None
     quote_interest: Number = None
-    pos_ccy: Name = None
+    pos_ccy: Ccy = None
     avail_pos: Number = None
     avg_px: Number = None
     non_settle_avg_px: Number = None
@@ -176,14 +176,14 @@ class Position(Row):
     mgn_ratio: Number = None
     mmr: Number = None
     liab: Number = None
-    liab_ccy: Name = None
+    liab_ccy: Ccy = None
     interest: Number = None
     trade_id: Name = None
     opt_val: Number = None
     pending_close_ord_liab_val: Number = None
     notional_usd: Number = None
     adl: Number = None
-    ccy: Name = None
+    ccy: Ccy = None
     last: Number = None
     idx_px: Number = None
     usd_px: Number = None
@@ -197,7 +197,7 @@ class Position(Row):
     vega_bs: Number = None
     vega_pa: Number = None
     spot_in_use_amt: Number = None
-    spot_in_use_ccy: Name = None
+    spot_in_use_ccy: Ccy = None
     cl_spot_in_use_amt: Number = None
     max_spot_in_use_amt: Number = None
     realized_pnl: Number = None
@@ -226,7 +226,7 @@ class FeeGroup(Row):
 class FiatFee(Row):
     """The rates of pairs quoted in one fiat currency."""
 
-    ccy: Name = None
+    ccy: Ccy = None
     taker: Number = None
     maker: Number = None
 
@@ -273,7 +273,7 @@ class Bill(Row):
     pos_bal: Number = None
     sz: Number = None
     px: Number = None
-    ccy: Name = None
+    ccy: Ccy = None
     pnl: Number = None
     fee: Number = None
     earn_amt: Number = None
@@ -305,7 +305,7 @@ class MaxSize(Row):
     """
 
     inst_id: Name = None
-    ccy: Name = None
+    ccy: Ccy = None
     max_buy: Number = None
     max_sell: Number = None
 
@@ -322,7 +322,7 @@ class Leverage(Row):
     """POST /account/set-leverage and a row of GET /account/leverage-info, one a position side where they differ."""
 
     inst_id: Name = None
-    ccy: Name = None
+    ccy: Ccy = None
     mgn_mode: n.MgnModeName = None
     pos_side: n.PosSideName = None
     lever: Number = None

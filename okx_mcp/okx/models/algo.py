@@ -6,7 +6,7 @@ neither funds nor a position, so the order that it becomes can fail (`state` ord
 
 from . import names as n
 from .trade import AttachedAlgo
-from .wire import Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag, Texts
+from .wire import Ccy, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag, Texts
 
 
 class AlgoAck(Row):
@@ -35,7 +35,7 @@ class AlgoOrder(Row):
 
     inst_type: n.InstTypeName = None
     inst_id: Name = None
-    ccy: Name = None
+    ccy: Ccy = None
     ord_id: Name = None
     ord_id_list: Texts = ()
     algo_id: Name = None

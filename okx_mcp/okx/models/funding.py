@@ -4,13 +4,13 @@ In a transfer, account 6 is funding and 18 is trading.
 """
 
 from . import names as n
-from .wire import Flag, Ms, Name, Number, Row, Text
+from .wire import Ccy, Flag, Ms, Name, Number, Row, Text
 
 
 class FundingBalance(Row):
     """GET /asset/balances: one currency of the funding account."""
 
-    ccy: Name = None
+    ccy: Ccy = None
     bal: Number = None
     frozen_bal: Number = None
     avail_bal: Number = None
@@ -22,7 +22,7 @@ class Currency(Row):
     Amounts are in the currency. `wd_tick_sz` counts decimals; the quotas without "used" are limits.
     """
 
-    ccy: Name = None
+    ccy: Ccy = None
     name: Text = None
     logo_link: Text = None
     chain: Name = None
@@ -62,7 +62,7 @@ class Transfer(Row):
 
     trans_id: Name = None
     client_id: Name = None
-    ccy: Name = None
+    ccy: Ccy = None
     amt: Number = None
     type: Name = None
     from_: Name = None

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from . import names as n
-from .wire import Digit, Flag, Integer, Ms, Name, Number, Row, Rows, Text, Texts, number, plain, whole
+from .wire import Ccy, Digit, Flag, Integer, Ms, Name, Number, Row, Rows, Text, Texts, number, plain, whole
 
 
 class ServerTime(Row):
@@ -42,12 +42,12 @@ class InstrumentRow(Row):
     group_id: Name = None
     inst_family: Name = None
     category: Name = None
-    base_ccy: Name = None
-    quote_ccy: Name = None
-    settle_ccy: Name = None
+    base_ccy: Ccy = None
+    quote_ccy: Ccy = None
+    settle_ccy: Ccy = None
     ct_val: Number = None
     ct_mult: Number = None
-    ct_val_ccy: Name = None
+    ct_val_ccy: Ccy = None
     opt_type: n.OptTypeName = None
     stk: Number = None
     list_time: Ms = None

@@ -6,7 +6,7 @@ Channels are named in each docstring; what a field describes is said where it di
 from . import names as n
 from .market import Trade
 from .trade import Order
-from .wire import Name, Number, Text
+from .wire import Ccy, Name, Number, Text
 
 
 class OrderPush(Order):
@@ -20,7 +20,7 @@ class OrderPush(Order):
     fill_notional_usd: Number = None
     fill_pnl: Number = None
     fill_fee: Number = None
-    fill_fee_ccy: Name = None
+    fill_fee_ccy: Ccy = None
     fill_px_vol: Number = None
     fill_px_usd: Number = None
     fill_mark_vol: Number = None

@@ -5,7 +5,7 @@ says no more than that the gateway took the request; a missing one says nothing.
 """
 
 from . import names as n
-from .wire import Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
+from .wire import Ccy, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
 
 
 class OrderAck(Row):
@@ -90,7 +90,7 @@ class Order(Row):
     inst_type: n.InstTypeName = None
     inst_id: Name = None
     tgt_ccy: n.TgtCcyName = None
-    ccy: Name = None
+    ccy: Ccy = None
     ord_id: Name = None
     cl_ord_id: Name = None
     tag: Name = None
@@ -123,9 +123,9 @@ class Order(Row):
     linked_algo_ord: OneRow[LinkedAlgo] = None
     stp_id: Name = None
     stp_mode: n.StpModeName = None
-    fee_ccy: Name = None
+    fee_ccy: Ccy = None
     fee: Number = None
-    rebate_ccy: Name = None
+    rebate_ccy: Ccy = None
     rebate: Number = None
     source: Name = None
     category: n.OrderCategoryName = None
@@ -138,7 +138,7 @@ class Order(Row):
     is_tp_limit: TextFlag = None
     u_time: Ms = None
     c_time: Ms = None
-    trade_quote_ccy: Name = None
+    trade_quote_ccy: Ccy = None
     outcome: Name = None
 
 
@@ -169,9 +169,9 @@ class Fill(Row):
     side: n.SideName = None
     pos_side: n.PosSideName = None
     exec_type: n.ExecTypeName = None
-    fee_ccy: Name = None
+    fee_ccy: Ccy = None
     fee: Number = None
     ts: Ms = None
     fill_time: Ms = None
     fee_rate: Number = None
-    trade_quote_ccy: Name = None
+    trade_quote_ccy: Ccy = None

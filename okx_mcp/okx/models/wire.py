@@ -20,6 +20,9 @@ from okx_mcp.okx.foreign_text import visible
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_./:-]{1,64}")
+_CURRENCY: Final = re.compile(r"[A-Za-z0-9]{1,20}")
+# Of a list that OKX may add to; long enough for each it has, too short for a sentence.
+_MEMBER: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LATEST_MS: Final = 10**14
 
 # Names whose capitals cannot be guessed from the snake_case one.
@@ -83,8 +86,17 @@ def text(value: object) -> str | None:
 
 def name(value: object) -> str | None:
     """A name or an id, which is shown to people and compared; None for nothing, and for what no name can be."""
+    return _if_it_is(_NAME, value)
+
+
+def currency(value: object) -> str | None:
+    """A currency; None for nothing, and for what no currency can be called."""
+    return _if_it_is(_CURRENCY, value)
+
+
+def _if_it_is(grammar: re.Pattern[str], value: object) -> str | None:
     written = text(value)
-    return written if written is not None and _NAME.fullmatch(written) else None
+    return written if written is not None and grammar.fullmatch(written) else None
 
 
 def number(value: object) -> Decimal | None:
@@ -153,11 +165,11 @@ def _row(value: object) -> object:
 
 
 def known(names: type[StrEnum]) -> PlainValidator:
-    """Resolves text to a member of `names` where it is one; a value that OKX has added stays text."""
+    """Resolves text to a member of `names` where it is one; a word that OKX has added stays text."""
     members = {member.value: member for member in names}
 
     def resolve(value: object) -> str | None:
-        written = name(value)
+        written = _if_it_is(_MEMBER, value)
         return members.get(written, written) if written is not None else None
 
     return PlainValidator(resolve)
@@ -171,8 +183,9 @@ _AS_TEXT: Final = _wire(lambda value: "" if value is None else str(value))
 _Model = TypeVar("_Model", bound=Row)
 
 Text = Annotated[str | None, PlainValidator(text), _AS_TEXT]
-# An id, a currency, an instrument: letters, digits and a few signs, or it is dropped.
+# An id, an instrument: letters, digits and a few signs, or it is dropped.
 Name = Annotated[str | None, PlainValidator(name), _AS_TEXT]
+Ccy = Annotated[str | None, PlainValidator(currency), _AS_TEXT]
 Number = Annotated[Decimal | None, PlainValidator(number), _wire(plain)]
 # Unix time in milliseconds, sent as text.
 Ms = Annotated[int | None, PlainValidator(moment), _AS_TEXT]
