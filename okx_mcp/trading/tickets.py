@@ -29,6 +29,7 @@ from okx_mcp.trading.modes import (
     terms_of,
 )
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
+from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
 
@@ -228,7 +229,7 @@ class TicketMaker:
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
         check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look = await self._risk.look(instrument)
+        look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
 
     async def _of_account(
@@ -320,6 +321,10 @@ class TicketMaker:
         """The order that would change, as it is now."""
         order = await order_at(self._exchange, intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
+        if view is None and await trigger_at(self._exchange, intent.inst_id, intent.order_id) is not None:
+            raise NotTradable(
+                "This order waits for a trigger, and such an order is not changed here: cancel it and place it anew."
+            )
         if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
@@ -339,7 +344,10 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
-    leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)
+    if ticket.terms is None:
+        leverage_of = _leverage_of_changed(instrument, ticket.changed)
+    else:
+        leverage_of = _leverage_of(instrument, ticket.terms)
     return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
 
 
@@ -349,6 +357,12 @@ def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
+
+
+def _leverage_of_changed(instrument: "Instrument", order: OrderView) -> str | None:
+    """The same of an order that rests."""
+    is_derivative = instrument.contract is not None and instrument.kind != InstType.OPTION
+    return order.td_mode if is_derivative and order.td_mode in tuple(MgnMode) else None
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:
