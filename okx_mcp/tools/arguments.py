@@ -113,7 +113,7 @@ UtcTime = Annotated[
 Ccy = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,20}$")]
 InstId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]{0,39}$", description="Instrument, e.g. BTC-USDT")]
 InstIds = Annotated[list[InstId], BeforeValidator(_as_list), Field(min_length=1, max_length=10)]
-TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From place_limit_order")]
+TicketId = Annotated[str, Field(pattern=r"^[a-z0-9]{26}$", description="From the ticket")]
 AnyOrderId = Annotated[
     str,
     Field(
