@@ -19,7 +19,7 @@ from okx_mcp.okx.hosts import Site
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.orders import AnyTicket
 from tests.proving.intents import Drawn, instruments_of
-from tests.proving.reading_back import Account, body_of_line
+from tests.proving.reading_back import body_of_line
 from tests.proving.tally import Tally
 from tests.proving.world import World, approval_of, play
 
@@ -78,7 +78,7 @@ async def _a_case(world: World, draw: random.Random) -> None:
 def _as_read(world: World, ticket: AnyTicket) -> Json | None:
     """The body that the line stands for."""
     listed = {each["instId"]: each for each in instruments_of(world.exchange, world.exchange_ms())}
-    return body_of_line(ticket.line, ticket.id, Account(listed.__getitem__, puts_up_quote=True))
+    return body_of_line(ticket.line, ticket.id, listed.__getitem__)
 
 
 async def _committed(world: World, draw: random.Random, kind: str, ticket: AnyTicket) -> None:

@@ -1,18 +1,17 @@
 """What a person reads, turned back into the body that it stands for; None where it is none, or contradicts itself.
 
 Shares no code with what writes the text. What is not said in it, because it follows from the account and the kind of
-instrument, is derived here once more: the currency that margin on a spot pair is put up in, and tgtCcy.
+instrument, is derived here once more: tdMode of a pair without margin, and tgtCcy.
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
 from typing import Any, Final
 
 from tests.proving.intents import Rules
 
-__all__ = ["Account", "Body", "body_of_line", "body_of_text"]
+__all__ = ["Body", "RulesOf", "body_of_line", "body_of_text"]
 
 Body = dict[str, Any]
 
@@ -21,8 +20,8 @@ _CCY: Final = r"[A-Z0-9]+"
 _ID: Final = r"[A-Z0-9_]+(?:-[A-Z0-9_]+)+"
 _USD: Final = r"[0-9,]+\.[0-9]{2} USD"
 _TERMS: Final = (
-    rf"(?:, (?P<tdMode>cash|cross|isolated)(?: {_N}x)?)?(?:, (?P<posSide>long|short) position)?"
-    r"(?P<reduces>, reduce only)?"
+    rf"(?:, (?P<tdMode>cash|cross|isolated)(?: {_N}x)?)?(?:, margin in (?P<marginCcy>{_CCY}))?"
+    r"(?:, (?P<posSide>long|short) position)?(?P<reduces>, reduce only)?"
 )
 _LEVERAGE: Final = (
     rf"set leverage of (?P<levered>{_ID}), (?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
@@ -48,7 +47,8 @@ _REST: Final = tuple(
             r"Effect: [ -~]+",
             r"Then: once it is filled OKX will (?P<then>[a-z0-9. ]+), at market",
             r"Fee: [ -~]+",
-            rf"Value: (?P<value>{_N}) {_CCY}, counted as (?P<usd>{_USD}) of {_USD} for one order",
+            rf"Value: (?:about )?(?P<value>{_N}) {_CCY}, (?:counted as (?P<usd>{_USD}) of {_USD} for one order"
+            r"|not counted: it can only reduce)",
             rf"Day: {_USD} of {_USD} in 24 hours, with this order",
             rf"Available there: {_N} {_CCY}",
             r"Ticket: (?P<ticket>[a-z0-9]+), good until [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z",
@@ -71,10 +71,10 @@ _OF_LINE: Final = tuple(
         r"(?:, then (?P<then>[a-z0-9. ]+))?\)",
         rf"(?P<side>buy|sell) for (?P<spent>{_N}) (?P<spentCcy>{_CCY}) at market, about {_N} {_CCY} at (?P<px>{_N}) "
         rf"\((?P<instId>{_ID}) (?P<atMarket>market) order{_TERMS}(?:, then (?P<then>[a-z0-9. ]+))?\)",
-        rf"(?P<side>buy|sell) (?P<size>.+?) at market, about (?P<value>{_N}) {_CCY} at (?P<px>{_N}) "
+        rf"(?P<side>buy|sell) (?P<size>.+?) at market, about (?P<about>{_N} {_CCY}) at (?P<px>{_N}) "
         rf"\((?P<instId>{_ID}) (?P<atMarket>market|closing) order{_TERMS}(?:, then (?P<then>[a-z0-9. ]+))?\)",
-        rf"(?P<side>buy|sell) (?P<size>.+?) (?P<waits>at (?:market|{_N}) (?:once|at) .+), about (?P<value>{_N}) {_CCY} "
-        rf"\((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order|take-profit and stop-loss order, one "
+        rf"(?P<side>buy|sell) (?P<size>.+?) (?P<waits>at (?:market|{_N}) (?:once|at) .+)"
+        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order|take-profit and stop-loss order, one "
         rf"cancels the other|trailing stop){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
         rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}), was {_N} at {_N}\)",
@@ -96,19 +96,15 @@ _NEW: Final = "clOrdId"
 _NEW_ALGO: Final = "algoClOrdId"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is not on the ticket and goes without saying: the instrument's rules, and what margin is put up in."""
-
-    rules_of: Callable[[str], Rules]
-    puts_up_quote: bool
+RulesOf = Callable[[str], Rules]
+"""The rules of an instrument, which are not on the ticket."""
 
 
 class _ContradictionError(Exception):
     """The text says two things, or none."""
 
 
-def body_of_text(lines: list[str], account: Account) -> Body | None:
+def body_of_text(lines: list[str], rules_of: RulesOf) -> Body | None:
     """Of the lines under which a person is asked."""
     title, *rest = lines
     read = _TITLE.fullmatch(title)
@@ -118,10 +114,10 @@ def body_of_text(lines: list[str], account: Account) -> Body | None:
         if len(found) != 1:
             return None
         said |= found[0].groupdict()
-    return _body(said, account) if read is not None and said.get("ticket") else None
+    return _body(said, rules_of) if read is not None and said.get("ticket") else None
 
 
-def body_of_line(line: str, ticket_id: str, account: Account) -> Body | None:
+def body_of_line(line: str, ticket_id: str, rules_of: RulesOf) -> Body | None:
     """Of the one line that an approval card shows."""
     for pattern in _OF_LINE:
         read = pattern.fullmatch(line)
@@ -132,12 +128,12 @@ def body_of_line(line: str, ticket_id: str, account: Account) -> Body | None:
                 at_market = "market" if said.get("atMarket") else "limit"
                 said["ordType"] = _KINDS[said["way"] or ""] if said.get("way") else at_market
             if said.get("side") and said["tdMode"] is None:
-                said["tdMode"] = "cash" if account.puts_up_quote else "cross"
-            return _body(said, account)
+                said["tdMode"] = "cash"
+            return _body(said, rules_of)
     return None
 
 
-def _body(said: dict[str, str | None], account: Account) -> Body | None:
+def _body(said: dict[str, str | None], rules_of: RulesOf) -> Body | None:
     try:
         if said.get("lever"):
             side = {"posSide": said["leverSide"]} if said["leverSide"] else {}
@@ -146,23 +142,23 @@ def _body(said: dict[str, str | None], account: Account) -> Body | None:
             ways = {end: _FUNDING_OR_TRADING[said[end] or ""] for end in ("from", "to")}
             return {"type": "0", "ccy": said["ccy"], "amt": said["amt"], **ways, "clientId": said["ticket"]}
         if said.get("ordId"):
-            size = _size(said, account.rules_of(said["changed"] or ""))["sz"]
+            size = _size(said, rules_of(said["changed"] or ""))["sz"]
             ids = {"instId": said["changed"], "ordId": said["ordId"], "reqId": said["ticket"]}
             return ids | {"newSz": size, "newPx": said["px"]}
-        return _order(said, account)
+        return _order(said, rules_of)
     except _ContradictionError:
         return None
 
 
-def _order(said: dict[str, str | None], account: Account) -> Body:
-    rules = account.rules_of(said["instId"] or "")
+def _order(said: dict[str, str | None], rules_of: RulesOf) -> Body:
+    rules = rules_of(said["instId"] or "")
     body: Body = {name: said[name] for name in ("instId", "tdMode", "side", "ordType")}
     if said["posSide"]:
         body["posSide"] = said["posSide"]
     elif said["reduces"]:
         body["reduceOnly"] = True
-    if rules["instType"] == "SPOT" and account.puts_up_quote and said["tdMode"] != "cash":
-        body["ccy"] = rules["quoteCcy"]
+    if said["marginCcy"]:
+        body["ccy"] = said["marginCcy"]
     waits = said.get("waits")
     body |= _waits(said, waits) if waits else {}
     body |= _size(said, rules)
@@ -194,7 +190,7 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
         since = {"activePx": read["activePx"]} if read["activePx"] else {}
         return {"callbackRatio": f"{(Decimal(read['percent']) / 100).normalize():f}", **since}
     exits = _exits(read["exits"], read["exitType"])
-    said["px"] = exits.get("slTriggerPx") or exits.get("tpTriggerPx")
+    said["px"] = max((exits[name] for name in ("tpTriggerPx", "slTriggerPx") if name in exits), key=Decimal)
     if (len(exits) > 3) != (said["ordType"] == "oco"):  # three fields each
         raise _ContradictionError
     return exits
@@ -219,7 +215,8 @@ def _size(said: dict[str, str | None], rules: Rules) -> Body:
         if said["spentCcy"] != rules["quoteCcy"]:
             raise _ContradictionError
         return {"sz": said["spent"], "tgtCcy": "quote_ccy"}
-    readings = [_READING.fullmatch(each) for each in (said["size"] or "").split(" = ")]
+    texts = [*(said["size"] or "").split(" = "), *filter(None, [said.get("about")])]
+    readings = [_READING.fullmatch(each) for each in texts]
     if not readings or None in readings:
         raise _ContradictionError
     found = [(each["n"], each["of"]) for each in readings if each is not None]
@@ -240,7 +237,11 @@ def _of_pair(found: list[tuple[str, str]], rules: Rules, price: Decimal | None, 
     by_ccy = {ccy: Decimal(number) for number, ccy in found}
     base, quote = by_ccy.get(rules["baseCcy"]), by_ccy.get(rules["quoteCcy"], value)
     first = found[0][1]
-    if base is None or not by_ccy.keys() <= {rules["baseCcy"], rules["quoteCcy"]} or quote not in (None, value):
+    if (
+        base is None
+        or not by_ccy.keys() <= {rules["baseCcy"], rules["quoteCcy"]}
+        or (None not in (quote, value) and quote != value)
+    ):
         raise _ContradictionError
     if price is not None and quote is not None:
         is_same = base * price == quote if first == rules["baseCcy"] else base == _TWELVE.divide(quote, price)

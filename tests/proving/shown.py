@@ -5,6 +5,7 @@ its price, what a contract is worth, a value in dollars, twelve lines.
 """
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from okx_mcp.trading.intents import Amendment, LimitOrder
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.proving.intents import Drawn, Rules, instruments_of
-from tests.proving.reading_back import Account, body_of_line, body_of_text
+from tests.proving.reading_back import body_of_line, body_of_text
 from tests.proving.tally import Tally
 from tests.proving.world import World, play
 
@@ -59,14 +60,14 @@ def _sets_up(world: World, draw: random.Random) -> None:
 
 async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
     lines, line = ticket_lines(ticket), ticket.line
-    account = Account(lambda inst_id: _rules_of(world, inst_id), _level(world) == FUTURES_MODE)
+    rules_of = partial(_rules_of, world)
     world.tally.faults[_kind(ticket)] += 1
     before = len(world.oracle.arrivals)
     await world.commit(ticket)
     arrived = [dict(each.body) for each in world.oracle.arrivals[before:]]
     if len(lines) > _MOST_LINES:
         world.blames("misreported", f"{len(lines)} lines: {lines}")
-    for said, text in ((body_of_text(lines, account), lines), (body_of_line(line, ticket.id, account), line)):
+    for said, text in ((body_of_text(lines, rules_of), lines), (body_of_line(line, ticket.id, rules_of), line)):
         if said is None:
             world.blames("misreported", f"cannot be read back: {text}")
         elif arrived not in ([], [said]):
@@ -89,8 +90,3 @@ def _own_unit(inst_id: str) -> str:
 
 def _rules_of(world: World, inst_id: str) -> Rules:
     return next(each for each in instruments_of(world.exchange, world.exchange_ms()) if each["instId"] == inst_id)
-
-
-def _level(world: World) -> str:
-    with world.exchange.store.transaction() as ledger:
-        return AccountModes(ledger).level
