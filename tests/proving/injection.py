@@ -13,6 +13,7 @@ import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import groupby
 from math import gcd
 from pathlib import Path
@@ -30,6 +31,7 @@ from okx_mcp.trading.environment import Environment
 from tests.clocks import VirtualClock
 from tests.proving.in_memory import NearParts
 from tests.proving.injections import MARK, PAYLOADS
+from tests.proving.intents import rules_at
 from tests.proving.liar import Field, Liar, Lie, Where
 from tests.proving.oracle import Oracle
 from tests.proving.others import Others
@@ -67,7 +69,8 @@ _DRAWN_AS_NOTHING: Final = frozenset(
 _VARIATIONS: Final = range(0xE0000, 0xE1000)
 _WHERE: Final[tuple[Where, ...]] = ("whole", "before", "after")
 _SPOKEN: Final = ("(msg)", "(sMsg)", "msg", "sMsg", "title")
-_RULES: Final = Rules(10**7, 10**8, 10**6, 10**6, 100, 100, 100, 10**6, 60, ("*",), ("limit",))
+_TYPES: Final = ("limit", "market", "trigger")
+_RULES: Final = Rules(10**7, 10**8, 10**6, 10**6, 100, 100, 100, 10**6, 60, ("*",), _TYPES, 100)
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
@@ -128,11 +131,12 @@ class _Room:
         exchange_us = exchange_time(self._clock)
         self._exchange = PaperExchange(now_us=exchange_us, rate_limits=False)
         self._exchange.announce(title="Upgrade", state="scheduled", begin="1", end="2", scheDesc="rescheduled")
-        self.person = Person(random.Random(1), self._clock, Environment.PAPER, says_yes=1)  # noqa: S311
+        rules_of = partial(rules_at, self._exchange, self._clock.wall_ms())
+        self.person = Person(random.Random(1), self._clock, Environment.PAPER, rules_of, says_yes=1)  # noqa: S311
         state, config = folder / "state", folder / "config.toml"
         config.write_text(_RULES.toml)
         self._halt = halt_file(state)
-        self._watch = Watch(Oracle(self._exchange), _RULES, self.person, Environment.PAPER, self._halt)
+        self._watch = Watch(Oracle(self._exchange), _RULES, self.person, Environment.PAPER, self._halt, rules_of)
         self.liar = Liar(self._watch)
         self._others = Others(self._exchange, exchange_us)
         environ = server_environ(self._exchange, "http://127.0.0.1:1")

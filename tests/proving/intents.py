@@ -23,7 +23,7 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 
-__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of"]
+__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at"]
 
 Kind = Literal["limit", "market", "close", "trigger", "stop", "exits", "trail", "leverage", "transfer"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -231,6 +231,11 @@ def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:
 
 _listed: Final[dict[int, list[Rules]]] = {}
 """By day, for the whole process: reading them takes longer than a case."""
+
+
+def rules_at(exchange: PaperExchange, now_ms: int, inst_id: str) -> Rules:
+    """The rules of one of them."""
+    return next(each for each in instruments_of(exchange, now_ms) if each["instId"] == inst_id)
 
 
 def last_price(exchange: PaperExchange, inst_id: str) -> Decimal:

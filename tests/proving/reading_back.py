@@ -31,7 +31,7 @@ _TRANSFER: Final = (
     rf"transfer (?P<amt>{_N}) (?P<ccy>{_CCY}) from the (?P<from>funding|trading) to the (?P<to>funding|trading) account"
 )
 _TITLE: Final = re.compile(
-    r"PAPER \(no real money\): (?:"
+    r"(?P<env>PAPER \(no real money\)|DEMO \(no real money\)|LIVE, REAL MONEY): (?:"
     rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+){_TERMS}"
     rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}, to"
     rf"|{_LEVERAGE}|{_TRANSFER})"
@@ -64,7 +64,7 @@ _WAITS: Final = re.compile(
 )
 _EXIT: Final = re.compile(rf"(take profit|stop loss)(?: at)? ({_N})")
 _OF_LINE: Final = tuple(
-    re.compile(rf"PAPER: {each}")
+    re.compile(rf"(?P<env>PAPER|DEMO|LIVE): {each}")
     for each in (
         rf"(?P<side>buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = (?P<value>{_N}) {_CCY} "
         rf"\((?P<instId>{_ID}) limit order(?:, (?P<ordType>post_only|ioc|fok))?{_TERMS}"
@@ -74,8 +74,8 @@ _OF_LINE: Final = tuple(
         rf"(?P<side>buy|sell) (?P<size>.+?) at market, about (?P<about>{_N} {_CCY}) at (?P<px>{_N}) "
         rf"\((?P<instId>{_ID}) (?P<atMarket>market|closing) order{_TERMS}(?:, then (?P<then>[a-z0-9. ]+))?\)",
         rf"(?P<side>buy|sell) (?P<size>.+?) (?P<waits>at (?:market|{_N}) (?:once|at) .+)"
-        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order|take-profit and stop-loss order, one "
-        rf"cancels the other|trailing stop){_TERMS}\)",
+        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order"
+        rf"|take-profit and stop-loss order, one cancels the other|trailing stop){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
         rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}), was {_N} at {_N}\)",
         _LEVERAGE,
@@ -104,8 +104,8 @@ class _ContradictionError(Exception):
     """The text says two things, or none."""
 
 
-def body_of_text(lines: list[str], rules_of: RulesOf) -> Body | None:
-    """Of the lines under which a person is asked."""
+def body_of_text(lines: list[str], rules_of: RulesOf, environment: str = "paper") -> Body | None:
+    """Of the lines under which a person is asked; None also for what is none of this environment."""
     title, *rest = lines
     read = _TITLE.fullmatch(title)
     said: dict[str, str | None] = {} if read is None else read.groupdict()
@@ -114,14 +114,15 @@ def body_of_text(lines: list[str], rules_of: RulesOf) -> Body | None:
         if len(found) != 1:
             return None
         said |= found[0].groupdict()
-    return _body(said, rules_of) if read is not None and said.get("ticket") else None
+    is_whole = read is not None and read["env"].startswith(environment.upper()) and said.get("ticket")
+    return _body(said, rules_of) if is_whole else None
 
 
-def body_of_line(line: str, ticket_id: str, rules_of: RulesOf) -> Body | None:
-    """Of the one line that an approval card shows."""
+def body_of_line(line: str, ticket_id: str, rules_of: RulesOf, environment: str = "paper") -> Body | None:
+    """Of the one line that an approval card shows; None also for what is none of this environment."""
     for pattern in _OF_LINE:
         read = pattern.fullmatch(line)
-        if read is not None:
+        if read is not None and read["env"] == environment.upper():
             said: dict[str, str | None] = {"ticket": ticket_id, **read.groupdict()}
             said.setdefault("ordType", None)
             if said.get("side") and said["ordType"] is None:
