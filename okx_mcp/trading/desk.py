@@ -485,9 +485,9 @@ class OrderDesk:
             raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
         if receipt is not None and isinstance(receipt.ticket.intent, TriggerOrder):
             return await self._canceller.cancel_trigger(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt)
-        if receipt is not None:
-            return await self._canceller.cancel(any_id, _known_inst_id(receipt, inst_id), receipt)
-        return await self._canceller.cancel_any(any_id, _known_inst_id(None, inst_id))
+        if receipt is None:
+            return await self._canceller.cancel_any(any_id, _known_inst_id(None, inst_id))
+        return await self._canceller.cancel(any_id, _known_inst_id(receipt, inst_id), receipt)
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.

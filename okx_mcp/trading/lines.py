@@ -54,17 +54,15 @@ def line_of(
             return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(intent.exits)])})"
         case MarketOrder():
             kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)])
-            if quantity.contracts is None and intent.unit is SizeUnit.QUOTE:
-                bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
-                return f"{side} for {value} at market, {bought} ({kind})"
-            return f"{at_market} ({kind})"
+            spends = quantity.contracts is None and intent.unit is SizeUnit.QUOTE
+            bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
+            return f"{f'{side} for {value} at market, {bought}' if spends else at_market} ({kind})"
         case ClosePosition():
             return f"{at_market} ({', '.join([f'{inst_id} closing order', *on_terms(terms)])})"
         case TriggerOrder():
             kind = ", ".join([f"{inst_id} {_WAYS[intent.ord_type]}", *on_terms(terms)])
-            if intent.order_price is not None:
-                return f"{side} {size} {waits_for(intent)} = {value} ({kind})"
-            return f"{side} {fixed} {waits_for(intent)}, about {about} ({kind})"
+            sized, worth = (fixed, f", about {about}") if intent.order_price is None else (size, f" = {value}")
+            return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
 
 def line_of_account(intent: AccountIntent, was: Decimal | None) -> str:

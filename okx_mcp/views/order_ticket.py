@@ -50,7 +50,6 @@ def _of_account(ticket: AccountTicket) -> list[str]:
 
 
 def _of_order(ticket: Ticket) -> list[str]:
-    quantity = ticket.quantity
     lines = [
         f"{_PLACE[ticket.account.environment]}: {_what(ticket)}",
         f"Size: {_size(ticket)}",
