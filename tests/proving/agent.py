@@ -193,8 +193,8 @@ class Agent:
     def _one(self) -> Call:
         ways: tuple[tuple[int, Callable[[], Call]], ...] = (
             (20, lambda: self._call("place_limit_order", self._an_order())),
-            (18, self._any_other_order),
-            (16, self._a_confirmation),
+            (11, self._any_other_order),
+            (20, self._a_confirmation),
             (12, self._what_it_was_told),
             (9, lambda: self._call("amend_order", self._a_change())),
             (6, lambda: self._call(self.draw.choice(("check_order", "cancel_order")), self._an_id())),
