@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import OrdType, PosSide, Side
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
@@ -201,7 +201,10 @@ class Ticket:
     @property
     def reduces(self) -> bool:
         """Whether OKX will not let it open or enlarge a position."""
-        return self.terms is not None and self.terms.reduces
+        if self.terms is None or not self.terms.reduces:
+            return False
+        closes = PosSide.LONG if self.side == Side.SELL else PosSide.SHORT
+        return self.terms.pos_side in (None, closes)
 
     @property
     def has_own_price(self) -> bool:

@@ -1,6 +1,7 @@
 """A paper account in any mode, and the intents of derivatives, in one line each."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -92,8 +93,21 @@ def close(size: str | None = None, inst_id: str = SWAP, **fields: Any) -> CloseP
 
 async def sent(desk: OrderDesk, intent: OrderIntent | AccountIntent) -> Receipt:
     """What became of it, approved as it was proposed."""
-    ticket = await desk.propose(intent, Channel.HOST)  # type: ignore[misc, arg-type]
+    ticket = await desk.propose(intent, Channel.HOST)
     return await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+
+async def asked_until(
+    desk: OrderDesk, clock: VirtualClock, ticket_id: str, is_there: Callable[[Receipt], bool], *, every_s: float
+) -> Receipt:
+    """What became of a ticket, asked again and again until it is there."""
+    for _ in range(200):
+        receipt = await desk.check(ticket_id)
+        assert isinstance(receipt, Receipt)
+        if is_there(receipt):
+            return receipt
+        clock.advance(every_s)
+    raise AssertionError("it never came")
 
 
 def order_of(receipt: Receipt) -> OrderView:

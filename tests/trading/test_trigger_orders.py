@@ -21,7 +21,18 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.contract_floor import CROSS, PLACE_ALGO, READ_ALGO, SWAP, Owner, market, order_of, sent, trigger
+from tests.trading.contract_floor import (
+    CROSS,
+    PLACE_ALGO,
+    READ_ALGO,
+    SWAP,
+    Owner,
+    asked_until,
+    market,
+    order_of,
+    sent,
+    trigger,
+)
 from tests.trading.floor import CANCEL, LOOSE_LIMITS, PLACE, a_desk, buy
 from tests.wire import Fault, Wire, changed, code, cut, foreign_row, hang, html, no_rows, not_found, server_error
 
@@ -191,14 +202,7 @@ async def test_a_trigger_order_that_arrived_is_found_whatever_became_of_the_answ
 
 
 async def settled(desk: OrderDesk, clock: VirtualClock, ticket_id: str) -> Receipt:
-    """Asked about until it is known."""
-    for _ in range(6):
-        receipt = await desk.check(ticket_id)
-        assert isinstance(receipt, Receipt)
-        if not receipt.state.is_open_end:
-            return receipt
-        clock.advance(5)
-    return receipt
+    return await asked_until(desk, clock, ticket_id, lambda receipt: not receipt.state.is_open_end, every_s=5)
 
 
 async def test_a_trigger_order_that_never_arrived_has_no_effect_only_once_its_signature_is_too_old(
@@ -262,13 +266,11 @@ async def test_a_refusal_of_a_trigger_order_says_that_nothing_waits(desk: OrderD
 
 
 async def until_triggered(desk: OrderDesk, clock: VirtualClock, ticket_id: str) -> Receipt:
-    for _ in range(200):
-        receipt = await desk.check(ticket_id)
-        assert isinstance(receipt, Receipt)
-        if receipt.order is not None and not receipt.order.waits:
-            return receipt
-        clock.advance(3600)
-    raise AssertionError("it was never triggered")
+    return await asked_until(desk, clock, ticket_id, lambda receipt: not order_of(receipt).waits, every_s=3600)
+
+
+async def until_ended(desk: OrderDesk, clock: VirtualClock, ticket_id: str) -> Receipt:
+    return await asked_until(desk, clock, ticket_id, lambda receipt: receipt.state.is_final, every_s=3600)
 
 
 async def test_what_was_triggered_is_followed_to_the_order_that_it_became(
@@ -279,27 +281,32 @@ async def test_what_was_triggered_is_followed_to_the_order_that_it_became(
     receipt = await until_triggered(desk, clock, waiting.ticket.id)
 
     assert receipt.state is OrderState.FILLED
-    assert (order_of(receipt).filled_size, order_of(receipt).ord_type) == (5, "market")
+    assert order_of(receipt).filled_size == 5
+    assert order_of(receipt).ord_type == "market"
     assert receipt.ord_id != waiting.ord_id
     assert owner.positions() == {"net": 5}
 
 
-async def test_a_trigger_whose_order_cannot_reduce_anything_any_more_comes_to_nothing(
-    desk: OrderDesk, owner: Owner, clock: VirtualClock
-) -> None:
+async def test_a_stop_whose_position_is_gone_opens_none(desk: OrderDesk, owner: Owner, clock: VirtualClock) -> None:
     owner.order("buy", "5")
     waiting = await sent(desk, trigger("sell", "5", trigger_price=at(owner, "0.997"), reduce_only=True))
     owner.order("sell", "5")
 
-    for _ in range(200):
-        receipt = await desk.check(waiting.ticket.id)
-        assert isinstance(receipt, Receipt)
-        if receipt.state is not OrderState.LIVE:
-            break
-        clock.advance(3600)
+    receipt = await until_ended(desk, clock, waiting.ticket.id)
 
     assert receipt.state in (OrderState.FAILED, OrderState.CANCELED)
     assert owner.positions() == {}
+
+
+async def test_a_trigger_whose_order_okx_refused_has_failed(desk: OrderDesk, owner: Owner, clock: VirtualClock) -> None:
+    """It reserves nothing, so there may be too little left when it is triggered."""
+    price = at(owner, "1.003", "BTC-USDT")
+    waiting = await sent(desk, trigger("buy", "1", "BTC-USDT", unit="base", trigger_price=price))
+
+    receipt = await until_ended(desk, clock, waiting.ticket.id)
+
+    assert receipt.state is OrderState.FAILED
+    assert "nothing was traded" in of_receipt(receipt).summary
 
 
 async def test_a_trigger_order_is_cancelled_by_its_ticket(desk: OrderDesk, owner: Owner) -> None:
@@ -321,7 +328,7 @@ async def test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that
         receipt = await until_triggered(desk, clock, waiting.ticket.id)
         assert receipt.state is OrderState.LIVE
 
-        gone = await desk.cancel(receipt.ord_id or "" if by_ord_id else waiting.ticket.id)
+        gone = await desk.cancel(order_of(receipt).ord_id if by_ord_id else waiting.ticket.id)
 
         assert isinstance(gone, Receipt)
         assert gone.state is OrderState.CANCELED
@@ -413,14 +420,10 @@ async def test_what_waits_counts_among_open_orders(
 
 async def test_the_order_after_a_trigger_stays_within_the_collar_of_it(desk: OrderDesk, owner: Owner) -> None:
     price = at(owner, "1.1")
+    too_far = (price * Decimal("1.06")).quantize(Decimal(1))
 
     with pytest.raises(AboveLimits, match="through its trigger"):
-        await desk.propose(
-            a_stop(owner, order_price=None)
-            if False
-            else trigger("buy", "5", trigger_price=price, order_price=(price * Decimal("1.06")).quantize(Decimal(1))),
-            Channel.HOST,
-        )
+        await desk.propose(trigger("buy", "5", trigger_price=price, order_price=too_far), Channel.HOST)
 
 
 async def test_a_pair_of_exits_is_valued_at_the_dearer_one(desk: OrderDesk, owner: Owner) -> None:
