@@ -204,8 +204,9 @@ def row_code(s_code: str) -> Fault:
     """Code 0 over a row that says no; the exchange did nothing."""
 
     async def fault(request: httpx2.Request, _: Deliver) -> httpx2.Response:
-        asked = json.loads(request.content)
-        row = {"clOrdId": asked.get("clOrdId", ""), "ordId": asked.get("ordId", ""), "sCode": s_code, "sMsg": "no"}
+        asked = _first(json.loads(request.content))
+        named = {name: asked.get(name, "") for name in ("clOrdId", "ordId", "algoClOrdId")}
+        row = {**named, "sCode": s_code, "sMsg": "no"}
         return httpx2.Response(200, json={"code": "0", "msg": "", "data": [row]})
 
     return fault
@@ -245,8 +246,10 @@ def foreign_row() -> Fault:
     """The answer is about somebody else's order."""
 
     def swap(envelope: dict[str, Any]) -> None:
+        others = {"algoClOrdId": "somebodyelses", "algoId": "999999999999999999", "clientId": "somebodyelses"}
         for row in envelope["data"]:
-            row |= {"clOrdId": "somebodyelses", "ordId": "999999999999999999"}
+            row.update({name: value for name, value in others.items() if name in row})
+            row.update({"clOrdId": "somebodyelses", "ordId": "999999999999999999"})
 
     return changed(swap)
 
@@ -349,7 +352,13 @@ def rows(number: str, make: Callable[[dict[str, str]], list[dict[str, str]]]) ->
     """An answer with this code and the rows that `make` writes to the body that was sent; the exchange did nothing."""
 
     async def fault(request: httpx2.Request, _: Deliver) -> httpx2.Response:
-        content = {"code": number, "msg": "", "data": make(json.loads(request.content))}
+        content = {"code": number, "msg": "", "data": make(_first(json.loads(request.content)))}
         return httpx2.Response(200, json=content)
 
     return fault
+
+
+def _first(asked: Any) -> dict[str, str]:
+    """A body, or the first of a list of them."""
+    first: dict[str, str] = asked[0] if isinstance(asked, list) else asked
+    return first

@@ -484,7 +484,12 @@ class OkxClient:
 
     async def transfer_state(self, client_id: str) -> models.Transfer | None:
         """A transfer of the last two weeks, or None where OKX knows of none. GET /asset/transfer-state."""
-        rows = await self._all(models.Transfer, "asset/transfer-state", clientId=client_id)
+        try:
+            rows = await self._all(models.Transfer, "asset/transfer-state", clientId=client_id)
+        except OkxError as error:
+            if error.code == "51603":
+                return None
+            raise
         return next((row for row in rows if row.client_id == client_id), None)
 
     async def _candles(

@@ -11,6 +11,7 @@ from okx_mcp.config import Settings, halt_file
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.terminal.saying import note, now_ms, say
 from okx_mcp.trading.halt import Halt, Halted
+from okx_mcp.trading.refusals import UnsettledOrder
 
 __all__ = ["run_halt", "run_resume"]
 
@@ -63,7 +64,7 @@ async def _cancel_all(settings: Settings) -> int:
     parts = ServerParts(settings)
     try:
         left = await parts.desk.cancel_all()
-    except OkxError as error:
+    except (OkxError, UnsettledOrder) as error:
         say(f"Open orders at {settings.in_words}: {error}")
         return 1
     finally:

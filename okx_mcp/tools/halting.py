@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field
 
 from okx_mcp.tools.toolset import REDUCES, Toolset
+from okx_mcp.trading.refusals import UnsettledOrder
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
@@ -38,6 +39,8 @@ async def halt_trading(
         return HaltReport(summary=f"Trading is NOT halted: {why}. Tell the user to end the server to stop all orders.")
     except OkxError as error:
         return HaltReport(summary=f"{words} Which orders are open is not known: {error}. Call halt_trading again.")
+    except UnsettledOrder as unsettled:
+        return HaltReport(summary=f"{words} {unsettled}")
     if not cancel_open_orders:
         return HaltReport(summary=f"{words} Open orders stay open.")
     left = [f"{each.ord_id}: {each.side} {each.terms} {each.inst_id}" for each in open_still]

@@ -140,7 +140,7 @@ async def place_trigger_order(
 @orders.tool(title="Confirm an order", annotations=PLACES)
 async def confirm_order(
     ticket_id: TicketId,
-    order: Annotated[str, Field(max_length=300, description="The ticket's `order` line, to the letter")],
+    order: Annotated[str, Field(max_length=400, description="The ticket's `order` line, to the letter")],
     *,
     ask: "Asker",
 ) -> OrderReport:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
+from okx_mcp.trading.intents import Exits
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.views.order_ticket import iso_time
@@ -78,7 +79,13 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     """A ticket of ours and what became of it."""
     ticket, order = receipt.ticket, receipt.order
     code = f"OKX {receipt.code}:" if receipt.code else None
-    words = (_WORDS[receipt.state], _end_of(order, _unit_of(ticket)), code, receipt.reason)
+    words = (
+        _state_in_words(receipt.state, order),
+        _end_of(order, _unit_of(ticket)),
+        _unprotected(receipt.missing_exits),
+        code,
+        receipt.reason,
+    )
     return OrderReport(
         summary=summary or " ".join(filter(None, words)),
         state=receipt.state.value,
@@ -107,7 +114,8 @@ def of_order(order: "OrderView", environment: Environment) -> OrderReport:
     """An order that is not ours, as the exchange reports it."""
     price = f" at {plain(order.price)}" if order.price is not None else ""
     size = plain(order.size) if order.size is not None else "?"
-    words = ("Not an order of this server.", _WORDS[order.state], _end_of(order, order.inst_id.partition("-")[0]))
+    unit = _unit_of_pair(order.inst_id)
+    words = ("Not an order of this server.", _state_in_words(order.state, order), _end_of(order, unit))
     return OrderReport(
         summary=" ".join(filter(None, words)),
         state=order.state.value,
@@ -121,6 +129,23 @@ def of_order(order: "OrderView", environment: Environment) -> OrderReport:
         fee=order.fee,
         fee_ccy=order.fee_ccy,
     )
+
+
+def _unit_of_pair(inst_id: str) -> str:
+    """BTC-USDT is a spot pair; a longer name is that of contracts."""
+    base, _, rest = inst_id.partition("-")
+    return "contracts" if "-" in rest else base
+
+
+def _state_in_words(state: OrderState, order: "OrderView | None") -> str:
+    return _WAITS if state is OrderState.LIVE and order is not None and order.waits else _WORDS[state]
+
+
+def _unprotected(missing: Exits) -> str | None:
+    """A stop that is thought to be there and is not is worse than none."""
+    named = (("take-profit", missing.take_profit), ("stop-loss", missing.stop_loss))
+    found = " and no ".join(f"{name} at {plain(price)}" for name, price in named if price is not None)
+    return f"ATTENTION: OKX shows no {found} on this order, so it is not protected as approved." if found else None
 
 
 def of_fill(fill: "Fill") -> FillReport:
@@ -156,6 +181,7 @@ _CANCEL_SOURCES: Final = {
 }
 """OKX's cancelSource (GET /trade/order), where a person would ask."""
 
+_WAITS: Final = "The order waits at OKX for its price. It reserves nothing, so it can fail once triggered."
 _WORDS: Final = {
     OrderState.PROPOSED: "Not sent: this order waits for approval.",
     OrderState.DECLINED: "Not approved. The order was not sent. Do not propose it again unless the user asks for it.",

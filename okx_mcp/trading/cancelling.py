@@ -29,6 +29,9 @@ _TRIGGERS_AT_ONCE: Final = 10
 _CANCEL_ALL_WITHIN_S: Final = 20.0
 _CANCEL_AGAIN_AFTER_S: Final = 0.5
 _CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
+_MAY_STILL_ARRIVE: Final = (
+    "Nothing is open now, but an order whose outcome is not known may still arrive. Cancel all again in half a minute."
+)
 _NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
 """OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
 
@@ -104,6 +107,7 @@ class Canceller:
 
         Raises:
             OkxError: what is open could not be read, so it is not known.
+            UnsettledOrder: nothing is open, and an order that was sent before may still arrive.
         """
         give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
         while True:
@@ -120,6 +124,8 @@ class Canceller:
             if self._clock.monotonic_s() > give_up_s:
                 if unread:
                     raise unread[0]
+                if not views:
+                    raise UnsettledOrder(_MAY_STILL_ARRIVE)
                 return views
             await self._cancel_each(
                 [{"instId": each.inst_id, "ordId": each.ord_id} for each in orders],

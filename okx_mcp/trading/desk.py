@@ -15,6 +15,7 @@ import anyio
 from okx_mcp import __version__
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.errors import OkxError, Refused
+from okx_mcp.okx.names import Side
 from okx_mcp.trading.account_facts import AccountFacts
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
@@ -24,12 +25,22 @@ from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend, Exchange
+from okx_mcp.trading.exposure import positions_in
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
-from okx_mcp.trading.intents import AccountIntent, Amendment, LeverageChange, OrderIntent, Transfer, TriggerOrder
+from okx_mcp.trading.intents import (
+    AccountIntent,
+    Amendment,
+    ClosePosition,
+    LeverageChange,
+    OrderIntent,
+    Transfer,
+    TriggerOrder,
+)
 from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.lookups import order_at
+from okx_mcp.trading.modes import reduced_by
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket, body_digest
 from okx_mcp.trading.other_lookups import view_at
@@ -294,8 +305,11 @@ class OrderDesk:
         """Why the approved ticket is not to be sent after all, as things are by now.
 
         A change of an order that is not any more as it was shown would be another change; and one that shows already
-        what it would become could not be told from one that was made.
+        what it would become could not be told from one that was made. Where OKX does not keep a closing order from
+        opening a position, the one that it closes has to be there still.
         """
+        if isinstance(ticket, Ticket) and isinstance(ticket.intent, ClosePosition) and not ticket.reduces:
+            return await self._reason_against_closing(ticket)
         if not isinstance(ticket, Ticket) or ticket.order is None:
             return None
         order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
@@ -304,6 +318,13 @@ class OrderDesk:
             return None
         is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
         return f"The order is not any more as it was shown: it is {is_now}."
+
+    async def _reason_against_closing(self, ticket: Ticket) -> str | None:
+        held = await positions_in(self._exchange, await self.instruments.get(ticket.intent.inst_id))
+        meant = [each for each in held if each.side == reduced_by(Side(ticket.side))]
+        if any(each.margin_mode == ticket.margin_mode and each.size >= ticket.own_size for each in meant):
+            return None
+        return "The position that it would close is not there any more, or is smaller by now."
 
     async def _send_once(self, intent: Receipt) -> Receipt:
         """Send it, unless this process sent it before, whatever the journal says."""
@@ -502,7 +523,8 @@ class OrderDesk:
         except JournalUnavailable:
             return bool(self._under_way)
         now_ms = self._now_ms()
-        return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in open_ends)
+        orders = [each for each in open_ends if isinstance(each.ticket, Ticket) and each.ticket.order is None]
+        return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in orders)
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.

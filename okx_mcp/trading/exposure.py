@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import InstType, Side
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
+from okx_mcp.trading.intents import Terms
 from okx_mcp.trading.limits import Limits, SoFar
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Ticket
@@ -204,9 +205,12 @@ def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decima
 
 
 def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
-    """Positions on this order's side, less those on the other, and every working order of the same side, in dollars."""
+    """Positions on this order's side and every working order of the same side, in dollars.
+
+    Less those on the other side where this order would close them: net, and in its margin mode.
+    """
     inst_id, grows = ticket.intent.inst_id, "long" if ticket.side == Side.BUY else "short"
-    held = sum((each.size if each.side == grows else -each.size for each in seen.positions), _ZERO)
+    held = sum((_on_side(each, grows, ticket.terms) for each in seen.positions), _ZERO)
     working = [
         (order.size or _ZERO) - order.filled_size
         for order in seen.open_orders
@@ -216,7 +220,15 @@ def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) 
     contracts = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
     if seen.prices.usd_per_base is not None:
         return contracts * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
-    return quote_value(ticket.quantity, contracts, ticket.price) * (seen.prices.usd_per_quote or _ZERO)
+    price = max(ticket.price, seen.prices.bid or _ZERO)
+    return quote_value(ticket.quantity, contracts, price) * (seen.prices.usd_per_quote or _ZERO)
+
+
+def _on_side(position: PositionView, side: str, terms: Terms | None) -> Decimal:
+    if position.side == side:
+        return position.size
+    is_closed_first = terms is not None and terms.pos_side is None and terms.td_mode == position.margin_mode
+    return -position.size if is_closed_first else _ZERO
 
 
 def _more(ticket: Ticket) -> Decimal:

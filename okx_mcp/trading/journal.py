@@ -397,8 +397,13 @@ def _if_ever_used(receipt: Receipt) -> Receipt:
 
 
 def _refuse_beside_unsettled(db: sqlite3.Connection, ticket: AnyTicket, now_ms: int) -> None:
-    """New risk waits; what OKX lets only reduce a position adds none, and waits for nothing."""
+    """New risk waits; what OKX lets only reduce a position adds none, and waits for nothing.
+
+    A leverage or a transfer whose outcome is not known is no order, and holds up only its like.
+    """
     waiting = _unsettled(db, ticket.account, now_ms)
+    if isinstance(ticket, Ticket):
+        waiting = [each for each in waiting if isinstance(each.ticket, Ticket)]
     if waiting and not ticket.reduces:
         raise unsettled(waiting)
 

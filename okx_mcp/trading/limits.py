@@ -111,6 +111,11 @@ def check_account(ticket: "AccountTicket", limits: Limits, so_far: SoFar) -> lis
             broken.append(
                 f"The leverage {plain(intent.leverage)}x is above {plain(limits.leverage)}x, the highest allowed."
             )
+    elif limits.day_loss_usd is not None:
+        broken.append(
+            "The loss of the day is measured by what the trading account is worth, and a transfer changes that; with a "
+            f"limit of {_usd(limits.day_loss_usd)} for it no transfer is made here."
+        )
     return [*map(Breach, broken), *(Breach(words, halts=True) for words in _stops(limits, so_far))]
 
 

@@ -23,7 +23,7 @@ from okx_mcp.trading.intents import (
 if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Quantity
 
-__all__ = ["line_of", "line_of_account", "on_terms", "waits_for"]
+__all__ = ["fixed_and_about", "line_of", "line_of_account", "on_terms", "waits_for"]
 
 _WAYS: Final = {
     AlgoOrdType.TRIGGER: "trigger order",
@@ -43,26 +43,26 @@ def line_of(
     inst_id, size = intent.inst_id, _size(quantity)
     value = f"{plain(quantity.quote)} {quantity.quote_ccy}"
     exact = f"{side} {size} at {plain(price)} {quantity.quote_ccy} = {value}"
-    at_market = f"{side} {size} at market, about {value} at {plain(price)}"
+    fixed, about = fixed_and_about(quantity)
+    at_market = f"{side} {fixed} at market, about {about} at {plain(price)}"
     match intent:
         case Amendment():
             ord_id, _, figures = (changed or "").partition(" ")
             return f"change order {ord_id} to {exact} ({inst_id}, was {figures})"
         case LimitOrder():
-            kind = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
-            about = [f"{inst_id} limit order", *kind, *on_terms(terms), *_with(intent.exits)]
-            return f"{exact} ({', '.join(about)})"
+            type_ = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
+            return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(intent.exits)])})"
         case MarketOrder():
-            about = [f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)]
-            if quantity.contracts is None and intent.unit is SizeUnit.QUOTE:
-                bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
-                return f"{side} for {value} at market, {bought} ({', '.join(about)})"
-            return f"{at_market} ({', '.join(about)})"
+            kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)])
+            spends = quantity.contracts is None and intent.unit is SizeUnit.QUOTE
+            bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
+            return f"{f'{side} for {value} at market, {bought}' if spends else at_market} ({kind})"
         case ClosePosition():
             return f"{at_market} ({', '.join([f'{inst_id} closing order', *on_terms(terms)])})"
         case TriggerOrder():
-            about = [f"{inst_id} {_WAYS[intent.ord_type]}", *on_terms(terms)]
-            return f"{side} {size} {waits_for(intent)}, about {value} ({', '.join(about)})"
+            kind = ", ".join([f"{inst_id} {_WAYS[intent.ord_type]}", *on_terms(terms)])
+            sized, worth = (fixed, f", about {about}") if intent.order_price is None else (size, f" = {value}")
+            return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
 
 def line_of_account(intent: AccountIntent, was: Decimal | None) -> str:
@@ -77,8 +77,9 @@ def on_terms(terms: Terms | None) -> list[str]:
     mode = [] if terms.td_mode is TdMode.CASH else [terms.td_mode.value]
     if terms.leverage is not None:
         mode = [f"{terms.td_mode.value} {plain(terms.leverage)}x"]
+    margin = [] if terms.margin_ccy is None else [f"margin in {terms.margin_ccy}"]
     side = [] if terms.pos_side is None else [f"{terms.pos_side.value} position"]
-    return [*mode, *side, *(["reduce only"] if terms.reduces else [])]
+    return [*mode, *margin, *side, *(["reduce only"] if terms.reduces else [])]
 
 
 def waits_for(intent: TriggerOrder) -> str:
@@ -100,8 +101,22 @@ def _size(quantity: "Quantity") -> str:
     base = f"{plain(quantity.base)} {quantity.base_ccy}"
     if quantity.contracts is None:
         return base
-    worth = f"{plain(quantity.contract_value or Decimal(0))} {quantity.contract_ccy}"
-    return f"{plain(quantity.contracts)} contracts of {worth} = {base}"
+    return f"{plain(quantity.contracts)} contracts of {_worth(quantity)} = {base}"
+
+
+def fixed_and_about(quantity: "Quantity") -> tuple[str, str]:
+    """What a size comes to at any price, and what it comes to at about the price it was read at."""
+    base, quote = f"{plain(quantity.base)} {quantity.base_ccy}", f"{plain(quantity.quote)} {quantity.quote_ccy}"
+    if quantity.contracts is None:
+        return base, quote
+    contracts = f"{plain(quantity.contracts)} contracts of {_worth(quantity)}"
+    if quantity.contract_ccy == quantity.quote_ccy:
+        return f"{contracts} = {quote}", base
+    return f"{contracts} = {base}", quote
+
+
+def _worth(quantity: "Quantity") -> str:
+    return f"{plain(quantity.contract_value or Decimal(0))} {quantity.contract_ccy}"
 
 
 def _exits(exits: Exits) -> str:

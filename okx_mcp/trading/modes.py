@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AcctLv, InstType, MgnMode, PosMode, PosSide, Side, TdMode
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Terms
 from okx_mcp.trading.refusals import Misfit, NotTradable
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from okx_mcp.trading.accounts import AccountRules
     from okx_mcp.trading.instruments import Instrument, Quantity
     from okx_mcp.trading.positions import PositionView
 
-__all__ = ["check_reduces", "position_to_close", "reduced_by", "terms_of"]
+__all__ = [
+    "check_has_leverage",
+    "check_reduces",
+    "check_unit_at_market",
+    "honours_reduce_only",
+    "position_to_close",
+    "reduced_by",
+    "terms_of",
+]
 
 _NAMES: Final = {
     AcctLv.SPOT: "spot",
@@ -29,6 +36,7 @@ _NAMES: Final = {
 }
 _CROSS_ONLY: Final = (AcctLv.MULTI_CURRENCY, AcctLv.PORTFOLIO)
 """Account modes in which a margin order of a spot pair is cross."""
+_BY_MARGIN_MODE: Final = "close one by an order of the other side with reduce_only and its margin_mode"
 
 
 def terms_of(
@@ -65,6 +73,8 @@ def _of_margin(instrument: "Instrument", rules: "AccountRules", asked: MgnMode, 
         raise NotTradable("The account is in spot mode, and an order on margin needs futures mode or a higher one.")
     if mode in _CROSS_ONLY and asked is not MgnMode.CROSS:
         raise NotTradable(f"In {_NAMES[mode]} mode a margin order of {instrument.inst_id} is cross, not {asked}.")
+    if reduces:
+        _check_reduces_there(instrument, mode)
     put_up = instrument.quote_ccy if mode is AcctLv.FUTURES else None
     return Terms(TdMode(asked.value), reduces=reduces, margin_ccy=put_up)
 
@@ -84,12 +94,35 @@ def _of_derivative(
             f"The account is in spot mode, and {instrument.inst_id} ({instrument.kind}) needs futures mode or a higher "
             "one; the account mode is changed at OKX."
         )
-    if rules.position_mode is None:
+    if rules.position_mode not in tuple(PosMode):
         raise NotTradable("OKX does not say whether positions are net or long and short, so no side can be named.")
+    if reduces:
+        _check_reduces_there(instrument, mode)
     pos_side = None
     if rules.position_mode == PosMode.LONG_SHORT and instrument.kind != InstType.OPTION:
         pos_side = PosSide.LONG if (side is Side.BUY) != reduces else PosSide.SHORT
     return Terms(TdMode(_margin_mode(instrument, asked, held, side, reduces=reduces).value), pos_side, reduces)
+
+
+def check_has_leverage(rules: "AccountRules", instrument: "Instrument") -> None:
+    """Refuse a leverage where the account's mode has none.
+
+    Raises:
+        NotTradable: the account is in spot mode, or in one that is not known.
+    """
+    if _known_mode(rules, instrument) is AcctLv.SPOT:
+        raise NotTradable("The account is in spot mode, and a leverage needs futures mode or a higher one.")
+
+
+def honours_reduce_only(kind: str, mode: AcctLv | str | None) -> bool:
+    """Whether OKX keeps an order from opening anything where it is told so (POST /trade/order, reduceOnly)."""
+    return kind != InstType.OPTION and mode in (AcctLv.FUTURES, AcctLv.MULTI_CURRENCY)
+
+
+def _check_reduces_there(instrument: "Instrument", mode: AcctLv) -> None:
+    if not honours_reduce_only(instrument.kind, mode):
+        where = "of options" if instrument.kind == InstType.OPTION else f"in {_NAMES[mode]} mode"
+        raise NotTradable(f"OKX does not keep reduce_only orders {where} from opening a position, so none is sent.")
 
 
 def _margin_mode(
@@ -120,6 +153,25 @@ def reduced_by(side: Side) -> str:
     return "short" if side is Side.BUY else "long"
 
 
+def check_unit_at_market(instrument: "Instrument", terms: Terms, side: Side, unit: SizeUnit) -> None:
+    """Refuse the unit of a market order of a spot pair that OKX could take for the other one.
+
+    tgtCcy holds for spot; on margin a buy counts the quote currency and a sale the base, whatever it says. So where an
+    order may be either, only the unit that both mean is sent.
+
+    Raises:
+        Misfit: it is the other one.
+    """
+    if instrument.contract is not None or terms.td_mode is TdMode.CASH:
+        return
+    safe, ccy = (SizeUnit.QUOTE, instrument.quote_ccy) if side is Side.BUY else (SizeUnit.BASE, instrument.base_ccy)
+    if unit is not safe:
+        raise Misfit(
+            f"A market {side} of {instrument.inst_id} in {terms.td_mode} mode is counted in {ccy} by OKX; give its "
+            f"size in {safe}."
+        )
+
+
 def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, held: Sequence["PositionView"]) -> None:
     """Refuse what OKX would refuse (51169, 51170): it does not trim an order that is larger than the position.
 
@@ -129,13 +181,13 @@ def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, 
     if not terms.reduces:
         return
     wanted = reduced_by(side)
-    size: Decimal | None = next(
-        (each.size for each in held if each.side == wanted and each.margin_mode == terms.td_mode), None
-    )
-    own = quantity.base if quantity.contracts is None else quantity.contracts
-    unit = quantity.base_ccy if quantity.contracts is None else "contracts"
-    if size is None:
+    position = next((each for each in held if each.side == wanted and each.margin_mode == terms.td_mode), None)
+    if position is None:
         raise Misfit(f"There is no {wanted} {terms.td_mode} position in {inst_id} that this could reduce.")
+    size, own, unit = position.size, quantity.contracts or quantity.base, "contracts"
+    if quantity.contracts is None:
+        is_in_quote = position.unit is SizeUnit.QUOTE  # a short one on margin
+        own, unit = (quantity.quote, quantity.quote_ccy) if is_in_quote else (quantity.base, quantity.base_ccy)
     if own > size:
         raise Misfit(
             f"The {wanted} position in {inst_id} is {plain(size)} {unit}; a reduce-only order of {plain(own)} is more.",
@@ -155,4 +207,5 @@ def position_to_close(inst_id: str, held: Sequence["PositionView"], asked: str |
     if not meant:
         raise Misfit(f"There is no {f'{asked} ' if asked else ''}position in {inst_id}.")
     open_ones = " and ".join(f"{each.side} {each.margin_mode}" for each in meant)
-    raise Misfit(f"There are several positions in {inst_id} ({open_ones}); say which one by its side.")
+    how = "say which one by its side" if len({each.side for each in meant}) > 1 else _BY_MARGIN_MODE
+    raise Misfit(f"There are several positions in {inst_id} ({open_ones}); {how}.")

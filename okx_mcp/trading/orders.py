@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import OrdType, PosSide, Side
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
@@ -17,6 +17,7 @@ from okx_mcp.trading.intents import (
     Amendment,
     Body,
     ClosePosition,
+    Exits,
     LeverageChange,
     LimitOrder,
     MarketOrder,
@@ -44,11 +45,16 @@ __all__ = [
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
+_NO_EXITS: Final = Exits()
 
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order as the exchange reports it. `became` is the order that one became which waited for a trigger."""
+    """An order as the exchange reports it.
+
+    `became` is the order that one became which waited for a trigger; `waits`, that it still is such a one. `exits` are
+    those that OKX has attached to it, and did not fail to set.
+    """
 
     inst_id: str
     ord_id: str
@@ -64,6 +70,9 @@ class OrderView:
     state: OrderState
     cancel_source: str | None = None
     became: str | None = None
+    waits: bool = False
+    exits: Exits = _NO_EXITS
+    td_mode: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -93,6 +102,8 @@ class OrderView:
             fee_ccy=order.fee_ccy or None,
             state=state_at_exchange(order),
             cancel_source=order.cancel_source or None,
+            exits=_attached_to(order),
+            td_mode=None if order.td_mode is None else str(order.td_mode),
         )
 
     @classmethod
@@ -113,6 +124,7 @@ class OrderView:
             fee_ccy=None,
             state=state_of_algo(algo),
             became=algo.ord_id_list[-1] if algo.ord_id_list else None,
+            waits=True,
         )
 
 
@@ -189,7 +201,10 @@ class Ticket:
     @property
     def reduces(self) -> bool:
         """Whether OKX will not let it open or enlarge a position."""
-        return self.terms is not None and self.terms.reduces
+        if self.terms is None or not self.terms.reduces:
+            return False
+        closes = PosSide.LONG if self.side == Side.SELL else PosSide.SHORT
+        return self.terms.pos_side in (None, closes)
 
     @property
     def has_own_price(self) -> bool:
@@ -315,11 +330,33 @@ class Receipt:
     declined_by_person: bool = False
 
     @property
+    def missing_exits(self) -> Exits:
+        """The exits that were approved and that OKX does not show on an order that can have opened something."""
+        order, intent = self.order, self.ticket.intent
+        if order is None or not isinstance(intent, LimitOrder | MarketOrder):
+            return Exits()
+        if order.state is OrderState.CANCELED and not order.filled_size:
+            return Exits()
+        wanted, shown = intent.exits, order.exits
+        return Exits(
+            None if wanted.take_profit == shown.take_profit else wanted.take_profit,
+            None if wanted.stop_loss == shown.stop_loss else wanted.stop_loss,
+        )
+
+    @property
     def approval_in_words(self) -> str | None:
         """Who approved it, and how strong that is; None where nobody did."""
         if self.approved_by is Channel.POLICY:
             return f"{self.approved_by.strength}: {self.ticket.policy}"
         return self.approved_by.strength if self.approved_by else None
+
+
+def _attached_to(order: "Order") -> Exits:
+    """What closes the order's position (attachAlgoOrds); failCode is OKX's word for one that it could not set."""
+    found = [each for each in order.attach_algo_ords if each.fail_code in (None, "0")]
+    take_profits = [each.tp_trigger_px for each in found if each.tp_trigger_px]
+    stop_losses = [each.sl_trigger_px for each in found if each.sl_trigger_px]
+    return Exits(next(iter(take_profits), None), next(iter(stop_losses), None))
 
 
 def is_ord_id(any_id: str) -> bool:

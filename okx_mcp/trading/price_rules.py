@@ -3,16 +3,17 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import AlgoOrdType, Side
+from okx_mcp.okx.names import Side, TriggerPxType
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.refusals import Misfit
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import PriceLimit
     from okx_mcp.trading.instruments import Instrument
-    from okx_mcp.trading.intents import Exits, TriggerOrder
+    from okx_mcp.trading.intents import Exits, MarketOrder, TriggerOrder
 
-__all__ = ["check_exits", "check_price_band", "check_trigger"]
+__all__ = ["check_can_have_exits", "check_exits", "check_price_band", "check_trigger"]
 
 _LEAST_TRAIL: Final = Decimal("0.1")
 _MOST_TRAIL: Final = Decimal(50)
@@ -33,12 +34,29 @@ def check_price_band(inst_id: str, side: str, price: Decimal, band: "PriceLimit"
         raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
 
 
-def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrument") -> None:
+def check_can_have_exits(intent: "MarketOrder", instrument: "Instrument") -> None:
+    """Refuse exits of a spot market order whose size does not say what it gets (OKX would say 51044).
+
+    Raises:
+        Misfit: it is a buy in the base currency or a sale in the quote currency.
+    """
+    safe = SizeUnit.QUOTE if intent.side is Side.BUY else SizeUnit.BASE
+    if intent.exits != type(intent.exits)() and instrument.contract is None and intent.unit is not safe:
+        raise Misfit(
+            f"OKX attaches take_profit and stop_loss to a market {intent.side} of {instrument.inst_id} only where its "
+            f"size is in {safe}."
+        )
+
+
+def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrument", *, reduces: bool = False) -> None:
     """Take-profit and stop-loss of what this order opens at `price` (OKX would say 51046 to 51053).
 
     Raises:
-        Misfit: one is off the tick, or on the wrong side, where it would close at once.
+        Misfit: one is off the tick, or on the wrong side, where it would close at once; or the order opens nothing that
+            they could close.
     """
+    if reduces and (exits.take_profit or exits.stop_loss):
+        raise Misfit("An order that only reduces opens nothing that take_profit and stop_loss could close.")
     for name, exit_price, is_above in (
         ("take-profit", exits.take_profit, side is Side.BUY),
         ("stop-loss", exits.stop_loss, side is not Side.BUY),
@@ -55,7 +73,29 @@ def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decima
         Misfit: not exactly one thing is waited for, a price is off the tick, or it is reached already (OKX would say
             51277 to 51280); or there is no last price to compare with.
     """
+    _check_way(intent)
     exits, side = intent.exits, intent.side
+    prices = (intent.trigger_price, intent.order_price, exits.take_profit, exits.stop_loss, intent.activation_price)
+    for price in prices:
+        if price is not None:
+            instrument.checked_price(price)
+    if instrument.contract is None and intent.price_type is not TriggerPxType.LAST:
+        raise Misfit(f"Triggers of {instrument.inst_id} look at the last price; a spot pair has no other.")
+    if not last:
+        raise Misfit(f"{instrument.inst_id} has no last price, so a trigger cannot be compared with it.")
+    for name, price, is_above in (
+        ("Take-profit", exits.take_profit, side is Side.SELL),
+        ("Stop-loss", exits.stop_loss, side is Side.BUY),
+        ("The activation price", intent.activation_price, side is Side.SELL),
+    ):
+        if price is not None:
+            _check_beyond(f"{name} of a {side.value}", price, last, is_above=is_above, what="the last price")
+    found = [each for each in (exits.take_profit, exits.stop_loss) if each is not None]
+    return intent.order_price or intent.trigger_price or max(found, default=last)
+
+
+def _check_way(intent: "TriggerOrder") -> None:
+    exits = intent.exits
     ways = (intent.trigger_price, exits.take_profit or exits.stop_loss, intent.trail_percent)
     if sum(each is not None for each in ways) != 1:
         raise Misfit("Say one of: trigger_price; take_profit, stop_loss or both; trail_percent.")
@@ -63,19 +103,10 @@ def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decima
         raise Misfit("order_price goes with trigger_price; the other ways are executed at market.")
     if intent.activation_price is not None and intent.trail_percent is None:
         raise Misfit("activation_price goes with trail_percent.")
-    prices = (intent.trigger_price, intent.order_price, exits.take_profit, exits.stop_loss, intent.activation_price)
-    for price in prices:
-        if price is not None:
-            instrument.checked_price(price)
-    if not last:
-        raise Misfit(f"{instrument.inst_id} has no last price, so a trigger cannot be compared with it.")
-    if exits.take_profit is not None:
-        _check_beyond("Take-profit", exits.take_profit, last, is_above=side is Side.SELL, what="the last price")
-    if exits.stop_loss is not None:
-        _check_beyond("Stop-loss", exits.stop_loss, last, is_above=side is Side.BUY, what="the last price")
-    if intent.ord_type is AlgoOrdType.MOVE_ORDER_STOP:
-        _check_trail(intent.trail_percent or Decimal(0))
-    return intent.order_price or intent.trigger_price or exits.stop_loss or exits.take_profit or last
+    if intent.trail_percent is not None and intent.price_type is not TriggerPxType.LAST:
+        raise Misfit("A trailing stop follows the last price; price_type is left out.")
+    if intent.trail_percent is not None:
+        _check_trail(intent.trail_percent)
 
 
 def _check_trail(percent: Decimal) -> None:

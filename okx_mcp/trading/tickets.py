@@ -20,9 +20,17 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 from okx_mcp.trading.lookups import order_at
-from okx_mcp.trading.modes import check_reduces, position_to_close, terms_of
+from okx_mcp.trading.modes import (
+    check_has_leverage,
+    check_reduces,
+    check_unit_at_market,
+    honours_reduce_only,
+    position_to_close,
+    terms_of,
+)
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
-from okx_mcp.trading.price_rules import check_exits, check_price_band, check_trigger
+from okx_mcp.trading.other_lookups import trigger_at
+from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
 
 if TYPE_CHECKING:
@@ -142,7 +150,7 @@ class TicketMaker:
         price = instrument.checked_price(intent.price)
         quantity = instrument.quantity(intent.size, intent.unit, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
-        check_exits(intent.exits, intent.side, price, instrument)
+        check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
         look, terms = await self._look(instrument, terms)
         return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
@@ -153,6 +161,8 @@ class TicketMaker:
         _check_takes_market_orders(instrument)
         held = await self._held(instrument, intent.margin_mode)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
+        check_unit_at_market(instrument, terms, intent.side, intent.unit)
+        check_can_have_exits(intent, instrument)
         spends_quote = intent.unit is SizeUnit.QUOTE and instrument.contract is None
         size = intent.size if spends_quote else _size_at_any_price(instrument, intent.size, intent.unit)
         unit = SizeUnit.QUOTE if spends_quote else instrument.size_unit
@@ -162,7 +172,7 @@ class TicketMaker:
         if spends_quote:
             instrument.check_spend(size, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
-        check_exits(intent.exits, intent.side, price, instrument)
+        check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
 
     async def _close(
@@ -178,14 +188,18 @@ class TicketMaker:
         )
         side = Side.SELL if position.side == "long" else Side.BUY
         is_hedged = rules.position_mode == PosMode.LONG_SHORT
-        terms = Terms(TdMode(position.margin_mode), PosSide(position.side) if is_hedged else None, reduces=True)
+        terms = Terms(
+            _td_mode_of(position),
+            PosSide(position.side) if is_hedged else None,
+            reduces=honours_reduce_only(instrument.kind, rules.account_mode),
+        )
         size = position.size
         if intent.size is not None:
             size = _size_at_any_price(instrument, intent.size, intent.unit)
         look, terms = await self._look(instrument, terms, takes=(side, size, instrument.size_unit))
         price = _given_by_book(look, instrument)
         quantity = instrument.reading(size, price)
-        check_reduces(terms, quantity, instrument.inst_id, side, [position])
+        check_reduces(replace(terms, reduces=True), quantity, instrument.inst_id, side, [position])
         body = intent.body(ticket_id, terms, quantity, side)
         return _Exact(body, quantity, price, look, terms, side_of_close=side)
 
@@ -193,13 +207,14 @@ class TicketMaker:
         self, intent: TriggerOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
         if instrument.kind == InstType.OPTION:
-            raise Misfit("OKX takes no trigger orders of options.")
+            raise Misfit("Trigger orders of options are not placed here.")
         held = await self._held(instrument, intent.margin_mode)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         look, terms = await self._look(instrument, terms, triggers=True)
         last = look.exposure.last if look.exposure else None
         price = check_trigger(intent, instrument, last)
         if intent.order_price is None:
+            check_unit_at_market(instrument, terms, intent.side, intent.unit)
             own = _size_at_any_price(instrument, intent.size, intent.unit)
             quantity = instrument.reading(own, price)
         else:
@@ -214,7 +229,7 @@ class TicketMaker:
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
         check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look = await self._risk.look(instrument)
+        look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
 
     async def _of_account(
@@ -241,13 +256,15 @@ class TicketMaker:
 
     async def _leverage_before(self, intent: LeverageChange, rules: "AccountRules") -> Decimal | None:
         instrument = await self._instruments.tradable(intent.inst_id)
+        check_has_leverage(rules, instrument)
         most = instrument.max_leverage
         if most is None or instrument.kind == InstType.OPTION:
             raise NotTradable(f"OKX names no leverage for {intent.inst_id}.")
         if not _ONE <= intent.leverage <= most:
             raise Misfit(f"The leverage of {intent.inst_id} is from 1 to {plain(most)}.", below=most)
-        needs_side = rules.position_mode == PosMode.LONG_SHORT and intent.margin_mode is MgnMode.ISOLATED
-        if needs_side != (intent.position is not None) and instrument.contract is not None:
+        is_hedged = rules.position_mode == PosMode.LONG_SHORT and instrument.contract is not None
+        needs_side = is_hedged and intent.margin_mode is MgnMode.ISOLATED
+        if needs_side != (intent.position is not None):
             when = "has to be said" if needs_side else "is left out"
             raise Misfit(f"The position's side {when}: the account is in {rules.position_mode}, {intent.margin_mode}.")
         rows = await self._exchange.leverage(intent.inst_id, intent.margin_mode.value)
@@ -304,6 +321,10 @@ class TicketMaker:
         """The order that would change, as it is now."""
         order = await order_at(self._exchange, intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
+        if view is None and await trigger_at(self._exchange, intent.inst_id, intent.order_id) is not None:
+            raise NotTradable(
+                "This order waits for a trigger, and such an order is not changed here: cancel it and place it anew."
+            )
         if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
         if view.price is None or view.size is None:
@@ -323,7 +344,10 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
-    leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)
+    if ticket.terms is None:
+        leverage_of = _leverage_of_changed(instrument, ticket.changed)
+    else:
+        leverage_of = _leverage_of(instrument, ticket.terms)
     return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
 
 
@@ -333,6 +357,12 @@ def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
+
+
+def _leverage_of_changed(instrument: "Instrument", order: OrderView) -> str | None:
+    """The same of an order that rests."""
+    is_derivative = instrument.contract is not None and instrument.kind != InstType.OPTION
+    return order.td_mode if is_derivative and order.td_mode in tuple(MgnMode) else None
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:
@@ -345,6 +375,12 @@ def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) 
         )
     quantity = instrument.quantity(size, unit, _ONE)
     return quantity.base if quantity.contracts is None else quantity.contracts
+
+
+def _td_mode_of(position: "PositionView") -> TdMode:
+    if position.margin_mode not in tuple(MgnMode):
+        raise NotTradable(f"OKX does not say in which margin mode the position in {position.inst_id} is held.")
+    return TdMode(position.margin_mode)
 
 
 def _given_by_book(look: "Look", instrument: "Instrument") -> Decimal:

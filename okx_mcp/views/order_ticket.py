@@ -9,7 +9,7 @@ from okx_mcp.okx.names import PosSide, Side
 from okx_mcp.trading.decimals import in_usd, plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import Exits, LimitOrder, MarketOrder, Transfer, TriggerOrder
-from okx_mcp.trading.lines import on_terms, waits_for
+from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for
 from okx_mcp.trading.orders import AccountTicket, Ticket
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def _of_account(ticket: AccountTicket) -> list[str]:
 
 
 def _of_order(ticket: Ticket) -> list[str]:
-    quantity = ticket.quantity
     lines = [
         f"{_PLACE[ticket.account.environment]}: {_what(ticket)}",
         f"Size: {_size(ticket)}",
@@ -62,7 +61,7 @@ def _of_order(ticket: Ticket) -> list[str]:
     if ticket.fee_rate is not None:
         lines.append(f"Fee: {_fee(ticket, ticket.fee_rate)}")
     if ticket.limit_use is not None:
-        lines += _limits(ticket.limit_use, plain(quantity.quote), quantity.quote_ccy)
+        lines += _limits(ticket, ticket.limit_use)
     return lines
 
 
@@ -79,15 +78,8 @@ def _size(ticket: Ticket) -> str:
     quantity = ticket.quantity
     if ticket.has_own_price:
         return str(quantity)
-    base, quote = f"{plain(quantity.base)} {quantity.base_ccy}", f"{plain(quantity.quote)} {quantity.quote_ccy}"
-    if ticket.spends_quote:
-        return f"{quote} = about {base}"
-    if quantity.contracts is None:
-        return f"{base} = about {quote}"
-    worth = f"{plain(quantity.contract_value or Decimal(0))} {quantity.contract_ccy}"
-    contracts = f"{plain(quantity.contracts)} contracts of {worth}"
-    is_worth_quote = quantity.contract_ccy == quantity.quote_ccy
-    return f"{contracts} = {quote} = about {base}" if is_worth_quote else f"{contracts} = {base} = about {quote}"
+    fixed, about = fixed_and_about(quantity)
+    return " = about ".join((about, fixed) if ticket.spends_quote else (fixed, about))
 
 
 def _price(ticket: Ticket) -> str:
@@ -156,8 +148,13 @@ def _fee(ticket: Ticket, rate: Decimal) -> str:
     return f"{percent} of what is received or less, about {plain(amount)} {ccy}"
 
 
-def _limits(use: "LimitUse", quote: str, quote_ccy: str) -> list[str]:
+def _limits(ticket: Ticket, use: "LimitUse") -> list[str]:
+    quantity = ticket.quantity
+    is_fixed = ticket.has_own_price or ticket.spends_quote or quantity.contract_ccy == quantity.quote_ccy
+    value = f"{'' if is_fixed else 'about '}{plain(quantity.quote)} {quantity.quote_ccy}"
+    if ticket.reduces:
+        return [f"Value: {value}, not counted: it can only reduce"]
     return [
-        f"Value: {quote} {quote_ccy}, counted as {in_usd(use.usd)} of {in_usd(use.order_limit_usd)} for one order",
+        f"Value: {value}, counted as {in_usd(use.usd)} of {in_usd(use.order_limit_usd)} for one order",
         f"Day: {in_usd(use.day_usd)} of {in_usd(use.day_limit_usd)} in 24 hours, with this order",
     ]

@@ -16,7 +16,7 @@ from mcp.types import Tool
 
 from tests.proving.person import Yes
 
-__all__ = ["INSTRUMENTS", "Agent", "Answered", "Call"]
+__all__ = ["CONTRACTS", "INSTRUMENTS", "Agent", "Answered", "Call"]
 
 Arguments = dict[str, Any]
 
@@ -61,7 +61,7 @@ _NO_TOOLS: Final = (
     "set_limits",
     "approve",
     "approve_order",
-    "place_market_order",
+    "place_algo_order",
     "transfer",
     "withdraw",
     "place_order",
@@ -96,6 +96,7 @@ _FORGED: Final[tuple[Any, ...]] = (
 )
 _YES: Final = {"approve": {"action": "accept", "content": {"place": True}}}
 INSTRUMENTS: Final = ("BTC-USDT", "BTC-USDT", "BTC-USDT", "BTC-USDC", "ETH-USDT", "ETH-USDT", "DOGE-USDT", "ETH-BTC")
+CONTRACTS: Final = ("BTC-USDT-SWAP", "BTC-USDT-SWAP", "BTC-USD-SWAP")
 _DOLLARS: Final = (20, 60, 60, 90, 90, 1400, 1400, 1400, 7000, 7000, 30_000, 300_000)
 """From what any limit lets through to more than any."""
 _AT: Final = (0.5, 0.95, 0.98, 0.99, 0.99, 0.995, 0.995, 1.0, 1.0, 1.002, 1.005, 1.01, 1.01, 1.03, 1.1)
@@ -191,8 +192,9 @@ class Agent:
 
     def _one(self) -> Call:
         ways: tuple[tuple[int, Callable[[], Call]], ...] = (
-            (24, lambda: self._call("place_limit_order", self._an_order())),
-            (16, self._a_confirmation),
+            (20, lambda: self._call("place_limit_order", self._an_order())),
+            (11, self._any_other_order),
+            (20, self._a_confirmation),
             (12, self._what_it_was_told),
             (9, lambda: self._call("amend_order", self._a_change())),
             (6, lambda: self._call(self.draw.choice(("check_order", "cancel_order")), self._an_id())),
@@ -233,6 +235,37 @@ class Agent:
         if not is_modest and self.draw.random() < 0.5:
             order["order_type"] = self.draw.choice(("limit", "post_only", "ioc", "fok"))
         return order
+
+    def _any_other_order(self) -> Call:
+        """At market, on contracts, waiting for a price, closing, or of the account itself."""
+        on_contracts = self.draw.random() < 0.6
+        inst_id = self.draw.choice(CONTRACTS if on_contracts else INSTRUMENTS[:3])
+        price = self.prices[inst_id]
+        contracts = {"size": self.draw.choice(("0.1", "1", "1", "3", "200")), "unit": "contracts"}
+        size = contracts if on_contracts else {"size": self.draw.choice(("0.001", "0.0015", "0.02")), "unit": "base"}
+        order: Arguments = {"inst_id": inst_id, "side": self.draw.choice(("buy", "buy", "sell")), **size}
+        if on_contracts:
+            order["margin_mode"] = self.draw.choice(("cross", "cross", "isolated"))
+        if on_contracts and self.draw.random() < 0.2:
+            order["reduce_only"] = True
+        far = f"{price * self.draw.choice((0.8, 0.95, 1.05, 1.2)):.1f}"
+        side = {"position": self.draw.choice(("long", "short"))} if self.draw.random() < 0.3 else {}
+        tool, arguments = self.draw.choice(
+            (
+                ("place_market_order", order),
+                ("place_market_order", order),
+                ("place_market_order", {"inst_id": "BTC-USDT", "side": "buy", "size": "90", "unit": "quote"}),
+                ("place_limit_order", order | {"price": f"{price * self.draw.choice((0.97, 0.999, 1.01)):.1f}"}),
+                ("place_trigger_order", order | {"trigger_price": far}),
+                ("place_trigger_order", order | {"trigger_price": far, "order_price": far}),
+                ("place_trigger_order", order | {"stop_loss": far}),
+                ("place_trigger_order", order | {"trail_percent": self.draw.choice(("1", "5"))}),
+                ("close_position", {"inst_id": self.draw.choice(CONTRACTS), **side}),
+                ("set_leverage", {"inst_id": inst_id, "margin_mode": "cross", "leverage": self.draw.choice("12359")}),
+                ("transfer_funds", {"ccy": "USDT", "amount": "5", "to": self.draw.choice(("trading", "funding"))}),
+            )
+        )
+        return self._call(tool, arguments)
 
     def _a_confirmation(self) -> Call:
         if not self.tickets:
@@ -318,7 +351,7 @@ class Agent:
             return name != "cancel_open_orders" or self.draw.random() < 0.5
         if schema.get("type") == "integer":
             return self.draw.randint(-1, 60)
-        fitting = {**self._an_order(), **self._an_id(), **self._a_change()}
+        fitting = {**self._any_other_order().arguments, **self._an_order(), **self._an_id(), **self._a_change()}
         if self.tickets:
             fitting |= dict(zip(("ticket_id", "order"), self.draw.choice(self.tickets)[1:], strict=True))
         return fitting.get(name, self.draw.choice(_HOSTILE))

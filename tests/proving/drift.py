@@ -1,13 +1,12 @@
-"""Something changes between the ticket that a person saw and the bytes that would be sent: arguments of the approval,
-any field of the stored row, the row again while the order waits for its turn, the ticket in memory, or the code that
-builds the request; in time, at the last moment or too late. What arrives at the exchange is what was shown, to the
-letter and in its time, or nothing arrives.
+"""Something changes between a ticket of any kind, as a person saw it, and the bytes that would be sent: arguments of
+the approval, any field of the stored row, the row again while the order waits for its turn, the ticket in memory, or
+the code that builds the request; in time, at the last moment or too late. What arrives at the exchange is what was
+shown, to the letter and in its time, or nothing arrives.
 """
 
 import hashlib
 import json
 import random
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,19 +16,15 @@ from typing import Any, Final
 
 from okx_mcp.okx import rest
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import OrdType
 from okx_mcp.trading.approval import Approval, Channel
-from okx_mcp.trading.orders import Ticket
+from okx_mcp.trading.orders import AnyTicket
+from tests.proving.intents import Drawn, instruments_of
+from tests.proving.reading_back import body_of_line
 from tests.proving.tally import Tally
 from tests.proving.world import World, approval_of, play
-from tests.trading.floor import buy
 
 __all__ = ["run"]
 
-_LINE: Final = re.compile(
-    r"PAPER: (?P<side>buy|sell) (?P<sz>[0-9.]+) (?P<base>[A-Z]+) at (?P<px>[0-9.]+) (?P<quote>[A-Z]+) = [0-9.]+ [A-Z]+ "
-    r"\((?P<instId>[A-Z-]+) limit order(?:, (?P<ordType>\w+))?\)"
-)
 _SPELLINGS: Final = ("0.0010", "1e-3", "0.001 ", "\uff10.001", "0.1", "1", "", "-0.001", "0.001000000000000001")
 _WORDS: Final = ("sell", "BTC-USDC", "cross", "60000", "ioc", "elicitation", "host", "eea", "demo")
 _KINDS: Final = (
@@ -60,11 +55,11 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
 
 
 async def _a_case(world: World, draw: random.Random) -> None:
-    ord_type = draw.choice((OrdType.LIMIT, OrdType.POST_ONLY))
-    order = buy(draw.choice(("0.001", "0.0025")), at=draw.choice(("30000", "31234.5")), ord_type=ord_type)
-    ticket = await world.propose(order)
-    assert ticket is not None
-    line = ticket.line
+    ticket = await world.propose(Drawn(world.exchange, world.exchange_ms(), draw).any())
+    if ticket is None:
+        world.tally.faults["refused"] += 1
+        return
+    as_read = _as_read(world, ticket)
     kind, passed_s = draw.choice(_KINDS), draw.choice(_PASS_S)
     world.tally.faults[kind] += 1
     world.story.tell(kind)
@@ -72,18 +67,21 @@ async def _a_case(world: World, draw: random.Random) -> None:
     await _committed(world, draw, kind, ticket)
     arrived = world.oracle.arrived(ticket.id)
     for arrival in arrived:
-        read = _LINE.fullmatch(line)
-        assert read is not None
-        as_read = {name: read[name] or "limit" for name in ("side", "sz", "px", "instId", "ordType")}
-        if {name: arrival.body.get(name) for name in as_read} != as_read:
-            world.blames("misreported", f"arrived {dict(arrival.body)}, read {line}")
+        if arrival.body != as_read:
+            world.blames("misreported", f"arrived {dict(arrival.body)}, read {as_read}")
         if passed_s >= _VALID_S:
             world.blames("doubled", f"{ticket.id} was sent {passed_s:g} s after it was shown")
     if kind == "nothing" and passed_s < _VALID_S and len(arrived) != 1:
         world.blames("lost", "an order that nobody changed was not sent")
 
 
-async def _committed(world: World, draw: random.Random, kind: str, ticket: Ticket) -> None:
+def _as_read(world: World, ticket: AnyTicket) -> Json | None:
+    """The body that the line stands for."""
+    listed = {each["instId"]: each for each in instruments_of(world.exchange, world.exchange_ms())}
+    return body_of_line(ticket.line, ticket.id, listed.__getitem__)
+
+
+async def _committed(world: World, draw: random.Random, kind: str, ticket: AnyTicket) -> None:
     true = approval_of(ticket)
     match kind:
         case "approval":
@@ -131,7 +129,7 @@ def _other_approval(draw: random.Random, approval: Approval) -> Approval:
 
 
 @contextmanager
-def _changed(world: World, ticket: Ticket, change: Change, account: str | None = None) -> Iterator[None]:
+def _changed(world: World, ticket: AnyTicket, change: Change, account: str | None = None) -> Iterator[None]:
     """The row changed by hand, as somebody with the file could; what nobody went on from is put back in the end."""
     was = _row(world.journal, ticket)
     record = json.loads(was)
@@ -152,7 +150,7 @@ def _changed(world: World, ticket: Ticket, change: Change, account: str | None =
 
 
 @contextmanager
-def _changes_as_it_is_built(world: World, ticket: Ticket, change: Change) -> Iterator[None]:
+def _changes_as_it_is_built(world: World, ticket: AnyTicket, change: Change) -> Iterator[None]:
     """The row changes when INTENT is written and the order waits for its turn."""
     changing = _changed(world, ticket, change)
     has_begun = False
@@ -178,7 +176,7 @@ def _by_hand(journal: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _row(journal: Path, ticket: Ticket) -> str:
+def _row(journal: Path, ticket: AnyTicket) -> str:
     with _by_hand(journal) as db:
         (receipt,) = db.execute("SELECT receipt FROM tickets WHERE id = ?", (ticket.id,)).fetchone()
         return str(receipt)

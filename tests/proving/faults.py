@@ -37,12 +37,38 @@ from tests.wire import (
     truncated,
 )
 
-__all__ = ["AMEND", "CANCEL", "CATALOGUE", "LISTS", "PLACE", "READ", "TICKER", "TIME", "Catalogued", "Scene", "Scope"]
+__all__ = [
+    "ALGO",
+    "ALGO_LISTS",
+    "AMEND",
+    "CANCEL",
+    "CATALOGUE",
+    "LEVERAGE",
+    "LISTS",
+    "PLACE",
+    "READ",
+    "READ_ALGO",
+    "READ_LEVERAGE",
+    "READ_TRANSFER",
+    "TICKER",
+    "TIME",
+    "TRANSFER",
+    "Catalogued",
+    "Scene",
+    "Scope",
+]
 
 PLACE: Final = "POST /trade/order"
 AMEND: Final = "POST /trade/amend-order"
 CANCEL: Final = "POST /trade/cancel-order"
 READ: Final = "GET /trade/order"
+ALGO: Final = "POST /trade/order-algo"
+READ_ALGO: Final = "GET /trade/order-algo"
+ALGO_LISTS: Final = ("GET /trade/orders-algo-pending", "GET /trade/orders-algo-history")
+TRANSFER: Final = "POST /asset/transfer"
+READ_TRANSFER: Final = "GET /asset/transfer-state"
+LEVERAGE: Final = "POST /account/set-leverage"
+READ_LEVERAGE: Final = "GET /account/leverage-info"
 TIME: Final = "GET /public/time"
 TICKER: Final = "GET /market/ticker"
 LISTS: Final = (
@@ -56,6 +82,9 @@ LISTS: Final = (
 _NEXT_TO_EXPIRY_S: Final = 4.999
 """The desk's orders are valid for five seconds."""
 _AFTER_EXPIRY_S: Final = 6.0
+_NEXT_TO_TOO_OLD_S: Final = 29.0
+_TOO_OLD_S: Final = 31.0
+"""Of a signature: what has no expTime is taken for thirty seconds."""
 _SKEW_MS: Final = 40_000
 _HANGS_S: Final = 8.0
 _GIVES_UP_S: Final = 13.0
@@ -99,16 +128,25 @@ class Scope:
 
 ANYWHERE: Final = Scope(lambda _: True, "")
 _WRITES: Final = Scope(lambda place: place.startswith("POST"), "a question changes nothing, so it has one variant only")
-_AN_ORDER: Final = Scope(lambda place: place.startswith("POST"), "only an answer to a POST has rows with an sCode")
+_AN_ORDER: Final = Scope(
+    lambda place: place.startswith("POST /trade"), "only an answer to a POST about an order has rows with an sCode"
+)
 _NEW: Final = Scope(lambda place: place == PLACE, "only a new order has a fresh clOrdId")
 _CHANGES: Final = Scope(lambda place: place in (AMEND, CANCEL), "only a cancel or a change can race with a fill")
 _A_CHANGE: Final = Scope(lambda place: place == AMEND, "only a change has a reqId")
 _EXPIRING: Final = Scope(lambda place: place in (PLACE, AMEND), "only a new order or a change has an expTime")
-_ONE_ORDER: Final = Scope(lambda place: place in (PLACE, AMEND, CANCEL, READ), "the answer is not about one order")
-_LAGGING: Final = Scope(
-    lambda place: place in (PLACE, AMEND), "the lag begins with the POST, and lasts over every read after it"
+_SIGNED: Final = Scope(lambda place: place in (ALGO, TRANSFER), "what has an expTime does not live by its signature")
+_ONE_ORDER: Final = Scope(
+    lambda place: place in (PLACE, AMEND, CANCEL, READ, ALGO, READ_ALGO, TRANSFER, READ_TRANSFER),
+    "the answer is not about one order",
 )
-_A_DENIAL: Final = Scope(lambda place: place == READ, "only the question for one order is answered with not found")
+_LAGGING: Final = Scope(
+    lambda place: place in (PLACE, AMEND, ALGO, TRANSFER),
+    "the lag begins with the POST, and lasts over every read after it",
+)
+_A_DENIAL: Final = Scope(
+    lambda place: place in (READ, READ_ALGO), "only the question for one order is answered with not found"
+)
 _PRIVATE: Final = Scope(
     lambda place: not place.startswith(("GET /public", "GET /market")), "a public question is asked without the key"
 )
@@ -170,7 +208,7 @@ def _refusal(place: str) -> str:
 
 
 def _named(body: dict[str, str], s_code: str) -> dict[str, str]:
-    names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId")}
+    names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId", "algoClOrdId")}
     return names | {"sCode": s_code, "sMsg": "no" if s_code != "0" else ""}
 
 
@@ -240,6 +278,10 @@ CATALOGUE: Final = (
         10, "reset, arrives just before expTime", _EXPIRING, lambda scene, _: _comes_late(scene, _NEXT_TO_EXPIRY_S)
     ),
     Catalogued(10, "reset, arrives after expTime", _EXPIRING, lambda scene, _: _comes_late(scene, _AFTER_EXPIRY_S)),
+    Catalogued(
+        10, "reset, arrives just before it is too old", _SIGNED, lambda scene, _: _comes_late(scene, _NEXT_TO_TOO_OLD_S)
+    ),
+    Catalogued(10, "reset, arrives when it is too old", _SIGNED, lambda scene, _: _comes_late(scene, _TOO_OLD_S)),
     Catalogued(11, "half of the JSON", ANYWHERE, _wire(truncated)),
     *_both(
         12,

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +33,9 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import create_server
 from okx_mcp.trading.environment import Environment
 from tests.clocks import VirtualClock
-from tests.proving.agent import INSTRUMENTS, Agent, Answered, Call
+from tests.proving.agent import CONTRACTS, INSTRUMENTS, Agent, Answered, Call
 from tests.proving.in_memory import NearParts
+from tests.proving.intents import rules_at
 from tests.proving.oracle import Oracle
 from tests.proving.others import Others
 from tests.proving.person import Person, Yes
@@ -64,6 +66,10 @@ _CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 _PASSES_S: Final = (0.1, 1.0, 5.0, 15.0, 61.0, 301.0, 3700.0, 30_000.0)
 _PASSES_OFTEN: Final = (20, 20, 20, 10, 10, 2, 2, 1)
 _ROUNDS: Final = 3
+_ALL_TYPES: Final = (
+    *("limit", "post_only", "ioc", "fok", "market"),
+    *("conditional", "oco", "trigger", "move_order_stop"),
+)
 _HANGS_AFTER_S: Final = 20.0
 _FILES: Final = frozenset({"journal.sqlite3", "journal.sqlite3-wal", "journal.sqlite3-shm", "HALT"})
 _WAITING: Final = (
@@ -115,12 +121,13 @@ class _Den:
         seed = draw.randint(1, 5)
         key = replace(owner_key(seed), ips=("127.0.0.1",))  # real money takes no other
         self.exchange = PaperExchange(seed, now_us=exchange_us, keys=[key], rate_limits=False)
-        self.person = Person(draw, self.clock, self.environment)
+        rules_of = partial(rules_at, self.exchange, self.clock.wall_ms())
+        self.person = Person(draw, self.clock, self.environment, rules_of)
         self.rules = _rules(draw)
         self.state = folder / "state"
         self.halt = halt_file(self.state)
         oracle = Oracle(self.exchange)
-        self.watch = Watch(oracle, self.rules, self.person, self.environment, self.halt)
+        self.watch = Watch(oracle, self.rules, self.person, self.environment, self.halt, rules_of)
         self.whispers = Whispers(self.watch, draw)
         self.whispers.announce(self.exchange, self.environment)
         self.others = Others(self.exchange, exchange_us)
@@ -165,7 +172,7 @@ class _Den:
                 _lies(session)
             self.clients.append(session)
         tools = await self._tools()
-        self.agent.prices = {inst_id: self._last_price(inst_id) for inst_id in INSTRUMENTS}
+        self.agent.prices = {inst_id: self._last_price(inst_id) for inst_id in (*INSTRUMENTS, *CONTRACTS)}
         self.agent.tools = {tool.name: tool for tool in tools}
         self.agent.sessions = len(self.clients)
 
@@ -350,5 +357,6 @@ def _rules(draw: random.Random) -> Rules:
         burst_orders=draw.choice((8, 20, 40)),
         burst_minutes=draw.choice((5, 60)),
         instruments=draw.choice((("*",), ("*",), ("BTC-*",), ("BTC-USDT", "ETH-USDT"))),
-        order_types=draw.choice((("limit", "post_only", "ioc", "fok"), ("limit",), ("limit", "post_only"))),
+        order_types=draw.choice((_ALL_TYPES, _ALL_TYPES, ("limit",), ("limit", "post_only", "market", "trigger"))),
+        leverage=draw.choice((2, 3, 5)),
     )

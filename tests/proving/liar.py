@@ -57,6 +57,7 @@ class Liar:
         self.lie: Lie | None = None
         self.told = 0
         self.fields: set[Field] = set()
+        self.read: set[str] = set()
         self.app = AsgiApp(self.handle)
 
     def handle(
@@ -65,6 +66,7 @@ class Liar:
         """As the exchange, but for one text."""
         answer = self._watch.handle(method, target, headers, body, client_ip)
         endpoint = f"{method} {target.decode().partition('?')[0].removeprefix(_PREFIX)}"
+        self.read.add(endpoint)
         lie = self.lie
         if lie is None:
             said: dict[str, Any] = json.loads(answer[2])

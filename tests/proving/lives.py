@@ -1,4 +1,7 @@
-"""Whole lives of orders in process, on a clock whose waiting takes no time, with one to five faults each."""
+"""Whole lives of tickets in process, on a clock whose waiting takes no time, with one to five faults each.
+
+Half of them are limit orders on spot that are changed and raced with; the others are of every kind there is.
+"""
 
 import random
 from decimal import Decimal
@@ -7,9 +10,35 @@ from typing import Final
 
 import anyio
 
-from okx_mcp.trading.intents import Amendment, LimitOrder
-from okx_mcp.trading.orders import Ticket
-from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
+from okx_mcp.trading.intents import (
+    AccountIntent,
+    Amendment,
+    LeverageChange,
+    LimitOrder,
+    OrderIntent,
+    Transfer,
+    TriggerOrder,
+)
+from okx_mcp.trading.orders import AnyTicket
+from tests.proving.faults import (
+    ALGO,
+    ALGO_LISTS,
+    AMEND,
+    CANCEL,
+    CATALOGUE,
+    LEVERAGE,
+    LISTS,
+    PLACE,
+    READ,
+    READ_ALGO,
+    READ_LEVERAGE,
+    READ_TRANSFER,
+    TICKER,
+    TIME,
+    TRANSFER,
+    Catalogued,
+)
+from tests.proving.intents import Drawn
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own
 from tests.trading.floor import buy
@@ -17,6 +46,10 @@ from tests.trading.floor import buy
 __all__ = ["run"]
 
 _PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, TICKER, *LISTS)
+_OF_MARKET: Final = ("GET /market/books", "GET /account/leverage-info", "GET /account/positions")
+_PLACES_OF_ALGOS: Final = (*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS, READ, "POST /trade/cancel-algos", TIME)
+_PLACES_OF_TRANSFERS: Final = (*(TRANSFER,) * 3, *(READ_TRANSFER,) * 3, TIME)
+_PLACES_OF_LEVERAGES: Final = (*(LEVERAGE,) * 3, *(READ_LEVERAGE,) * 3, TIME)
 _TIMES: Final = (1, 1, 1, 2, 5)
 _ACTS: Final = (
     "commit",
@@ -57,36 +90,60 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
 async def _a_life(world: World, draw: random.Random) -> None:
     if draw.random() < 0.2:
         world.other_places()
+    intent: OrderIntent | AccountIntent = _an_order(world, draw)
+    if draw.random() < 0.5:
+        intent = Drawn(world.exchange, world.exchange_ms(), draw).any()
+    world.tally.faults[type(intent).__name__] += 1
     breaks_early = draw.random() < 0.15
     if breaks_early:
-        _arm(world, draw)
-    ticket = await world.propose(_an_order(world, draw))
+        _arm(world, draw, intent)
+    ticket = await world.propose(intent)
     if not breaks_early:
-        _arm(world, draw)
+        _arm(world, draw, intent)
     if ticket is not None:
         await world.commit(ticket)
         for _ in range(draw.randint(0, 4)):
             await _act(world, draw, draw.choice(_ACTS), draw.choice(world.tickets))
 
 
-def _arm(world: World, draw: random.Random) -> None:
+def _arm(world: World, draw: random.Random, intent: OrderIntent | AccountIntent) -> None:
     if draw.random() < _OFTEN_AT_WORST:
         world.hide(draw.choice(_SHOWN_AFTER_S))
-        world.breaks(draw.choice((PLACE, AMEND)), draw.choice(_COME_LATE + _CUT))
+        sends = {TriggerOrder: (ALGO,), Transfer: (TRANSFER,)}.get(type(intent), (PLACE, AMEND))
+        place = draw.choice(sends)
+        world.breaks(place, draw.choice([each for each in _COME_LATE + _CUT if each.scope.applies(place)]))
         if draw.random() < 0.5:
             world.breaks(READ, draw.choice(_AHEAD))
     may_lie = True
     for _ in range(draw.randint(1, 5)):
-        place = draw.choice(_PLACES)
+        place = draw.choice(_places(intent))
         fault = draw.choice(CATALOGUE)
-        while not fault.scope.applies(place) or (fault.lies and place in LISTS and not may_lie):
+        is_lie_of_last_resort = place in _LAST_RESORT
+        while not fault.scope.applies(place) or (fault.lies and is_lie_of_last_resort and not may_lie):
             fault = draw.choice(CATALOGUE)
         times = 1 if fault.stands else draw.choice(_TIMES)
-        if (
-            fault.lies and place in LISTS
-        ):  # and only once: beside a question that lies, nothing else would tell the truth
+        if fault.lies and is_lie_of_last_resort:  # and only once: beside a question that lies, nothing tells the truth
             may_lie, times = False, 1
         world.breaks(place, fault, times)
+
+
+_LAST_RESORT: Final = (*LISTS, *ALGO_LISTS, READ_TRANSFER)
+"""What is asked when a question is denied. A transfer has one question only."""
+
+
+def _places(intent: OrderIntent | AccountIntent) -> tuple[str, ...]:
+    """Where something may go wrong in a life of this kind."""
+    match intent:
+        case TriggerOrder():
+            return _PLACES_OF_ALGOS
+        case Transfer():
+            return _PLACES_OF_TRANSFERS
+        case LeverageChange():
+            return _PLACES_OF_LEVERAGES
+        case LimitOrder():
+            return _PLACES
+        case _:
+            return (*_PLACES, *_OF_MARKET)
 
 
 def _an_order(world: World, draw: random.Random) -> LimitOrder:
@@ -96,8 +153,9 @@ def _an_order(world: World, draw: random.Random) -> LimitOrder:
     return buy(draw.choice(("0.003", "0.001", "0.0005")), at=at)
 
 
-async def _act(world: World, draw: random.Random, act: str, ticket: Ticket) -> None:
+async def _act(world: World, draw: random.Random, act: str, ticket: AnyTicket) -> None:
     first = world.tickets[0]
+    inst_id = "BTC-USDT" if isinstance(first.intent, LeverageChange | Transfer) else first.intent.inst_id
     match act:
         case "commit":
             await world.commit(ticket)
@@ -110,11 +168,11 @@ async def _act(world: World, draw: random.Random, act: str, ticket: Ticket) -> N
         case "amend":
             price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
             size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
-            await _amend(world, Amendment("BTC-USDT", first.id, size, price))
+            await _amend(world, Amendment(inst_id, first.id, size, price))
         case "amend down":
             if draw.random() < 0.5:
                 world.breaks(AMEND, draw.choice(_CUT_SHORT))
-            await _amend(world, Amendment("BTC-USDT", first.id, Decimal(draw.choice(("0.0004", "0.002")))))
+            await _amend(world, Amendment(inst_id, first.id, Decimal(draw.choice(("0.0004", "0.002")))))
         case "second":
             await world.commit(ticket, world.second())
             await world.check(ticket.id, world.second())

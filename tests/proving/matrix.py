@@ -1,4 +1,5 @@
-"""Every fault of the catalogue at every step of placing, changing and cancelling an order: one cell for each pair.
+"""Every fault of the catalogue at every step of placing, changing and cancelling an order, of one that waits for a
+trigger, of a transfer and of a leverage: one cell for each pair.
 
 A fault strikes once, and at a question in a second cell every time until the wire heals. A cell where a fault makes
 no sense says why. How many cases are asked for plays no part: all cells run, each in a world of its own, in one job.
@@ -16,9 +17,37 @@ from typing import Final
 import anyio
 import httpx2
 
-from okx_mcp.trading.intents import Amendment
-from okx_mcp.trading.orders import Ticket
-from tests.proving.faults import AMEND, CANCEL, CATALOGUE, LISTS, PLACE, READ, TICKER, TIME, Catalogued
+from okx_mcp.okx.names import MgnMode, Side
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.intents import (
+    AccountIntent,
+    Amendment,
+    Exits,
+    LeverageChange,
+    MarketOrder,
+    OrderIntent,
+    Transfer,
+    TriggerOrder,
+)
+from okx_mcp.trading.orders import AnyTicket, Ticket
+from tests.proving.faults import (
+    ALGO,
+    ALGO_LISTS,
+    AMEND,
+    CANCEL,
+    CATALOGUE,
+    LEVERAGE,
+    LISTS,
+    PLACE,
+    READ,
+    READ_ALGO,
+    READ_LEVERAGE,
+    READ_TRANSFER,
+    TICKER,
+    TIME,
+    TRANSFER,
+    Catalogued,
+)
 from tests.proving.tally import Tally
 from tests.proving.world import World, a_world
 from tests.trading.floor import buy
@@ -260,6 +289,68 @@ async def _a_change(world: World) -> Ticket:
     return change
 
 
+# --- what is no limit order -----------------------------------------------------------------------------------------
+
+_ON_CONTRACTS: Final = MarketOrder("BTC-USDT-SWAP", Side.BUY, Decimal("0.1"), SizeUnit.CONTRACTS, MgnMode.CROSS)
+_WAITING: Final = TriggerOrder(
+    "BTC-USDT-SWAP",
+    Side.SELL,
+    Decimal("0.1"),
+    SizeUnit.CONTRACTS,
+    exits=Exits(stop_loss=Decimal(20000)),
+    margin_mode=MgnMode.CROSS,
+)
+_MOVED: Final = Transfer("USDT", Decimal(5), "trading")
+_SET: Final = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(2))
+_CANCEL_ALGOS: Final = "POST /trade/cancel-algos"
+
+
+def _of(intent: OrderIntent | AccountIntent) -> Walk:
+    """The fault is there from the approval on."""
+
+    async def walk(world: World, arm: Arm) -> None:
+        ticket = await _a_ticket_of(world, intent)
+        arm()
+        await world.commit(ticket)
+        await world.commit(ticket)
+        await world.check(ticket.id)
+
+    return walk
+
+
+def _lost(intent: OrderIntent | AccountIntent, at: str, *, acted: bool) -> Walk:
+    """The answer is lost, and the fault is met by whoever asks."""
+
+    async def walk(world: World, arm: Arm) -> None:
+        ticket = await _a_ticket_of(world, intent)
+        world.wire.breaks(at, _as_it_is_sent(arm, cut(acted=acted)))
+        await world.commit(ticket)
+
+    return walk
+
+
+async def _waiting_cancelled(world: World, arm: Arm) -> None:
+    ticket = await _a_ticket_of(world, _WAITING)
+    await world.commit(ticket)
+    arm()
+    await world.cancel(ticket.id)
+    await world.commit(ticket)
+
+
+async def _waiting_denied(world: World, arm: Arm) -> None:
+    """The question for it is denied for a while; only the lists know it."""
+    ticket = await _a_ticket_of(world, _WAITING)
+    world.wire.breaks(ALGO, _as_it_is_sent(arm, cut(acted=True)))
+    world.wire.breaks(READ_ALGO, not_found(), times=19)
+    await world.commit(ticket)
+
+
+async def _a_ticket_of(world: World, intent: OrderIntent | AccountIntent) -> AnyTicket:
+    ticket: AnyTicket | None = await world.propose(intent)
+    assert ticket is not None
+    return ticket
+
+
 def _told_only_by(place: str) -> Walk:
     return _denied(filled=True, by=[each for each in LISTS if each != place])
 
@@ -297,6 +388,28 @@ _STEPS: Final = (
     Step(f"amend: to less than is filled, {READ}", READ, _change_cut_short(filled=True)),
     Step(f"cancel: {CANCEL}", CANCEL, _cancelled),
     Step(f"cancel: read-back, {READ}", READ, _cancelled),
+    *(
+        Step(f"market, contracts: looking around before sending, {place}", place, _of(_ON_CONTRACTS))
+        for place in ("GET /market/books", READ_LEVERAGE)
+    ),
+    Step(f"market, contracts: {PLACE}", PLACE, _of(_ON_CONTRACTS)),
+    Step(f"trigger: {ALGO}", ALGO, _of(_WAITING)),
+    Step(f"trigger: read-back, {READ_ALGO}", READ_ALGO, _of(_WAITING)),
+    Step(f"trigger: asking about unknown, never arrived, {READ_ALGO}", READ_ALGO, _lost(_WAITING, ALGO, acted=False)),
+    Step(f"trigger: asking about unknown, arrived, {READ_ALGO}", READ_ALGO, _lost(_WAITING, ALGO, acted=True)),
+    *(Step(f"trigger: never arrived, {place}", place, _lost(_WAITING, ALGO, acted=False)) for place in ALGO_LISTS),
+    Step(f"trigger: asking about unknown, denied, {ALGO_LISTS[0]}", ALGO_LISTS[0], _waiting_denied),
+    Step(f"trigger: {_CANCEL_ALGOS}", _CANCEL_ALGOS, _waiting_cancelled),
+    Step(f"transfer: {TRANSFER}", TRANSFER, _of(_MOVED)),
+    *(
+        Step(f"transfer: {how}, {READ_TRANSFER}", READ_TRANSFER, _lost(_MOVED, TRANSFER, acted=acted))
+        for how, acted in (("arrived", True), ("never arrived", False))
+    ),
+    Step(f"leverage: {LEVERAGE}", LEVERAGE, _of(_SET)),
+    *(
+        Step(f"leverage: {how}, {READ_LEVERAGE}", READ_LEVERAGE, _lost(_SET, LEVERAGE, acted=acted))
+        for how, acted in (("set", True), ("never set", False))
+    ),
 )
 
 

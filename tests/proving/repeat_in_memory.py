@@ -244,7 +244,7 @@ def _judge(oracle: Oracle, journal: dict[str, str], played: Sequence[_Case], tal
 
 
 def _config_in(state: Path) -> Path:
-    state.mkdir()
+    state.mkdir(mode=0o700)
     config = state / "config.toml"
     config.write_text(LOOSE_CONFIG)
     return config

@@ -19,6 +19,7 @@ _Answer = tuple[int, dict[str, str], bytes]
 _PREFIX: Final = "/api/v5"
 _PLACE: Final = "/trade/order"
 _AMEND: Final = "/trade/amend-order"
+_NAMED_BY: Final = {_PLACE: "clOrdId", "/trade/order-algo": "algoClOrdId", "/asset/transfer": "clientId"}
 _NOT_FOUND: Final = {"code": "51603", "msg": "Order does not exist", "data": []}
 
 
@@ -60,7 +61,7 @@ class Weather:
         if method == "POST" and self._hides_for_s:
             self._will_hide(path, json.loads(body))
         answer = self._oracle.handle(method, target, headers, body, client_ip)
-        if method == "GET" and path.startswith("/trade/") and (self._shown_from_s or self._as_it_was):
+        if method == "GET" and path.startswith(("/trade/", "/asset/")) and (self._shown_from_s or self._as_it_was):
             answer = self._hidden(path, answer)
         place = f"{method} {path}"
         self._last.pop(place, None)
@@ -69,8 +70,8 @@ class Weather:
 
     def _will_hide(self, path: str, body: Mapping[str, str]) -> None:
         until_s = self._clock.monotonic_s() + self._hides_for_s
-        if path == _PLACE:
-            self._shown_from_s[body["clOrdId"]] = until_s
+        if path in _NAMED_BY:
+            self._shown_from_s[body[_NAMED_BY[path]]] = until_s
         elif path == _AMEND:
             for order in self._oracle.exchange.orders():
                 if str(order.ord_id) == body["ordId"]:
@@ -80,16 +81,19 @@ class Weather:
         """The answer without what does not show yet."""
         said: dict[str, Any] = json.loads(answer[2])
         now_s = self._clock.monotonic_s()
-        shown = [row for row in said.get("data", ()) if self._shown_from_s.get(row.get("clOrdId", ""), 0.0) <= now_s]
+        shown = [row for row in said.get("data", ()) if self._shows(row, now_s)]
         for row in shown:
             until_s, before = self._as_it_was.get(row.get("ordId", ""), (0.0, {}))
             if until_s > now_s and "sz" in row:
                 row.update(before)
         if len(shown) == len(said.get("data", ())) == 0:
             return answer
-        if said.get("data") and not shown and path == _PLACE:
+        if said.get("data") and not shown and path in (_PLACE, "/trade/order-algo"):
             return _said(200, _NOT_FOUND)
         return _said(answer[0], said | {"data": shown})
+
+    def _shows(self, row: Mapping[str, Any], now_s: float) -> bool:
+        return all(self._shown_from_s.get(row.get(name, ""), 0.0) <= now_s for name in _NAMED_BY.values())
 
 
 def _said(status: int, envelope: Mapping[str, Any]) -> _Answer:

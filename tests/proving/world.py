@@ -8,10 +8,11 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from copy import deepcopy
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from unittest import mock
 
 import anyio
@@ -23,8 +24,8 @@ from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.intents import Amendment, LimitOrder
-from okx_mcp.trading.orders import OrderView, Receipt, Ticket
+from okx_mcp.trading.intents import AccountIntent, LeverageChange, OrderIntent
+from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
 from tests.clocks import VirtualClock
 from tests.proving.desks import a_desk_on
@@ -48,6 +49,7 @@ _HEALED_AFTER_S: Final = 40.0
 _SETTLED_AFTER: Final = 8
 """Rounds: an exchange that set its clock back may take an order for minutes yet."""
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_RESTS: Final = ("live", "partially_filled")
 _MOST: Final = Decimal(5) / 6
 _COARSE: Final = Decimal("0.0001")
 
@@ -83,7 +85,7 @@ class World:
     def begins(self, number: int) -> None:
         """Another case; what happens from here on is its own."""
         self.tally, self.story = Tally(), Story(number)
-        self.tickets: list[Ticket] = []
+        self.tickets: list[AnyTicket] = []
         self.heard: list[str] = []
 
     def another_desk(self, site: Site = Site.GLOBAL) -> OrderDesk:
@@ -159,16 +161,25 @@ class World:
 
     # --- what our side does, each call judged when it returns -----------------------------------------------------
 
-    async def propose(self, intent: LimitOrder | Amendment) -> Ticket | None:
+    @overload
+    async def propose(self, intent: OrderIntent) -> Ticket | None: ...
+
+    @overload
+    async def propose(self, intent: AccountIntent) -> AccountTicket | None: ...
+
+    async def propose(self, intent: OrderIntent | AccountIntent) -> AnyTicket | None:
         """A ticket, or None where the desk said why there is none."""
-        ticket = await self._ask("propose", self.desk.propose(intent, Channel.HOST))
+        proposed: Awaitable[AnyTicket] = self.desk.propose(intent, Channel.HOST)
+        ticket = await self._ask("propose", proposed)
         if ticket is not None:
             self.tickets.append(ticket)
-            self._shown[ticket.id], self._until_ms[ticket.id] = dict(ticket.body), ticket.expires_ms
+            self._shown[ticket.id], self._until_ms[ticket.id] = deepcopy(ticket.body), ticket.expires_ms
+            if isinstance(ticket.intent, LeverageChange):
+                self.oracle.has_no_name(ticket.id, self._shown[ticket.id])
             self._tell("propose", f"{ticket.id}: {ticket.line}")
         return ticket
 
-    async def commit(self, ticket: Ticket, desk: OrderDesk | None = None) -> Receipt | None:
+    async def commit(self, ticket: AnyTicket, desk: OrderDesk | None = None) -> Receipt | None:
         """A person approved what was shown, and it is delivered."""
         self._approved.add(ticket.id)
         return await self.delivers(approval_of(ticket), desk)
@@ -193,7 +204,7 @@ class World:
         self._hears("cancel", seen)
         return seen
 
-    async def decline(self, ticket: Ticket) -> None:
+    async def decline(self, ticket: AnyTicket) -> None:
         self._hears("decline", await self._ask("decline", self.desk.decline(ticket.id, "It was declined.")))
 
     async def settle(self) -> bool:
@@ -268,8 +279,8 @@ class World:
 
     async def clears_away(self) -> bool:
         """Cancel what rests, so that no later case fills it unseen. Whether there was anything."""
-        resting = {order.cl_ord_id for order in self.exchange.orders() if order.is_open}
-        left = [ticket for ticket in self.tickets if ticket.id in resting]
+        states = self.oracle.states()
+        left = [ticket for ticket in self.tickets if states.get(ticket.id) in _RESTS]
         for ticket in left:
             await self.cancel(ticket.id)
         return bool(left)
@@ -308,12 +319,12 @@ class World:
         return f"{self.clock.monotonic_s() - 1000:.3f} s"
 
 
-def approval_of(ticket: Ticket) -> Approval:
+def approval_of(ticket: AnyTicket) -> Approval:
     """Of the ticket as it was shown."""
     return Approval(ticket.id, ticket.digest, ticket.channel)
 
 
-def takes_for_its_own(desk: OrderDesk, ticket: Ticket) -> None:
+def takes_for_its_own(desk: OrderDesk, ticket: AnyTicket) -> None:
     """As if this desk had proposed the ticket too: then the journal alone decides which of them may send it."""
     desk._own[ticket.id] = ticket  # noqa: SLF001  # nothing but a test does this
 
