@@ -134,7 +134,7 @@ def intents(draw: st.DrawFn, last: Mapping[str, Decimal]) -> OrderIntent | Accou
     price, side = near(last[inst_id], "0.97", "1.03"), draw(st.sampled_from(Side))
     unit = draw(st.sampled_from(SizeUnit))
     size = draw(sizes(inst_id, unit))
-    mode = draw(st.sampled_from([None, MgnMode.CROSS] + [MgnMode.ISOLATED] * (not is_spot)))
+    mode = draw(st.sampled_from([None, MgnMode.CROSS, MgnMode.ISOLATED]))
     reduces = draw(st.sampled_from([False, False, not is_spot]))
     exits = draw(st.just(Exits()) if reduces else exits_near(last[inst_id], side))
     match draw(st.sampled_from(["limit", "market", "trigger", "trigger", "close", "leverage", "transfer"])):
@@ -174,8 +174,9 @@ def waiting(draw: st.DrawFn, last: Decimal, side: Side) -> dict[str, Any]:
         {"trail_percent": Decimal(5), "activation_price": draw(near(last))},
         {"order_price": trigger},
     ]
-    found = draw(st.sampled_from(ways))
-    return found | draw(st.sampled_from([{}, {}, {}, {}, ways[3]]))
+    found: dict[str, Any] = draw(st.sampled_from(ways))
+    more: dict[str, Any] = draw(st.sampled_from([{}, {}, {}, {}, ways[3]]))
+    return found | more
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
