@@ -66,7 +66,7 @@ def ticket_of(intent: OrderIntent | AccountIntent) -> AnyTicket:
     ticket = a_ticket(
         intent=intent, quantity=QUANTITY, price=LONG, terms=terms, order=order, side_of_close=side, last_price=LONG
     )
-    body = ticket._body_as_shown() or {}
+    body = ticket._body_as_shown() or {}  # noqa: SLF001  # the body that these figures stand for
     return replace(ticket, body=body, digest=body_digest(body))
 
 
