@@ -46,6 +46,7 @@ _AUDIT: Final = "trading/audit.py"
 _ORDERS: Final = "trading/orders.py"
 _STATES: Final = "trading/order_state.py"
 _INTENTS: Final = "trading/intents.py"
+_MODES: Final = "trading/modes.py"
 _RECONCILE: Final = "trading/reconcile.py"
 _CANCEL: Final = "trading/cancelling.py"
 _LOOKUPS: Final = "trading/lookups.py"
@@ -90,6 +91,10 @@ _SIZES: Final = "trading/test_contract_sizes.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
+_MARKET: Final = "trading/test_market_orders.py::"
+_TRIGGERS: Final = "trading/test_trigger_orders.py::"
+_POSITIONS: Final = "trading/test_positions_and_modes.py::"
+_ACCOUNT: Final = "trading/test_leverage_and_transfers.py::"
 _FAULTS: Final = "trading/test_faults_at_place.py::"
 _GATE: Final = "trading/test_last_gate.py::"
 _IN_JOURNAL: Final = "trading/test_journal.py::"
@@ -601,6 +606,77 @@ _BESIDE_AN_OPEN_END: Final = (
         '            raise UnsettledOrder("wait")\n'
         "        if receipt is not None:\n            return",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
+    ),
+    _guard(
+        "a market order on margin has no unit that OKX reads as the other",
+        _MODES,
+        "    if unit is not safe:",
+        "    if False:",
+        f"{_MARKET}test_where_okx_could_read_the_size_in_the_other_unit_nothing_is_sent",
+    ),
+    _guard(
+        "reduce-only counts only where OKX keeps to it",
+        _MODES,
+        "return kind != InstType.OPTION and mode in (AcctLv.FUTURES, AcctLv.MULTI_CURRENCY)",
+        "return True",
+        f"{_POSITIONS}test_where_okx_does_not_keep_to_reduce_only_it_is_not_promised",
+        f"{_POSITIONS}test_options_are_not_reduced_by_a_word_that_okx_ignores",
+    ),
+    _guard(
+        "a side that opens is not reducing",
+        _ORDERS,
+        "return self.terms.pos_side in (None, closes)",
+        "return True",
+        f"{_POSITIONS}test_a_ticket_whose_side_opens_is_not_reducing_whatever_its_terms_say",
+    ),
+    _guard(
+        "a closing order that OKX does not hold to it needs its position as it is sent",
+        _DESK,
+        "return await self._reason_against_closing(ticket)",
+        "return None",
+        f"{_POSITIONS}test_where_okx_keeps_no_order_from_opening_a_closing_one_needs_its_position_at_the_last_moment",
+    ),
+    _guard(
+        "one side makes no room for the other where both are held",
+        "trading/exposure.py",
+        "return -position.size if is_closed_first else _ZERO",
+        "return -position.size",
+        f"{_POSITIONS}test_in_long_and_short_mode_one_side_makes_no_room_for_the_other",
+    ),
+    _guard(
+        "a larger order on contracts is held against the leverage",
+        _TICKETS,
+        "Wanted(leverage_of=_leverage_of_changed(instrument, order))",
+        "Wanted()",
+        f"{_POSITIONS}test_leverage_is_asked_for_where_a_change_makes_an_order_larger",
+    ),
+    _guard(
+        "no transfer moves the loss of the day",
+        _LIMITS,
+        "    elif limits.day_loss_usd is not None:",
+        "    elif False:",
+        f"{_ACCOUNT}test_no_transfer_hides_a_loss_from_the_days_limit_or_looks_like_one",
+    ),
+    _guard(
+        "a stop that is not there is told",
+        _ORDERS,
+        "None if wanted.stop_loss == shown.stop_loss else wanted.stop_loss",
+        "None",
+        f"{_MARKET}test_an_order_whose_stop_okx_does_not_show_is_told_as_unprotected",
+    ),
+    _guard(
+        "nothing is said to be gone that may still arrive",
+        _CANCEL,
+        "                if not views:\n                    raise UnsettledOrder(_MAY_STILL_ARRIVE)\n",
+        "",
+        f"{_TRIGGERS}test_while_a_trigger_order_may_still_arrive_nobody_says_that_nothing_is_open",
+    ),
+    _guard(
+        "a triggered order is cancelled by whatever id it is named",
+        _DESK,
+        "cancel_trigger(receipt.ticket.id,",
+        "cancel_trigger(any_id,",
+        f"{_TRIGGERS}test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that_it_became",
     ),
     _guard(
         "cancelling goes on beside an UNKNOWN order",
