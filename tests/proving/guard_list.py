@@ -46,7 +46,6 @@ _AUDIT: Final = "trading/audit.py"
 _ORDERS: Final = "trading/orders.py"
 _STATES: Final = "trading/order_state.py"
 _INTENTS: Final = "trading/intents.py"
-_MODES: Final = "trading/modes.py"
 _RECONCILE: Final = "trading/reconcile.py"
 _CANCEL: Final = "trading/cancelling.py"
 _LOOKUPS: Final = "trading/lookups.py"
@@ -57,10 +56,6 @@ _ASKING: Final = "tools/asking.py"
 _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
-_AT_MARKET: Final = "trading/test_market_orders.py::"
-_WAITING: Final = "trading/test_trigger_orders.py::"
-_POSITIONS: Final = "trading/test_positions_and_modes.py::"
-_OF_ACCOUNT: Final = "trading/test_leverage_and_transfers.py::"
 _EXPOSURE: Final = "trading/exposure.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
@@ -221,7 +216,7 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND id = ?"',
         'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
@@ -579,7 +574,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "it holds back nothing of another account",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
         'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
@@ -638,7 +633,7 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "one side makes no room for the other where both are held",
-        "trading/exposure.py",
+        _EXPOSURE,
         "return -position.size if is_closed_first else _ZERO",
         "return -position.size",
         f"{_POSITIONS}test_in_long_and_short_mode_one_side_makes_no_room_for_the_other",
@@ -2166,14 +2161,6 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         f"{_POSITIONS}test_in_spot_mode_a_contract_is_refused_with_what_it_needs",
     ),
     _guard(
-        "reduce-only is not promised where OKX does not keep to it",
-        _MODES,
-        "return kind != InstType.OPTION and mode in (AcctLv.FUTURES, AcctLv.MULTI_CURRENCY)",
-        "return True",
-        f"{_POSITIONS}test_where_okx_does_not_keep_to_reduce_only_it_is_not_promised",
-        f"{_POSITIONS}test_options_are_not_reduced_by_a_word_that_okx_ignores",
-    ),
-    _guard(
         "a reduce-only order is no larger than its position",
         _MODES,
         "if own > size:",
@@ -2188,13 +2175,6 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         f"{_POSITIONS}test_of_two_sides_the_one_that_is_meant_has_to_be_said",
     ),
     _guard(
-        "a closing order that OKX does not hold back needs its position at the last moment",
-        _DESK,
-        "if any(each.margin_mode == ticket.margin_mode and each.size >= ticket.own_size for each in meant):",
-        "if True:",
-        f"{_POSITIONS}test_where_okx_keeps_no_order_from_opening_a_closing_one_needs_its_position_at_the_last_moment",
-    ),
-    _guard(
         "the leverage is looked at again as the approval is used",
         _TICKETS,
         "    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))",
@@ -2206,58 +2186,51 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         _LIMITS,
         "return taken.worst_price if taken is not None and taken.size >= size else None",
         "return ticket.price",
-        f"{_AT_MARKET}test_a_book_that_got_thin_between_ticket_and_approval_stops_the_order",
-        f"{_AT_MARKET}test_a_book_whose_last_level_lies_beyond_the_collar_stops_the_order",
+        f"{_MARKET}test_a_book_that_got_thin_between_ticket_and_approval_stops_the_order",
+        f"{_MARKET}test_a_book_whose_last_level_lies_beyond_the_collar_stops_the_order",
     ),
     _guard(
         "a market order on spot says what its size counts",
         _INTENTS,
         "return {} if quantity.contracts is not None else {",
         "return {} if True else {",
-        f"{_AT_MARKET}test_on_spot_the_unit_of_the_size_is_always_said",
-    ),
-    _guard(
-        "where OKX could read a size in the other unit nothing is sent",
-        _MODES,
-        "if unit is not safe:",
-        "if False:",
-        f"{_AT_MARKET}test_where_okx_could_read_the_size_in_the_other_unit_nothing_is_sent",
+        f"{_MARKET}test_on_spot_the_unit_of_the_size_is_always_said",
     ),
     _guard(
         "exits go out with their order",
         _INTENTS,
         "**fields}]} if fields else {}",
         "**fields}]} if False else {}",
-        f"{_AT_MARKET}test_the_exits_go_with_the_order_and_are_read_back",
+        f"{_MARKET}test_the_exits_go_with_the_order_and_are_read_back",
     ),
     _guard(
         "an exit that would close at once is refused",
         _PRICES,
         "if price == other or (price > other) != is_above:",
         "if False:",
-        f"{_AT_MARKET}test_an_exit_on_the_wrong_side_is_refused",
-        f"{_WAITING}test_an_exit_that_would_close_at_once_is_refused",
+        f"{_MARKET}test_an_exit_on_the_wrong_side_is_refused",
+        f"{_TRIGGERS}test_an_exit_that_would_close_at_once_is_refused",
     ),
     _guard(
         "exactly one thing is waited for",
         _PRICES,
         "if sum(each is not None for each in ways) != 1:",
         "if False:",
-        f"{_WAITING}test_exactly_one_thing_is_waited_for",
+        f"{_TRIGGERS}test_exactly_one_thing_is_waited_for",
     ),
     _guard(
         "the order after a trigger stays near it",
         _LIMITS,
         "if off > limits.collar:",
         "if False:",
-        f"{_WAITING}test_the_order_after_a_trigger_stays_within_the_collar_of_it",
+        f"{_TRIGGERS}test_the_order_after_a_trigger_stays_within_the_collar_of_it",
     ),
     _guard(
         "what was triggered is followed to the order that it became",
         _OTHER_LOOKUPS,
         "        if view.became is not None:\n            order = await",
         "        if False:\n            order = await",
-        f"{_WAITING}test_what_was_triggered_is_followed_to_the_order_that_it_became",
+        f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
     ),
     _guard(
         "what waits counts among open orders",
@@ -2271,35 +2244,35 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         _OTHER_LOOKUPS,
         '("conditional,oco", "trigger", "move_order_stop")',
         '("conditional,oco", "trigger")',
-        f"{_WAITING}test_cancelling_everything_takes_every_kind_of_trigger_order_with_it",
+        f"{_TRIGGERS}test_cancelling_everything_takes_every_kind_of_trigger_order_with_it",
     ),
     _guard(
         "a transfer's state is that of the very amount",
         _OTHER_LOOKUPS,
         "if (row.ccy, row.amt) != (self._intent.ccy, self._intent.amount):",
         "if False:",
-        f"{_OF_ACCOUNT}test_another_transfers_state_settles_nothing",
+        f"{_ACCOUNT}test_another_transfers_state_settles_nothing",
     ),
     _guard(
         "a transfer stays within the owner's account",
         _INTENTS,
         '{"type": "0",',
         '{"type": "1",',
-        f"{_OF_ACCOUNT}test_a_transfer_moves_the_very_amount_within_the_owners_account",
+        f"{_ACCOUNT}test_a_transfer_moves_the_very_amount_within_the_owners_account",
     ),
     _guard(
         "no more is transferred than there is",
         _TICKETS,
         "if intent.amount > available:",
         "if False:",
-        f"{_OF_ACCOUNT}test_more_than_there_is_is_not_proposed",
+        f"{_ACCOUNT}test_more_than_there_is_is_not_proposed",
     ),
     _guard(
         "a leverage stays within its limit",
         _LIMITS,
         "if intent.leverage > limits.leverage:",
         "if False:",
-        f"{_OF_ACCOUNT}test_a_leverage_above_the_limit_is_not_proposed_and_not_sent",
+        f"{_ACCOUNT}test_a_leverage_above_the_limit_is_not_proposed_and_not_sent",
     ),
 )
 

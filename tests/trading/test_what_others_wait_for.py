@@ -15,6 +15,8 @@ from tests.clocks import VirtualClock
 from tests.trading.contract_floor import SWAP, Owner, trigger
 from tests.trading.floor import LOOSE_LIMITS, a_desk
 
+pytestmark = pytest.mark.anyio
+
 
 async def test_what_another_client_has_waiting_counts_where_one_more_is_to_wait(
     client: OkxClient, exchange: PaperExchange, journal_path: Path, clock: VirtualClock
