@@ -129,7 +129,7 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
         (compares_with_no_price, collar.run, 140, "beyond"),
         (believes_every_day, audit.run, 140, "missed"),
         (takes_a_lost_answer_for_a_refusal, lives.run, 140, "lost"),
-        (believes_the_first_denial_at_once, lives.run, 140, "lost"),
+        (believes_the_first_denial_at_once, lives.run, 300, "lost"),
         (sends_whatever_was_built, drift.run, 140, "misreported"),
         (forgets_what_it_sent, replay.run, 140, "doubled"),
         (takes_any_line_for_the_tickets, hostile.run, 600, "unapproved"),
@@ -138,8 +138,8 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
         (knows_no_limits, hostile.run, 600, "over_limit"),
         (sees_no_halt, hostile.run, 1_000, "while_halted"),
         (lets_secrets_pass, hostile.run, 600, "secret_out"),
-        (shows_what_cannot_be_seen, injection.run, 90, "unclean"),
-        (quotes_without_saying_whom, injection.run, 90, "unmarked"),
+        (shows_what_cannot_be_seen, injection.run, 40, "unclean"),
+        (quotes_without_saying_whom, injection.run, 40, "unmarked"),
     ],
 )
 def test_a_broken_guard_is_found_and_its_case_replays(
@@ -176,10 +176,10 @@ def test_what_must_not_be_in_a_text_is_found_there(text: str, violation: Violati
 
 
 def test_a_hostile_agent_and_a_lying_exchange_find_nothing_at_a_whole_server(tmp_path: Path) -> None:
-    found = hostile.run(range(400), SEED, tmp_path)
-    found.add(injection.run(range(40), SEED, tmp_path))
+    found = hostile.run(range(200), SEED, tmp_path)
+    found.add(injection.run(range(20), SEED, tmp_path))
 
-    assert (found.n, dict(found.violations)) == (440, {})
+    assert (found.n, dict(found.violations)) == (220, {})
 
 
 def test_secrets_that_are_not_taken_out_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.orders import OrderView
 
-__all__ = ["orders"]
+__all__ = ["MOST_OF_A_LINE", "orders"]
+
+MOST_OF_A_LINE = 600
+"""Letters of a ticket's line; with the longest names and figures it has about 370."""
 
 orders = Toolset()
 
@@ -140,7 +143,7 @@ async def place_trigger_order(
 @orders.tool(title="Confirm an order", annotations=PLACES)
 async def confirm_order(
     ticket_id: TicketId,
-    order: Annotated[str, Field(max_length=400, description="The ticket's `order` line, to the letter")],
+    order: Annotated[str, Field(max_length=MOST_OF_A_LINE, description="The ticket's `order` line, to the letter")],
     *,
     ask: "Asker",
 ) -> OrderReport:

@@ -71,12 +71,16 @@ def _of_margin(instrument: "Instrument", rules: "AccountRules", asked: MgnMode, 
     mode = _known_mode(rules, instrument)
     if mode is AcctLv.SPOT:
         raise NotTradable("The account is in spot mode, and an order on margin needs futures mode or a higher one.")
-    if mode in _CROSS_ONLY and asked is not MgnMode.CROSS:
-        raise NotTradable(f"In {_NAMES[mode]} mode a margin order of {instrument.inst_id} is cross, not {asked}.")
+    _check_has_margin(mode, instrument, asked)
     if reduces:
         _check_reduces_there(instrument, mode)
     put_up = instrument.quote_ccy if mode is AcctLv.FUTURES else None
     return Terms(TdMode(asked.value), reduces=reduces, margin_ccy=put_up)
+
+
+def _check_has_margin(mode: AcctLv, instrument: "Instrument", asked: MgnMode) -> None:
+    if mode in _CROSS_ONLY and asked is not MgnMode.CROSS:
+        raise NotTradable(f"In {_NAMES[mode]} mode a margin order of {instrument.inst_id} is cross, not {asked}.")
 
 
 def _of_derivative(
@@ -104,14 +108,17 @@ def _of_derivative(
     return Terms(TdMode(_margin_mode(instrument, asked, held, side, reduces=reduces).value), pos_side, reduces)
 
 
-def check_has_leverage(rules: "AccountRules", instrument: "Instrument") -> None:
+def check_has_leverage(rules: "AccountRules", instrument: "Instrument", margin_mode: MgnMode) -> None:
     """Refuse a leverage where the account's mode has none.
 
     Raises:
-        NotTradable: the account is in spot mode, or in one that is not known.
+        NotTradable: the account is in spot mode, or in one that is not known, or has no such margin.
     """
-    if _known_mode(rules, instrument) is AcctLv.SPOT:
+    mode = _known_mode(rules, instrument)
+    if mode is AcctLv.SPOT:
         raise NotTradable("The account is in spot mode, and a leverage needs futures mode or a higher one.")
+    if instrument.contract is None:
+        _check_has_margin(mode, instrument, margin_mode)
 
 
 def honours_reduce_only(kind: str, mode: AcctLv | str | None) -> bool:

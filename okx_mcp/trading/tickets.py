@@ -256,7 +256,7 @@ class TicketMaker:
 
     async def _leverage_before(self, intent: LeverageChange, rules: "AccountRules") -> Decimal | None:
         instrument = await self._instruments.tradable(intent.inst_id)
-        check_has_leverage(rules, instrument)
+        check_has_leverage(rules, instrument, intent.margin_mode)
         most = instrument.max_leverage
         if most is None or instrument.kind == InstType.OPTION:
             raise NotTradable(f"OKX names no leverage for {intent.inst_id}.")

@@ -35,10 +35,10 @@ EXPERIMENTS: Final = (
 )
 SMALL: Final = {
     "lives": 300,
-    "wire": 150,
+    "wire": 120,
     "matrix": 0,
-    "kill": 40,
-    "cancelled": 40,
+    "kill": 30,
+    "cancelled": 20,
     "repeat": 100,
     "race": 10,
     "replay": 100,
@@ -48,10 +48,10 @@ SMALL: Final = {
     "collar": 300,
     "halt": 10,
     "audit": 300,
-    "secrets": 100,
+    "secrets": 30,
     "input": 2_000,
     "hostile": 1000,
-    "injection": 300,
+    "injection": 100,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

@@ -53,6 +53,10 @@ _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
 _CLIENT: Final = "okx/client.py"
 _ASKING: Final = "tools/asking.py"
+_MODES: Final = "trading/modes.py"
+_PRICES: Final = "trading/price_rules.py"
+_OTHER_LOOKUPS: Final = "trading/other_lookups.py"
+_EXPOSURE: Final = "trading/exposure.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
 _QUESTIONS: Final = "trading/questions.py"
@@ -82,6 +86,10 @@ _SIZES: Final = "trading/test_contract_sizes.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
+_MARKET: Final = "trading/test_market_orders.py::"
+_TRIGGERS: Final = "trading/test_trigger_orders.py::"
+_POSITIONS: Final = "trading/test_positions_and_modes.py::"
+_ACCOUNT: Final = "trading/test_leverage_and_transfers.py::"
 _FAULTS: Final = "trading/test_faults_at_place.py::"
 _GATE: Final = "trading/test_last_gate.py::"
 _IN_JOURNAL: Final = "trading/test_journal.py::"
@@ -208,7 +216,7 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND id = ?"',
         'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
@@ -566,7 +574,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "it holds back nothing of another account",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
         'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
@@ -593,6 +601,77 @@ _BESIDE_AN_OPEN_END: Final = (
         '            raise UnsettledOrder("wait")\n'
         "        if receipt is not None:\n            return",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
+    ),
+    _guard(
+        "a market order on margin has no unit that OKX reads as the other",
+        _MODES,
+        "    if unit is not safe:",
+        "    if False:",
+        f"{_MARKET}test_where_okx_could_read_the_size_in_the_other_unit_nothing_is_sent",
+    ),
+    _guard(
+        "reduce-only counts only where OKX keeps to it",
+        _MODES,
+        "return kind != InstType.OPTION and mode in (AcctLv.FUTURES, AcctLv.MULTI_CURRENCY)",
+        "return True",
+        f"{_POSITIONS}test_where_okx_does_not_keep_to_reduce_only_it_is_not_promised",
+        f"{_POSITIONS}test_options_are_not_reduced_by_a_word_that_okx_ignores",
+    ),
+    _guard(
+        "a side that opens is not reducing",
+        _ORDERS,
+        "return self.terms.pos_side in (None, closes)",
+        "return True",
+        f"{_POSITIONS}test_a_ticket_whose_side_opens_is_not_reducing_whatever_its_terms_say",
+    ),
+    _guard(
+        "a closing order that OKX does not hold to it needs its position as it is sent",
+        _DESK,
+        "return await self._reason_against_closing(ticket)",
+        "return None",
+        f"{_POSITIONS}test_where_okx_keeps_no_order_from_opening_a_closing_one_needs_its_position_at_the_last_moment",
+    ),
+    _guard(
+        "one side makes no room for the other where both are held",
+        _EXPOSURE,
+        "return -position.size if is_closed_first else _ZERO",
+        "return -position.size",
+        f"{_POSITIONS}test_in_long_and_short_mode_one_side_makes_no_room_for_the_other",
+    ),
+    _guard(
+        "a larger order on contracts is held against the leverage",
+        _TICKETS,
+        "Wanted(leverage_of=_leverage_of_changed(instrument, order))",
+        "Wanted()",
+        f"{_POSITIONS}test_leverage_is_asked_for_where_a_change_makes_an_order_larger",
+    ),
+    _guard(
+        "no transfer moves the loss of the day",
+        _LIMITS,
+        "    elif limits.day_loss_usd is not None:",
+        "    elif False:",
+        f"{_ACCOUNT}test_no_transfer_hides_a_loss_from_the_days_limit_or_looks_like_one",
+    ),
+    _guard(
+        "a stop that is not there is told",
+        _ORDERS,
+        "None if wanted.stop_loss == shown.stop_loss else wanted.stop_loss",
+        "None",
+        f"{_MARKET}test_an_order_whose_stop_okx_does_not_show_is_told_as_unprotected",
+    ),
+    _guard(
+        "nothing is said to be gone that may still arrive",
+        _CANCEL,
+        "                if not views:\n                    raise UnsettledOrder(_MAY_STILL_ARRIVE)\n",
+        "",
+        f"{_TRIGGERS}test_while_a_trigger_order_may_still_arrive_nobody_says_that_nothing_is_open",
+    ),
+    _guard(
+        "a triggered order is cancelled by whatever id it is named",
+        _DESK,
+        "cancel_trigger(receipt.ticket.id,",
+        "cancel_trigger(any_id,",
+        f"{_TRIGGERS}test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that_it_became",
     ),
     _guard(
         "cancelling goes on beside an UNKNOWN order",
@@ -2058,6 +2137,145 @@ _STREAMS: Final = (
     ),
 )
 
+_CONTRACTS_AND_TRIGGERS: Final = (
+    _guard(
+        "nobody guesses a margin mode",
+        _MODES,
+        "if len(modes) != 1 or not modes <= set(MgnMode):",
+        "modes = modes or {MgnMode.CROSS}\n    if False:",
+        f"{_POSITIONS}test_without_a_position_nobody_guesses_the_margin_mode",
+        f"{_POSITIONS}test_with_positions_in_both_modes_nobody_guesses_either",
+    ),
+    _guard(
+        "in a position mode that nobody knows no side is named",
+        _MODES,
+        "if rules.position_mode not in tuple(PosMode):",
+        "if False:",
+        f"{_POSITIONS}test_in_a_position_mode_that_nobody_knows_no_side_is_guessed",
+    ),
+    _guard(
+        "in spot mode no contract is traded",
+        _MODES,
+        'if mode is AcctLv.SPOT:\n        raise NotTradable(\n            f"The account',
+        'if False:\n        raise NotTradable(\n            f"The account',
+        f"{_POSITIONS}test_in_spot_mode_a_contract_is_refused_with_what_it_needs",
+    ),
+    _guard(
+        "a reduce-only order is no larger than its position",
+        _MODES,
+        "if own > size:",
+        "if False:",
+        f"{_POSITIONS}test_a_reduce_only_order_larger_than_the_position_is_refused_with_its_size",
+    ),
+    _guard(
+        "of two sides the one that is closed is said",
+        _MODES,
+        "if len(meant) == 1:\n        return meant[0]\n    if not meant:",
+        "if meant:\n        return meant[0]\n    if not meant:",
+        f"{_POSITIONS}test_of_two_sides_the_one_that_is_meant_has_to_be_said",
+    ),
+    _guard(
+        "the leverage is looked at again as the approval is used",
+        _TICKETS,
+        "    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))",
+        "    return Wanted(takes, None, isinstance(ticket.intent, TriggerOrder))",
+        f"{_POSITIONS}test_leverage_that_was_raised_between_ticket_and_approval_stops_the_order",
+    ),
+    _guard(
+        "the book is looked at again as the approval is used, and holds the whole size",
+        _LIMITS,
+        "return taken.worst_price if taken is not None and taken.size >= size else None",
+        "return ticket.price",
+        f"{_MARKET}test_a_book_that_got_thin_between_ticket_and_approval_stops_the_order",
+        f"{_MARKET}test_a_book_whose_last_level_lies_beyond_the_collar_stops_the_order",
+    ),
+    _guard(
+        "a market order on spot says what its size counts",
+        _INTENTS,
+        "return {} if quantity.contracts is not None else {",
+        "return {} if True else {",
+        f"{_MARKET}test_on_spot_the_unit_of_the_size_is_always_said",
+    ),
+    _guard(
+        "exits go out with their order",
+        _INTENTS,
+        "**fields}]} if fields else {}",
+        "**fields}]} if False else {}",
+        f"{_MARKET}test_the_exits_go_with_the_order_and_are_read_back",
+    ),
+    _guard(
+        "an exit that would close at once is refused",
+        _PRICES,
+        "if price == other or (price > other) != is_above:",
+        "if False:",
+        f"{_MARKET}test_an_exit_on_the_wrong_side_is_refused",
+        f"{_TRIGGERS}test_an_exit_that_would_close_at_once_is_refused",
+    ),
+    _guard(
+        "exactly one thing is waited for",
+        _PRICES,
+        "if sum(each is not None for each in ways) != 1:",
+        "if False:",
+        f"{_TRIGGERS}test_exactly_one_thing_is_waited_for",
+    ),
+    _guard(
+        "the order after a trigger stays near it",
+        _LIMITS,
+        "if off > limits.collar:",
+        "if False:",
+        f"{_TRIGGERS}test_the_order_after_a_trigger_stays_within_the_collar_of_it",
+    ),
+    _guard(
+        "what was triggered is followed to the order that it became",
+        _OTHER_LOOKUPS,
+        "        if view.became is not None:\n            order = await",
+        "        if False:\n            order = await",
+        f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
+    ),
+    _guard(
+        "what waits counts among open orders",
+        _EXPOSURE,
+        "if self._wanted.triggers:",
+        "if False:",
+        "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
+    ),
+    _guard(
+        "cancelling everything takes every kind of trigger order with it",
+        _OTHER_LOOKUPS,
+        '("conditional,oco", "trigger", "move_order_stop")',
+        '("conditional,oco", "trigger")',
+        f"{_TRIGGERS}test_cancelling_everything_takes_every_kind_of_trigger_order_with_it",
+    ),
+    _guard(
+        "a transfer's state is that of the very amount",
+        _OTHER_LOOKUPS,
+        "if (row.ccy, row.amt) != (self._intent.ccy, self._intent.amount):",
+        "if False:",
+        f"{_ACCOUNT}test_another_transfers_state_settles_nothing",
+    ),
+    _guard(
+        "a transfer stays within the owner's account",
+        _INTENTS,
+        '{"type": "0",',
+        '{"type": "1",',
+        f"{_ACCOUNT}test_a_transfer_moves_the_very_amount_within_the_owners_account",
+    ),
+    _guard(
+        "no more is transferred than there is",
+        _TICKETS,
+        "if intent.amount > available:",
+        "if False:",
+        f"{_ACCOUNT}test_more_than_there_is_is_not_proposed",
+    ),
+    _guard(
+        "a leverage stays within its limit",
+        _LIMITS,
+        "if intent.leverage > limits.leverage:",
+        "if False:",
+        f"{_ACCOUNT}test_a_leverage_above_the_limit_is_not_proposed_and_not_sent",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -2076,4 +2294,5 @@ GUARDS: Final = (
     *_SIZED_AND_READ,
     *_ONLY_READ,
     *_STREAMS,
+    *_CONTRACTS_AND_TRIGGERS,
 )

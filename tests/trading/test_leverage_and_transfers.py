@@ -224,6 +224,7 @@ async def test_more_than_there_is_is_not_proposed(desk: OrderDesk, wire: Wire) -
     ("level", "positions", "intent", "words"),
     [
         ("1", "net_mode", FOUR, "in spot mode"),
+        ("3", "net_mode", LeverageChange("BTC-USDT", ISOLATED, Decimal(4)), "is cross, not isolated"),
         ("2", "net_mode", replace(FOUR, position="long"), "side is left out"),
         ("2", "net_mode", LeverageChange(SWAP, ISOLATED, Decimal(4), "long"), "side is left out"),
         ("2", "long_short_mode", LeverageChange(SWAP, ISOLATED, Decimal(4)), "side has to be said"),
