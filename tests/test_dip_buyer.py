@@ -52,7 +52,9 @@ async def test_a_dip_is_bought_by_the_policy_with_a_stop_that_rests_at_the_excha
     waiting = (await result(client, "list_orders", trigger=True))["orders"]
 
     assert (order["state"], order["approved_by"]) == ("filled", "policy: dip buyer")
-    assert [(stop["side"], stop["stop_loss"]) for stop in waiting] == [("sell", record.read()["stop"])]
+    assert [(stop["side"], Decimal(stop["stop_loss"])) for stop in waiting] == [
+        ("sell", Decimal(record.read()["stop"]))
+    ]
     assert 99 < Decimal(order["filled_size"]) * Decimal(order["average_price"]) <= 100
 
 

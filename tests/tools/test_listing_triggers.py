@@ -35,7 +35,7 @@ async def last(client: Client) -> Decimal:
 
 
 def percent_of(last: Decimal, percent: int) -> str:
-    return str((last * percent / 100).quantize(Decimal("0.1")))
+    return str((last * percent / 100).to_integral_value())
 
 
 async def placed(client: Client, last: Decimal) -> list[str]:
