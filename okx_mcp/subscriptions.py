@@ -7,7 +7,7 @@ subscribed to is watched through the exchange's streams for as long as somebody 
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -59,7 +59,8 @@ class Subscriptions:
         self._parts = parts
         self._watchers: Counter[str] = Counter()
         self._watching: dict[str, anyio.CancelScope] = {}
-        self._sessions: dict[ServerSession, set[str]] = {}
+        self._older: dict[str, ServerSession] = {}
+        """What the older client of this process has subscribed to, and the way to it."""
 
     def serve(self, server: MCPServer) -> None:
         """Have the server offer subscriptions to clients of both eras."""
@@ -83,19 +84,15 @@ class Subscriptions:
         uri = str(params.uri)
         if _WATCHABLE.fullmatch(uri) is None:
             raise MCPError(INVALID_PARAMS, "There is no resource of that name that can be subscribed to.")
-        uris = self._sessions.setdefault(context.session, set())
-        if uri not in uris:
+        if uri not in self._older:
             self._begin(uri)
-            uris.add(uri)
+            self._older[uri] = context.session
         return EmptyResult()
 
-    async def _unsubscribe(
-        self, context: "ServerRequestContext[Any, Any]", params: UnsubscribeRequestParams
-    ) -> EmptyResult:
-        uris = self._sessions.get(context.session, set())
-        if str(params.uri) in uris:
-            uris.remove(str(params.uri))
-            self._end(str(params.uri))
+    async def _unsubscribe(self, _: "ServerRequestContext[Any, Any]", params: UnsubscribeRequestParams) -> EmptyResult:
+        uri = str(params.uri)
+        if self._older.pop(uri, None) is not None:
+            self._end(uri)
         return EmptyResult()
 
     # --- what is watched ----------------------------------------------------------------------------------------
@@ -142,10 +139,9 @@ class Subscriptions:
 
     async def _tell(self, uri: str) -> None:
         await self.bus.publish(ResourceUpdated(uri=uri))
-        for session, uris in list(self._sessions.items()):
-            if uri in uris:
-                with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-                    await session.send_resource_updated(uri)
+        if uri in self._older:
+            with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+                await self._older[uri].send_resource_updated(uri)
 
 
 async def _changes(streams: "Streams", uri: str) -> AsyncGenerator[None]:
