@@ -96,7 +96,7 @@ def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
         "order_types = ['']",
         "order_types = ['limt']",
         "margin_modes = ['casch']",
-        "leverage = 3",
+        "leverage = -3",
         "order_usdt = 5",
     ],
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from okx_mcp.okx.query import NotReadable, checked_query, endpoint_at
@@ -45,6 +45,7 @@ def test_a_path_that_is_not_there_is_refused_with_the_nearest_or_the_reason(path
 
 @given(st.text())
 def test_no_other_text_is_a_path(text: str) -> None:
+    assume(not text.rstrip().endswith(tuple(CATALOGUE.endpoints)))
     with pytest.raises(NotReadable) as refused:
         endpoint_at(CATALOGUE, text)
 

@@ -17,7 +17,6 @@ LISTED_ELSEWHERE: Final = (
 )  # fmt: skip
 """What the list of facts leaves out; their figures come from OKX's own clients."""
 COUNTED_LESS_FINELY: Final = {
-    "IP + (instType + instFamily)": CountedBy.IP_INST_FAMILY,
     "IP + (instFamily)": CountedBy.IP_INST_FAMILY,
     "Master User ID": CountedBy.USER,
     "User ID(when signed) or IP (when public)": CountedBy.IP,

@@ -14,7 +14,11 @@ pytestmark = pytest.mark.anyio
 MARKET = {"get_ticker", "get_order_book", "get_candles", "find_instruments"}
 ACCOUNT = {"get_balance", "get_positions"}
 READING_TRADE = {"check_order", "list_orders"}
-TRADE = READING_TRADE | {"place_limit_order", "confirm_order", "amend_order", "cancel_order", "halt_trading"}
+TRADE = READING_TRADE | {
+    *("place_limit_order", "place_market_order", "place_trigger_order", "confirm_order", "amend_order", "cancel_order"),
+    *("close_position", "set_leverage", "transfer_funds", "halt_trading"),
+}
+REFERENCE = {"find_endpoint", "read_endpoint"}
 ALWAYS = {"system_status"}
 
 
@@ -26,13 +30,13 @@ async def tools(folder: Path, **choices: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("choices", "there"),
     [
-        ({}, MARKET | ACCOUNT | TRADE),
+        ({}, MARKET | ACCOUNT | TRADE | REFERENCE),
         ({"toolsets": "market"}, MARKET),
         ({"toolsets": "account"}, ACCOUNT),
         ({"toolsets": "trade"}, TRADE),
-        ({"toolsets": "reference"}, {"find_instruments"}),
+        ({"toolsets": "reference"}, {"find_instruments"} | REFERENCE),
         ({"toolsets": "market, account"}, MARKET | ACCOUNT),
-        ({"read_only": True}, MARKET | ACCOUNT | READING_TRADE),
+        ({"read_only": True}, MARKET | ACCOUNT | READING_TRADE | REFERENCE),
         ({"toolsets": "trade", "read_only": True}, READING_TRADE),
     ],
     ids=str,

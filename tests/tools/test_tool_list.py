@@ -20,17 +20,25 @@ NAMES = [
     "get_balance",
     "get_positions",
     "place_limit_order",
+    "place_market_order",
+    "place_trigger_order",
     "confirm_order",
     "check_order",
     "amend_order",
     "cancel_order",
+    "close_position",
+    "set_leverage",
+    "transfer_funds",
     "list_orders",
     "halt_trading",
     "system_status",
     "find_endpoint",
     "read_endpoint",
 ]
-MAY_CHANGE_SOMETHING = {"place_limit_order", "confirm_order", "amend_order", "cancel_order", "halt_trading"}
+MAY_CHANGE_SOMETHING = {
+    *("place_limit_order", "place_market_order", "place_trigger_order", "confirm_order", "amend_order", "cancel_order"),
+    *("close_position", "set_leverage", "transfer_funds", "halt_trading"),
+}
 BYTES = 32_000
 BYTES_WITHOUT_RESULTS = 20_000
 

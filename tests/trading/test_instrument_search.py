@@ -10,7 +10,7 @@ from okx_mcp.okx.models import InstrumentRow
 from okx_mcp.okx.names import InstType
 from okx_mcp.trading.instrument_list import InstrumentList, kind_of
 from okx_mcp.trading.instrument_search import InstrumentQuery, chains, find
-from okx_mcp.trading.refusals import NoSuchInstrument, NotTradable
+from okx_mcp.trading.refusals import NoSuchInstrument
 from tests.clocks import VirtualClock
 from tests.trading.contracts import INVERSE, LINEAR, OPTION, SPOT, instrument
 
@@ -128,11 +128,6 @@ async def test_a_name_that_is_nearly_right_is_answered_with_what_it_may_mean(
 ) -> None:
     with pytest.raises(NoSuchInstrument, match=f"Did you mean .*{meant}"):
         await instruments.get(name)
-
-
-async def test_a_derivative_is_not_ordered_as_if_it_were_spot(instruments: InstrumentList) -> None:
-    with pytest.raises(NotTradable, match="derivative"):
-        await instruments.tradable("AAA-USDT-SWAP")
 
 
 @pytest.mark.parametrize(

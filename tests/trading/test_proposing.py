@@ -82,7 +82,7 @@ async def test_a_misfit_is_refused_with_the_nearest_valid_numbers(
     assert above in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["btc-usdt", "BTCUSDT", "BTC/USDT", "BTC-USTD", "BTC-USD-SWAP"])
+@pytest.mark.parametrize("name", ["btc-usdt", "BTCUSDT", "BTC/USDT", "BTC-USTD", "BTC-USDT-SWAPS"])
 async def test_an_instrument_that_does_not_exist_is_refused_with_near_matches(desk: OrderDesk, name: str) -> None:
     with pytest.raises(NoSuchInstrument, match=r"Did you mean .*BTC-USD"):
         await desk.propose(buy(inst_id=name), Channel.HOST)
