@@ -12,10 +12,15 @@ _STREAM: Final = b"GET /ws/"
 
 
 @contextmanager
-def at_a_distance(port: int, round_trip_s: float, *, streams: bool = True) -> Iterator[int]:
-    """The port behind which the server on `port` is that far away. Without `streams` WebSockets are turned away."""
+def at_a_distance(
+    port: int, round_trip_s: float, *, streams: bool = True, cut_after_s: float | None = None
+) -> Iterator[int]:
+    """The port behind which the server on `port` is that far away.
+
+    Without `streams` WebSockets are turned away; with `cut_after_s` every connection is cut when it is so old.
+    """
     ours, theirs = multiprocessing.Pipe()
-    arguments = (theirs, port, round_trip_s / 2, streams)
+    arguments = (theirs, port, round_trip_s / 2, streams, cut_after_s)
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=arguments, daemon=True)
     process.start()
     try:
@@ -25,7 +30,7 @@ def at_a_distance(port: int, round_trip_s: float, *, streams: bool = True) -> It
         process.join()
 
 
-def _serve(pipe: Any, port: int, one_way_s: float, streams: bool) -> None:  # of another process
+def _serve(pipe: Any, port: int, one_way_s: float, streams: bool, cut_after_s: float | None) -> None:
     async def serve() -> None:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             first = await reader.read(65_536)
@@ -33,6 +38,8 @@ def _serve(pipe: Any, port: int, one_way_s: float, streams: bool) -> None:  # of
                 writer.close()
                 return
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            if cut_after_s is not None:
+                asyncio.get_running_loop().call_later(cut_after_s, writer.transport.abort)
             await asyncio.gather(
                 _carry(reader, far_writer, one_way_s, first), _carry(far_reader, writer, one_way_s, b"")
             )
