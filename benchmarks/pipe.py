@@ -62,6 +62,14 @@ class PipedServer:
             raise RuntimeError(f"{tool}: {result['content']}")
         return took_s
 
+    def open_files(self) -> int:
+        """File descriptors, from /proc."""
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def threads(self) -> int:
+        """Threads, from /proc."""
+        return len(list(Path(f"/proc/{self._process.pid}/task").iterdir()))
+
     def resident_mib(self) -> float:
         """Resident memory, from /proc."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()

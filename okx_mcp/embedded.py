@@ -13,22 +13,29 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.paper.push.sockets import MemorySocket, PushClosed
 from okx_mcp.trading.refusals import Refusal
 
-__all__ = ["embedded_client", "embedded_sockets"]
+__all__ = ["EMBEDDED_URL", "embedded_client", "embedded_exchange", "embedded_sockets"]
+
+EMBEDDED_URL = "http://127.0.0.1"
+"""Nothing is listening there."""
 
 _SEED = 1
 
 
-def embedded_client(settings: Settings) -> OkxClient:
-    """A client of the paper exchange that these settings keep.
+def embedded_exchange(settings: Settings) -> PaperExchange:
+    """The paper exchange that these settings keep.
 
     Raises:
         Refusal: the account's file cannot be used.
     """
     try:
-        exchange = PaperExchange(_SEED, store=SqliteStore(account_file(settings.state_dir, _SEED)))
+        return PaperExchange(_SEED, store=SqliteStore(account_file(settings.state_dir, _SEED)))
     except (OSError, StoreUnavailableError) as error:
         raise Refusal(f"The paper account cannot be opened: {error}.") from None
-    return OkxClient("http://127.0.0.1", exchange.owner, demo=True, transport=_InProcess(exchange))
+
+
+def embedded_client(exchange: PaperExchange) -> OkxClient:
+    """A client of a paper exchange in this process."""
+    return OkxClient(EMBEDDED_URL, exchange.owner, demo=True, transport=_InProcess(exchange))
 
 
 def embedded_sockets(exchange: PaperExchange, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> OpenSocket:

@@ -12,10 +12,12 @@ from mcp.types import Completion, CompletionArgument, CompletionContext, PromptR
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from okx_mcp.tools.account import get_positions
 from okx_mcp.tools.arguments import AnyOrderId, InstId
 from okx_mcp.tools.instruments import instrument_report
-from okx_mcp.tools.market import TickersReport, get_ticker
-from okx_mcp.tools.orders import check_order
+from okx_mcp.tools.listing import list_orders
+from okx_mcp.tools.market import TickersReport, get_order_book, get_ticker
+from okx_mcp.tools.orders import order_report
 
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient
@@ -67,11 +69,26 @@ def add_resources(server: MCPServer, sources: Sources) -> None:
         """Last price, best bid and ask, 24 hours."""
         return await _written(sources, _ticker(sources, _checked(inst_id, InstId)))
 
+    @server.resource("okx://book/{inst_id}", title="Order book", mime_type=_JSON)
+    async def book(inst_id: str) -> str:
+        """Ten levels a side."""
+        return await _written(sources, get_order_book(_checked(inst_id, InstId), prices=sources.prices))
+
     @server.resource("okx://order/{id}", title="Order", mime_type=_JSON)
     async def order(id: str) -> str:  # noqa: A002  # the name in the address
         """What became of an order of this server: its ticket id, ordId or clOrdId."""
+        return await _written(sources, order_report(_checked(id, AnyOrderId), sources.desk, sources.exchange))
+
+    @server.resource("okx://orders/open", title="Open orders", mime_type=_JSON)
+    async def open_orders() -> str:
+        """The newest open orders of the account."""
+        return await _written(sources, list_orders(desk=sources.desk, exchange=sources.exchange))
+
+    @server.resource("okx://positions", title="Positions", mime_type=_JSON)
+    async def positions() -> str:
+        """Open positions."""
         return await _written(
-            sources, check_order(_checked(id, AnyOrderId), desk=sources.desk, exchange=sources.exchange)
+            sources, get_positions(desk=sources.desk, exchange=sources.exchange, prices=sources.prices)
         )
 
     @server.resource("okx://errors/{code}", title="Error code", mime_type=_JSON)

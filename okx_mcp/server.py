@@ -4,6 +4,7 @@ Starting costs little: the client, its models, the desk and the paper exchange a
 first tool needs them, not before the client has its list of tools.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -17,9 +18,12 @@ from okx_mcp import __version__
 from okx_mcp.approval_secret import SecretUnusable, read_secret
 from okx_mcp.config import Settings, ToolsetName, approval_secret_file, halt_file, journal_file
 from okx_mcp.okx.clock import Clock, SystemClock
+from okx_mcp.okx.hosts import stream_url
 from okx_mcp.okx.redaction import Redaction
+from okx_mcp.okx.stream.socket import opener
 from okx_mcp.prompts import add_prompts
 from okx_mcp.resources import add_resources
+from okx_mcp.subscriptions import Subscriptions
 from okx_mcp.tools.account import account
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.halting import halting
@@ -29,21 +33,26 @@ from okx_mcp.tools.market import market
 from okx_mcp.tools.orders import orders
 from okx_mcp.tools.pace import Pace
 from okx_mcp.tools.positions import positions
+from okx_mcp.tools.progress import Progress
 from okx_mcp.tools.reference import reference
 from okx_mcp.tools.status import status
 from okx_mcp.tools.toolset import READS
 from okx_mcp.trading.environment import Environment
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
+    from anyio.abc import TaskGroup, TaskStatus
     from mcp.server.mcpserver.tools import Tool
 
     from okx_mcp.approval_secret import ApprovalSecret
     from okx_mcp.approval_socket import ApprovalSocket
     from okx_mcp.okx.client import OkxClient
+    from okx_mcp.okx.signing import Credentials
+    from okx_mcp.okx.stream.socket import OpenSocket
+    from okx_mcp.okx.stream.streams import Streams
     from okx_mcp.tools.diagnosis import Diagnosis
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.market import Market
+    from okx_mcp.trading.order_watch import OrderWatch
 
 __all__ = ["ServerParts", "create_server"]
 
@@ -75,6 +84,8 @@ _TOOLSETS: Final = (
 )
 """In the order in which tools are listed, and what each is left in with."""
 
+_log: Final = logging.getLogger(__name__)
+
 
 class ServerParts:
     """The parts of one server, each made when it is first asked for. `beside` runs what goes on beside the calls."""
@@ -84,6 +95,9 @@ class ServerParts:
         self._clock = clock or SystemClock()
         self._pace = Pace(self._clock)
         self.beside: TaskGroup | None = None
+        self._new_streams: Callable[[], Streams] | None = None
+        self._streams: Streams | None = None
+        self._starting_streams = anyio.Lock()
         self._secret = self._secret_at_start()
 
     @cached_property
@@ -93,16 +107,52 @@ class ServerParts:
 
         settings = self._settings
         if settings.base_url is None:
-            from okx_mcp.embedded import embedded_client
+            from okx_mcp.embedded import EMBEDDED_URL, embedded_client, embedded_exchange, embedded_sockets
 
-            return embedded_client(settings)
-        return OkxClient(
+            paper = embedded_exchange(settings)
+            client = embedded_client(paper)
+            self._stream_from(EMBEDDED_URL, paper.owner, client, embedded_sockets(paper))
+            return client
+        client = OkxClient(
             settings.base_url,
             settings.credentials,
             demo=settings.environment is not Environment.LIVE,
             proxy=settings.proxy,
             clock=self._clock,
         )
+        self._stream_from(settings.base_url, settings.credentials, client, opener(settings.proxy))
+        return client
+
+    def _stream_from(
+        self, base_url: str, credentials: "Credentials | None", client: "OkxClient", open_socket: "OpenSocket"
+    ) -> None:
+        """Say how streams are made, should anybody want them. Nothing is connected by that."""
+
+        def new_streams() -> "Streams":
+            from okx_mcp.okx.stream.streams import Streams
+
+            url = stream_url(base_url, demo=self._settings.environment is not Environment.LIVE)
+            return Streams(url, credentials, client, open_socket, clock=self._clock)
+
+        self._new_streams = new_streams
+
+    async def streams(self) -> "Streams | None":
+        """What this exchange pushes, from now on; None where nothing is pushed, and then it is to be asked."""
+        _ = self.exchange
+        async with self._starting_streams:
+            if self._streams is None and self._new_streams is not None and self.beside is not None:
+                self._streams = await self.beside.start(self._keep_streaming, self._new_streams())
+        return self._streams
+
+    async def _keep_streaming(self, streams: "Streams", *, task_status: "TaskStatus[Streams]") -> None:
+        """A fault in the streams ends them and nothing else: what they would tell is asked for then."""
+        try:
+            async with streams:
+                task_status.started(streams)
+                await anyio.sleep_forever()
+        except Exception:  # noqa: BLE001  # tools do without them
+            _log.exception("the streams failed; what they would tell is asked for from now on")
+            self._streams = self._new_streams = None
 
     @cached_property
     def desk(self) -> "OrderDesk":
@@ -170,7 +220,14 @@ class ServerParts:
         """Prices of this exchange."""
         from okx_mcp.trading.market import Market
 
-        return Market(self.exchange, self.desk.instruments)
+        return Market(self.exchange, self.desk.instruments, self.streams, self._clock)
+
+    @cached_property
+    def watch(self) -> "OrderWatch":
+        """What waits for orders to change."""
+        from okx_mcp.trading.order_watch import OrderWatch
+
+        return OrderWatch(self.desk, self.streams, self._clock)
 
     @cached_property
     def diagnosis(self) -> "Diagnosis":
@@ -181,7 +238,13 @@ class ServerParts:
 
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
-        return Asker(context, self.desk, self.terminal) if name == "ask" else getattr(self, name)
+        match name:
+            case "ask":
+                return Asker(context, self.desk, self.terminal)
+            case "progress":
+                return Progress(context, self._clock)
+            case _:
+                return getattr(self, name)
 
     @cached_property
     def _redaction(self) -> Redaction:
@@ -234,6 +297,7 @@ def create_server(
             on_closed()
 
     tools = _tools(settings, parts)
+    subscriptions = Subscriptions(parts)
     can_order = any(tool.name == "place_limit_order" for tool in tools)
     how = _HOW_TO_ORDER if can_order else _NO_ORDERS
     server = MCPServer(
@@ -244,7 +308,9 @@ def create_server(
         tools=tools,
         lifespan=lifespan,
         log_level="WARNING",
+        subscriptions=subscriptions.bus,
     )
+    subscriptions.serve(server)
     add_resources(server, parts)
     add_prompts(server, can_order=can_order)
     return server

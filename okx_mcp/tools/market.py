@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.tools.arguments import InstId, InstIds, Size, UtcTime
+from okx_mcp.tools.arguments import InstId, InstIds, Percent, Price, Size, UtcTime
+from okx_mcp.tools.progress import LONGEST_WAIT_S
 from okx_mcp.tools.reports import Number
 from okx_mcp.tools.toolset import READS, Toolset
+from okx_mcp.trading.decimals import plain
 from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from okx_mcp.okx.models import Candle, OrderBook, Ticker
+    from okx_mcp.tools.progress import Progress
     from okx_mcp.trading.depth import Taken
     from okx_mcp.trading.market import ContractFigures, Market
+    from okx_mcp.trading.price_watch import PriceSeen
+    from okx_mcp.trading.pushed import Told
 
 __all__ = ["market"]
 
@@ -25,6 +30,10 @@ _MOST_LEVELS = 50
 _DEEPEST = 400
 """Levels of OKX's book that a size is held against."""
 _MOST_BARS = 1000
+
+
+Source = Literal["stream", "rest"]
+"""Pushed a moment ago, or asked for."""
 
 
 class TickerReport(BaseModel):
@@ -41,6 +50,8 @@ class TickerReport(BaseModel):
     low_24h: Number | None = None
     volume_24h: Number | None = Field(None, description="In base")
     time: str | None = None
+    source: Source
+    age_ms: int | None = None
     mark: Number | None = None
     index: Number | None = None
     funding_rate: Number | None = Field(None, description="Longs pay shorts, of the position")
@@ -73,6 +84,22 @@ class BookReport(BaseModel):
     buy: TakenReport | None = None
     sell: TakenReport | None = None
     time: str | None = None
+    source: Source
+    age_ms: int | None = None
+
+
+class PriceWaitReport(BaseModel):
+    """Last prices seen while waiting."""
+
+    summary: str
+    reached: bool
+    inst_id: str
+    first: Number
+    last: Number
+    low: Number
+    high: Number
+    source: Source
+    age_ms: int | None = None
 
 
 class CandlesReport(BaseModel):
@@ -92,8 +119,8 @@ async def get_ticker(inst_id: InstIds, *, prices: "Market") -> TickersReport:
     from okx_mcp.trading.together import all_of
 
     async def one(name: str) -> TickerReport:
-        ticker = await prices.ticker(name)
-        return _ticker(name, ticker, await prices.contract_figures(name))
+        told = await prices.ticker(name)
+        return _ticker(name, told, await prices.contract_figures(name))
 
     return TickersReport(tickers=await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id))))
 
@@ -114,7 +141,8 @@ async def get_order_book(
     if (size is None) != (unit is None):
         raise Misfit("Size and unit are given together.")
     instrument = await prices.instruments.get(inst_id)
-    book = await prices.book(inst_id, levels if size is None else _DEEPEST)
+    told = await prices.book(inst_id, levels if size is None else _DEEPEST)
+    book = told.value
     buy = sell = None
     if size is not None and unit is not None:
         from okx_mcp.trading.depth import take
@@ -129,6 +157,42 @@ async def get_order_book(
         buy=buy,
         sell=sell,
         time=_time(book.ts),
+        source=told.source.value,
+        age_ms=told.age_ms,
+    )
+
+
+@market.tool(title="Wait for a price", annotations=READS)
+async def wait_for_price(
+    inst_id: InstId,
+    above: Price | None = None,
+    below: Price | None = None,
+    change_pct: Annotated[Percent | None, Field(description="Either way, from the price now")] = None,
+    wait_s: Annotated[int, Field(ge=1, le=LONGEST_WAIT_S)] = LONGEST_WAIT_S,
+    *,
+    prices: "Market",
+    progress: "Progress",
+) -> PriceWaitReport:
+    """Wait until the last price is at or beyond above or below, or has changed; call again if time is up."""
+    from okx_mcp.trading.price_watch import PriceTarget, watch_price
+    from okx_mcp.trading.refusals import Misfit, Refusal
+
+    if (above is None and below is None) == (change_pct is None):
+        raise Misfit("Say above, below or both, or change_pct alone.")
+    target = PriceTarget(above, below, change_pct)
+    seen = await watch_price(prices.ticks(inst_id), target, wait_s, progress.tell)
+    if seen is None:
+        raise Refusal(f"No last price of {inst_id} was seen in {wait_s} s.")
+    return PriceWaitReport(
+        summary=_of_wait(seen, wait_s),
+        reached=seen.is_reached,
+        inst_id=inst_id,
+        first=seen.first,
+        last=seen.last,
+        low=seen.low,
+        high=seen.high,
+        source=seen.source.value,
+        age_ms=seen.age_ms,
     )
 
 
@@ -158,7 +222,8 @@ async def get_candles(
     )
 
 
-def _ticker(inst_id: str, ticker: "Ticker", figures: "ContractFigures | None") -> TickerReport:
+def _ticker(inst_id: str, told: "Told[Ticker]", figures: "ContractFigures | None") -> TickerReport:
+    ticker = told.value
     return TickerReport(
         inst_id=inst_id,
         last=ticker.last,
@@ -171,12 +236,22 @@ def _ticker(inst_id: str, ticker: "Ticker", figures: "ContractFigures | None") -
         low_24h=ticker.low24h,
         volume_24h=ticker.vol24h if figures is None else ticker.vol_ccy24h,  # contracts; vol_ccy24h is in coins
         time=_time(ticker.ts),
+        source=told.source.value,
+        age_ms=told.age_ms,
         mark=figures and figures.mark,
         index=figures and figures.index,
         funding_rate=figures and figures.funding_rate,
         funding_time=_time(figures.funding_ms if figures else None),
         open_interest=figures and figures.open_interest,
     )
+
+
+def _of_wait(seen: "PriceSeen", wait_s: int) -> str:
+    if seen.is_reached:
+        return "The price was reached."
+    prices = {"above": seen.target.above, "below": seen.target.below}
+    target = ", ".join(f"{name} {plain(price)}" for name, price in prices.items() if price is not None)
+    return f"Not reached in {wait_s} s. To go on waiting call again with {target}."
 
 
 def _taken(taken: "Taken") -> TakenReport:

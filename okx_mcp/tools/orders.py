@@ -7,6 +7,7 @@ from pydantic import Field
 
 from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
 from okx_mcp.tools.arguments import AnyOrderId, InstId, Percent, Price, Size, TicketId, TriggerPrice
+from okx_mcp.tools.progress import LONGEST_WAIT_S
 from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
@@ -17,10 +18,12 @@ from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.tools.asking import Asker
+    from okx_mcp.tools.progress import Progress
     from okx_mcp.trading.desk import OrderDesk
+    from okx_mcp.trading.order_watch import OrderWatch
     from okx_mcp.trading.orders import OrderView
 
-__all__ = ["MOST_OF_A_LINE", "orders"]
+__all__ = ["MOST_OF_A_LINE", "order_report", "orders"]
 
 MOST_OF_A_LINE: Final = 600
 """Letters of a ticket's line; with the longest names and figures it has about 370."""
@@ -156,10 +159,30 @@ async def confirm_order(
 
 @orders.tool(title="Check an order", annotations=READS, always=True)
 async def check_order(
-    order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk", exchange: "OkxClient"
+    order_id: AnyOrderId,
+    inst_id: _InstIdOfOthers = None,
+    wait_s: Annotated[int, Field(ge=0, le=LONGEST_WAIT_S, description="Wait until it changes or ends")] = 0,
+    *,
+    desk: "OrderDesk",
+    exchange: "OkxClient",
+    watch: "OrderWatch",
+    progress: "Progress",
 ) -> CheckedOrder:
     """What became of an order or ticket, with its fills, asked now. The way to settle an unknown outcome."""
     found = await desk.check(order_id, inst_id)
+    if found is not None and wait_s:
+        found = await watch.changed(found, order_id, inst_id, wait_s, progress.tell)
+    return await _checked(found, order_id, inst_id, desk, exchange)
+
+
+async def order_report(order_id: str, desk: "OrderDesk", exchange: "OkxClient") -> CheckedOrder:
+    """What became of an order of this server. Raises NoSuchOrder, and as `OrderDesk.check`."""
+    return await _checked(await desk.check(order_id), order_id, None, desk, exchange)
+
+
+async def _checked(
+    found: "Receipt | OrderView | None", order_id: str, inst_id: str | None, desk: "OrderDesk", exchange: "OkxClient"
+) -> CheckedOrder:
     if found is None:
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")

@@ -32,6 +32,7 @@ EXPERIMENTS: Final = (
     "input",
     "hostile",
     "injection",
+    "stream",
 )
 SMALL: Final = {
     "lives": 300,
@@ -52,6 +53,7 @@ SMALL: Final = {
     "input": 2_000,
     "hostile": 1000,
     "injection": 100,
+    "stream": 5,
 }
 """How many cases a run without --n has; `matrix` always runs every cell."""
 

@@ -106,7 +106,7 @@ def _import_everything() -> None:
 
 
 async def _place_one(folder: Path) -> None:
-    from okx_mcp.embedded import embedded_client
+    from okx_mcp.embedded import embedded_client, embedded_exchange
     from okx_mcp.okx.clock import SystemClock
     from tests.proving.desks import a_desk_on
     from tests.trading.floor import approved, buy_at_once
@@ -114,7 +114,7 @@ async def _place_one(folder: Path) -> None:
     config = folder / "config.toml"
     config.touch()
     settings = load_settings({}, {}, config_file=config, state_dir=folder)
-    async with embedded_client(settings) as client:
+    async with embedded_client(embedded_exchange(settings)) as client:
         desk = a_desk_on(folder / "journal.sqlite3", client, SystemClock())
         await desk.commit(await approved(desk, await buy_at_once(client)))
         desk.close()

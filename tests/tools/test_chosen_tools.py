@@ -11,7 +11,7 @@ from tests.tools.served import settings_of
 
 pytestmark = pytest.mark.anyio
 
-MARKET = {"get_ticker", "get_order_book", "get_candles", "find_instruments"}
+MARKET = {"get_ticker", "get_order_book", "wait_for_price", "get_candles", "find_instruments"}
 ACCOUNT = {"get_balance", "get_positions"}
 READING_TRADE = {"check_order", "list_orders"}
 TRADE = READING_TRADE | {

@@ -91,6 +91,8 @@ async def test_the_ticker_of_a_swap_has_mark_index_funding_and_open_interest(okx
         "funding_rate": "-0.0000768",
         "funding_time": "2025-06-27T08:00:00Z",
         "open_interest": "3301005.66",
+        "source": "rest",
+        "age_ms": 0,
     }
     assert asked(okx, "market/index-tickers") == [{"instId": "AAA-USDT"}]
 
@@ -105,7 +107,8 @@ async def test_what_pays_no_funding_is_not_asked_for_it(okx: Okx, client: Client
 
     (ticker,) = (await result(client, "get_ticker", inst_id=[name]))["tickers"]
 
-    assert ticker == {"inst_id": name, "last": "0.05", "mark": "0.0512", "index": "5120", "open_interest": "7"}
+    figures = {"last": "0.05", "mark": "0.0512", "index": "5120", "open_interest": "7"}
+    assert ticker == {"inst_id": name, **figures, "source": "rest"}
     assert not asked(okx, "public/funding-rate")
     assert asked(okx, "public/open-interest") == [{"instType": "OPTION", "instId": name, "instFamily": "AAA-USD"}]
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 NAMES = [
     "get_ticker",
     "get_order_book",
+    "wait_for_price",
     "get_candles",
     "find_instruments",
     "get_balance",

@@ -51,10 +51,11 @@ async def test_every_resource_is_listed_and_read(
     assert templates == [
         "okx://instrument/{inst_id}",
         "okx://ticker/{inst_id}",
+        "okx://book/{inst_id}",
         "okx://order/{id}",
         "okx://errors/{code}",
     ]
-    assert listed == ["okx://limits"]
+    assert listed == ["okx://orders/open", "okx://positions", "okx://limits"]
     assert (instrument["inst_id"], instrument["tick_size"]) == ("BTC-USDT", "0.1")
     assert ticker["last"]
     assert error["meaning"] == "Balance or margin does not suffice."

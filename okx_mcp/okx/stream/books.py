@@ -124,7 +124,7 @@ class BookFeed(Kept[Book]):
         for row in push.rows:
             try:
                 if self._book.apply(push.action, row):
-                    self._changed()
+                    self._renew()
             except OutOfStep:
                 self.is_out_of_step = True
 

@@ -80,7 +80,12 @@ class Feed:
     async def catch_up(self) -> None:
         """Ask for what was missed while there was no connection."""
 
-    async def _next_ring(self) -> None:
+    async def changed(self) -> None:
+        """Wait until anything is known that was not.
+
+        Raises:
+            OkxError: OKX does not give this channel.
+        """
         if self.refused is not None:
             raise self.refused
         await self._bell.wait()
@@ -116,7 +121,7 @@ class Kept(Feed, Generic[T]):
                 found = self.latest
                 if found is not None and found.age_s <= max_age_s:
                     return
-                await self._next_ring()
+                await self.changed()
 
         await happens_within(self._clock, within_s, look)
         return found if found is not None and found.age_s <= max_age_s else None
@@ -130,12 +135,12 @@ class Kept(Feed, Generic[T]):
                 shown = self._version
                 yield seen
             else:
-                await self._next_ring()
+                await self.changed()
 
     def _value(self) -> T | None:
         raise NotImplementedError
 
-    def _changed(self) -> None:
+    def _renew(self) -> None:
         self._received_s = self._clock.monotonic_s()
         self._version += 1
         self._bell.ring()
@@ -161,7 +166,7 @@ class Newest(Kept[AnyRow]):
                 return
             self._ts = ts
         self._row, self._read = row, None
-        self._changed()
+        self._renew()
 
     def lose(self) -> None:
         self._row, self._read, self._ts = None, None, ""
@@ -184,7 +189,7 @@ class Events(Feed, Generic[T]):
 
     def read(self) -> "Reader[T]":
         """Every event from now on, in its order: `with feed.read() as events: async for event in events`."""
-        reader: Reader[T] = Reader(self._next_ring, self._readers.discard)
+        reader: Reader[T] = Reader(self.changed, self._readers.discard)
         self._readers.add(reader)
         return reader
 
@@ -197,10 +202,10 @@ class Events(Feed, Generic[T]):
 class Reader(Generic[T]):
     """One reader's events. Who falls behind is told, and nobody else waits for it."""
 
-    def __init__(self, next_ring: Callable[[], Awaitable[None]], forget: "Callable[[Reader[T]], None]") -> None:
+    def __init__(self, changed: Callable[[], Awaitable[None]], forget: "Callable[[Reader[T]], None]") -> None:
         self._waiting: deque[T] = deque()
         self._fell_behind = False
-        self._next_ring = next_ring
+        self._changed = changed
         self._forget = forget
 
     def __enter__(self) -> Self:
@@ -222,7 +227,7 @@ class Reader(Generic[T]):
         while not self._waiting:
             if self._fell_behind:
                 raise FellBehind
-            await self._next_ring()
+            await self._changed()
         return self._waiting.popleft()
 
     def add(self, event: T) -> None:

@@ -34,7 +34,7 @@ class BalanceFeed(Kept[Balance]):
         for row in rows:
             self._sums = row
             self._details |= {detail.ccy: detail for detail in row.details}
-        self._changed()
+        self._renew()
 
     def lose(self) -> None:
         self._sums, self._details = None, {}
@@ -66,7 +66,7 @@ class PositionsFeed(Kept[tuple[Position, ...]]):
             else:
                 self._positions.pop(key, None)
         self._is_known = True
-        self._changed()
+        self._renew()
 
     def lose(self) -> None:
         self._is_known, self._positions = False, {}

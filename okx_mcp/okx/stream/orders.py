@@ -115,14 +115,6 @@ class OrderFeed(Events[OrderEvent]):
         """Every open order, oldest first; None where that is not known."""
         return tuple(self._open()) if self.is_complete else None
 
-    async def changed(self) -> None:
-        """Wait until anything is known that was not.
-
-        Raises:
-            OkxError: OKX does not give this channel.
-        """
-        await self._next_ring()
-
     # --- for the session ----------------------------------------------------------------------------------------
 
     def take(self, push: Push) -> None:

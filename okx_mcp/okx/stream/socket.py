@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["OpenSocket", "Socket", "SocketClosed", "opener"]
 
 _OPEN_WITHIN_S: Final = 10.0
-_CLOSE_WITHIN_S: Final = 1.0
+_CLOSE_WITHIN_S: Final = 0.3
+"""The program does not end before; a connection that is not closed in order by then is dropped."""
 _LARGEST: Final = 4 << 20
 """Bytes of a message; a book of 400 levels a side takes some 30,000."""
 

@@ -116,6 +116,14 @@ class Streams:
         """Channel `mark-price`."""
         return self._newest(Channel("mark-price", inst_id), models.MarkPrice)
 
+    def index_ticker(self, underlying: str) -> Handed[Newest[models.IndexTicker]]:
+        """The index of an underlying, as BTC-USD. Channel `index-tickers`."""
+        return self._newest(Channel("index-tickers", underlying), models.IndexTicker)
+
+    def open_interest(self, inst_id: str) -> Handed[Newest[models.OpenInterest]]:
+        """Of a derivative, every 3 s. Channel `open-interest`."""
+        return self._newest(Channel("open-interest", inst_id), models.OpenInterest)
+
     def funding_rate(self, inst_id: str) -> Handed[Newest[models.FundingRate]]:
         """Of a perpetual swap, every 30 to 90 s. Channel `funding-rate`."""
         return self._newest(Channel("funding-rate", inst_id), models.FundingRate)

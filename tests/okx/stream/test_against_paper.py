@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +15,11 @@ from okx_mcp.embedded import embedded_sockets
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.models.wire import plain
-from okx_mcp.okx.stream.socket import Socket, SocketClosed
 from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from tests.clocks import VirtualClock
 from tests.okx.stream.test_sessions import until
+from tests.okx.stream.weather import Weather
 
 if TYPE_CHECKING:
     from okx_mcp.okx.stream.orders import OrderEvent
@@ -29,79 +28,6 @@ pytestmark = pytest.mark.anyio
 
 BTC: Final = "BTC-USDT"
 ENDED: Final = {"filled", "canceled"}
-
-
-class Weather:
-    """What befalls messages with rows: a share of each, by a seed; `is_fair` while nothing does."""
-
-    def __init__(self, clock: VirtualClock, seed: int, **shares: float) -> None:
-        self.is_fair = False
-        self.met: Counter[str] = Counter()
-        self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311
-        self._shares = shares
-
-    def over(self, open_socket: Callable[[str], object]) -> Callable[[str], object]:
-        async def opened(url: str) -> Socket:
-            return FaultySocket(await open_socket(url), self)  # type: ignore[misc]
-
-        return opened
-
-    def next(self) -> str | None:
-        drawn = self._random.random()
-        for name, share in self._shares.items():
-            drawn -= share
-            if drawn < 0 and not self.is_fair:
-                self.met[name] += 1
-                return name
-        return None
-
-    async def for_ever(self) -> None:
-        await self._clock.sleep(1e9)
-
-    def code(self) -> int:
-        return self._random.choice([1006, 1001, 4002, 4004, 4005, 4006, 4008, 4009])
-
-
-@dataclass
-class FaultySocket:
-    """A socket in this weather."""
-
-    inner: Socket
-    weather: Weather
-
-    def __post_init__(self) -> None:
-        self.next: deque[str] = deque()
-
-    async def send(self, text: str) -> None:
-        await self.inner.send(text)
-
-    async def receive(self) -> str:
-        if self.next:
-            return self.next.popleft()
-        text = await self.inner.receive()
-        if '"data"' not in text:
-            return text
-        match self.weather.next():
-            case "cut":
-                await self.inner.close()
-                raise SocketClosed(self.weather.code())
-            case "half":
-                return text[: len(text) // 2]
-            case "twice":
-                self.next.append(text)
-            case "overtaken":
-                later = await self.inner.receive()
-                self.next.append(text)
-                return later
-            case "lost":
-                return await self.receive()
-            case "stalled":
-                await self.weather.for_ever()
-        return text
-
-    async def close(self) -> None:
-        await self.inner.close()
 
 
 @pytest.fixture
@@ -121,7 +47,7 @@ def connected(
 ) -> Streams:
     sockets = embedded_sockets(exchange, clock.sleep)
     opened = weather.over(sockets) if weather else sockets
-    return Streams("ws://127.0.0.1/ws/v5", exchange.owner, client, opened, clock=clock)  # type: ignore[arg-type]
+    return Streams("ws://127.0.0.1/ws/v5", exchange.owner, client, opened, clock=clock)
 
 
 # --- fair weather -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,315 @@
+"""Answers from streams, waiting and subscriptions: a real server over a paper exchange that pushes, in one process."""
+
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import anyio
+import pytest
+from mcp import Client, MCPError
+from mcp.types import ResourceUpdatedNotification
+
+from okx_mcp.config import Settings
+from okx_mcp.embedded import embedded_client, embedded_sockets
+from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.stream.streams import Streams
+from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.server import ServerParts, create_server
+from tests.tools.served import result, settings_of
+from tests.whole.stdio import Person
+
+pytestmark = pytest.mark.anyio
+
+BTC: Final = "BTC-USDT"
+Era = Literal["auto", "legacy"]
+ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
+
+
+class Parts(ServerParts):
+    """Those of a real server on a paper exchange that the test can look into."""
+
+    def __init__(self, settings: Settings, paper: PaperExchange) -> None:
+        super().__init__(settings)
+        self.paper = paper
+
+    @cached_property
+    def exchange(self) -> OkxClient:
+        client = embedded_client(self.paper)
+        self._stream_from("http://127.0.0.1", self.paper.owner, client, embedded_sockets(self.paper))
+        return client
+
+    def asked(self, path: str) -> int:
+        """How often the exchange was asked there."""
+        return sum(request.path.endswith(path) for request in self.paper.requests)
+
+    @property
+    def subscribed(self) -> int:
+        return len(self.paper.push.connections)
+
+
+@asynccontextmanager
+async def served(folder: Path, era: Era = "auto", **handlers: Any) -> AsyncIterator[tuple[Client, Parts]]:
+    settings = settings_of(folder)
+    parts = Parts(settings, PaperExchange(seed=1))
+    person = Person("accept", {"place": True})
+    server = create_server(settings, parts=parts)
+    async with Client(server, mode=era, elicitation_callback=person.answer, **handlers) as client:
+        yield client, parts
+
+
+async def until(what: Callable[[], Awaitable[bool]]) -> None:
+    with anyio.fail_after(10):
+        while not await what():  # noqa: ASYNC110  # what happens in a server has no event here
+            await anyio.sleep(0.05)
+
+
+async def ticker(client: Client) -> dict[str, Any]:
+    found: dict[str, Any] = (await result(client, "get_ticker", inst_id=BTC))["tickers"][0]
+    return found
+
+
+async def streamed_ticker(client: Client) -> None:
+    async def is_streamed() -> bool:
+        return bool((await ticker(client))["source"] == "stream")
+
+    await until(is_streamed)
+
+
+async def a_resting_order(client: Client) -> str:
+    last = Decimal((await ticker(client))["last"])
+    price = str((last * 97 / 100).quantize(Decimal("0.1")))
+    order = await result(client, "place_limit_order", inst_id=BTC, side="buy", size="0.001", unit="base", price=price)
+    assert order["state"] == "live", order
+    ticket_id: str = order["ticket_id"]
+    return ticket_id
+
+
+# --- reads --------------------------------------------------------------------------------------------------------
+
+
+async def test_after_the_first_question_prices_and_books_cost_no_request(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        first = await ticker(client)
+        await streamed_ticker(client)
+        await result(client, "get_order_book", inst_id=BTC)
+        await anyio.sleep(0.3)
+        before = parts.asked("market/ticker"), parts.asked("market/books")
+        again = await ticker(client)
+        book = await result(client, "get_order_book", inst_id=BTC, levels=2)
+
+        assert (parts.asked("market/ticker"), parts.asked("market/books")) == before
+
+    assert first["source"] == "rest"
+    assert (again["source"], book["source"]) == ("stream", "stream")
+    assert 0 <= again["age_ms"] <= 3_000
+    assert 0 <= book["age_ms"] <= 3_000
+    assert (len(book["asks"]), len(book["bids"])) == (2, 2)
+
+
+async def test_a_price_that_is_not_fresh_is_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        await streamed_ticker(client)
+        for connection in list(parts.paper.push.connections):
+            connection.tick = lambda: None  # type: ignore[method-assign]  # the stream stalls
+        await anyio.sleep(3.2)
+        stalled = await ticker(client)
+
+    assert stalled["source"] == "rest"
+    assert stalled["age_ms"] < 1_000
+
+
+async def test_a_name_that_is_none_is_never_subscribed_to(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        answer = await client.call_tool("get_ticker", {"inst_id": "BTC-USDX"})
+
+        assert answer.is_error
+        assert parts.subscribed == 0
+
+
+def test_a_server_that_streams_nothing_imports_nothing_for_it() -> None:
+    code = (
+        "import anyio, sys, tempfile, pathlib\n"
+        "from mcp import Client\n"
+        "from okx_mcp.config import load_settings\n"
+        "from okx_mcp.server import create_server\n"
+        "folder = pathlib.Path(tempfile.mkdtemp()); (folder / 'c.toml').touch(0o600)\n"
+        "async def main():\n"
+        "    s = load_settings({}, {}, config_file=folder / 'c.toml', state_dir=folder)\n"
+        "    async with Client(create_server(s)) as client:\n"
+        "        await client.list_tools()\n"
+        "anyio.run(main)\n"
+        "print([m for m in sys.modules if m.startswith(('websockets', 'okx_mcp.okx.stream.s'))])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout.replace("'", '"')) == ["okx_mcp.okx.stream.socket"]
+
+
+# --- waiting ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_price_that_is_waited_for_is_told_with_what_was_seen(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, _):
+        seen = await result(client, "wait_for_price", inst_id=BTC, change_pct="0.0001", wait_s=20)
+
+    assert seen["reached"]
+    assert Decimal(seen["low"]) <= Decimal(seen["last"]) <= Decimal(seen["high"])
+    assert seen["first"] != seen["last"]
+
+
+async def test_when_the_time_is_up_it_says_how_to_go_on(tmp_path: Path) -> None:
+    told: list[str | None] = []
+
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    async with served(tmp_path) as (client, _):
+        answer = await client.call_tool(
+            "wait_for_price", {"inst_id": BTC, "change_pct": "50", "wait_s": 2}, progress_callback=progress
+        )
+
+    seen = answer.structured_content
+    assert not seen["reached"]
+    assert seen["summary"].startswith("Not reached in 2 s. To go on waiting call again with above ")
+    assert " below " in seen["summary"]
+    assert told
+    assert all(Decimal(each or "") > 0 for each in told)
+
+
+@pytest.mark.parametrize("target", [{}, {"above": "1", "change_pct": "1"}])
+async def test_what_is_waited_for_is_said_in_one_way(tmp_path: Path, target: dict[str, str]) -> None:
+    async with served(tmp_path) as (client, _):
+        answer = await client.call_tool("wait_for_price", {"inst_id": BTC, **target})
+
+    assert answer.is_error
+
+
+async def test_check_order_waits_until_the_order_ends(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        ticket_id = await a_resting_order(client)
+        found: dict[str, Any] = {}
+
+        async def wait() -> None:
+            found.update(await result(client, "check_order", order_id=ticket_id, wait_s=30))
+
+        with anyio.fail_after(8):  # sooner than it would look by itself
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                await anyio.sleep(3)
+                assert found == {}
+                await result(client, "cancel_order", order_id=ticket_id)
+
+        assert found["state"] == "canceled"
+        assert parts.asked("trade/order") < 15
+
+
+async def test_check_order_says_how_the_order_stands_when_the_time_is_up(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, _):
+        ticket_id = await a_resting_order(client)
+        found = await result(client, "check_order", order_id=ticket_id, wait_s=1)
+
+    assert found["state"] == "live"
+
+
+async def test_a_call_that_is_cancelled_holds_no_subscription(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Streams.__init__, "__kwdefaults__", {"clock": None, "linger_s": 0.2})
+    async with served(tmp_path) as (client, parts):
+        with anyio.move_on_after(1):
+            await client.call_tool("wait_for_price", {"inst_id": BTC, "above": "99999999"})
+
+        async def nothing_is_subscribed() -> bool:
+            return parts.subscribed == 0
+
+        await until(nothing_is_subscribed)
+
+
+# --- subscriptions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("uri", ["okx://ticker/BTC-USDT", "okx://book/BTC-USDT", "okx://positions"])
+async def test_a_listening_client_is_told_what_changed(tmp_path: Path, uri: str) -> None:
+    async with served(tmp_path) as (client, _), client.listen(resource_subscriptions=[uri]) as changes:
+        with anyio.fail_after(5):
+            event = await anext(changes)
+        read = await client.read_resource(uri)
+
+    assert event.uri == uri  # type: ignore[union-attr]
+    assert read.contents
+
+
+@ERAS
+async def test_a_client_is_told_when_an_order_changes(tmp_path: Path, era: Era) -> None:
+    told: list[str] = []
+
+    async def heard(message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            told.append(str(message.params.uri))
+
+    async with served(tmp_path, era, message_handler=heard) as (client, _), anyio.create_task_group() as tasks:
+        ticket_id = await a_resting_order(client)
+        uris = [f"okx://order/{ticket_id}", "okx://orders/open"]
+        if era == "legacy":
+            with warnings.catch_warnings(action="ignore"):
+                for uri in uris:
+                    await client.subscribe_resource(uri)
+        else:
+
+            async def listen() -> None:
+                async with client.listen(resource_subscriptions=uris) as changes:
+                    async for event in changes:
+                        told.append(event.uri)  # type: ignore[union-attr]  # noqa: PERF401  # they come one by one
+
+            tasks.start_soon(listen)
+
+        async def is_watched() -> bool:
+            return set(uris) <= set(told)
+
+        await until(is_watched)
+        await anyio.sleep(1.2)
+        told.clear()
+        await result(client, "cancel_order", order_id=ticket_id)
+        await until(is_watched)
+        assert len(told) <= 2 * len(uris)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_an_older_client_takes_its_subscription_back(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def heard(message: Any) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            told.append(str(message.params.uri))
+
+    async with served(tmp_path, "legacy", message_handler=heard) as (client, _):
+        await client.subscribe_resource("okx://ticker/BTC-USDT")
+
+        async def it_is_told() -> bool:
+            return len(told) > 1
+
+        await until(it_is_told)
+        await client.unsubscribe_resource("okx://ticker/BTC-USDT")
+        told.clear()
+        await anyio.sleep(1.5)
+        with pytest.raises(MCPError):
+            await client.subscribe_resource("okx://limits")
+
+    assert told == []
+
+
+async def test_a_resource_is_told_of_at_most_once_a_second(tmp_path: Path) -> None:
+    times = 0
+    async with served(tmp_path) as (client, _):
+        with anyio.move_on_after(3):
+            async with client.listen(resource_subscriptions=["okx://ticker/BTC-USDT"]) as changes:
+                async for _event in changes:
+                    times += 1
+
+    assert 2 <= times <= 3
