@@ -56,7 +56,7 @@ REFUSED = [
     ({"path": "market/ticker"}, "needs instId"),
     ({"path": "market/ticker", "params": {"instId": "BTC-USDT"}, "rows": 101}, "less than or equal to 100"),
     ({"path": "market/ticker", "method": "POST"}, "no argument 'method'"),
-    ({"path": "public/funding-rate", "params": {"instId": "BTC-USDT-SWAP"}}, "is not served"),
+    ({"path": "market/platform-24-volume"}, "is not served"),
 ]
 
 
