@@ -216,7 +216,7 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
         'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
@@ -574,7 +574,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "it holds back nothing of another account",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
         'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
@@ -777,7 +777,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what the journal calls unsent is asked for where a copy may have been put back",
         _DESK,
-        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or is_change:',
         "if True:",
         f"{_RESTORED}test_a_ticket_that_an_old_copy_calls_expired_is_told_as_the_exchange_has_it",
     ),
@@ -1306,7 +1306,7 @@ _CHANGES: Final = (
     _guard(
         "a change that was not sent stays not sent, whatever the order shows",
         _DESK,
-        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or is_change:',
         'if receipt.state.order_sent != "no" or self._is_unused(receipt):',
         f"{_AMENDING}test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another_one_did_the_same",
     ),
