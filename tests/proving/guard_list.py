@@ -216,7 +216,7 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
         'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
@@ -574,7 +574,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "it holds back nothing of another account",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
         'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
