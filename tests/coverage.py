@@ -39,6 +39,7 @@ BY_TOOL: Final = {
     ),
     "get_order_book": ("GET market/books",),
     "get_candles": ("GET market/candles", "GET market/history-candles"),
+    "wait_for_price": ("GET market/ticker",),
     "find_instruments": ("GET account/instruments",),
     "get_balance": ("GET account/balance", "GET asset/balances", "GET market/tickers"),
     "get_positions": ("GET account/positions",),
