@@ -1,6 +1,6 @@
 """Placing, confirming, following, changing and cancelling orders."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from mcp.types import InputRequiredResult
 from pydantic import Field
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_OF_A_LINE", "orders"]
 
-MOST_OF_A_LINE = 600
+MOST_OF_A_LINE: Final = 600
 """Letters of a ticket's line; with the longest names and figures it has about 370."""
 
 orders = Toolset()

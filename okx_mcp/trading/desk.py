@@ -451,9 +451,10 @@ class OrderDesk:
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
         """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
 
-        Of a change nothing can be asked: the order may show the same figures for another reason.
+        Of a change nothing can be asked: the order, or the leverage, may be the same for another reason.
         """
-        if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:
+        is_change = isinstance(receipt.ticket.intent, Amendment | LeverageChange)
+        if receipt.state.order_sent != "no" or self._is_unused(receipt) or is_change:
             return receipt
         return await self._reconciler.found(receipt) or receipt
 

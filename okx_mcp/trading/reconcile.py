@@ -102,7 +102,8 @@ class Reconciler:
         """An INTENT that is about to be given up is asked for first: the journal may be an old copy, put back."""
         try:
             if receipt.state is OrderState.INTENT and is_abandoned(receipt, self.now_ms()):
-                found = None if isinstance(receipt.ticket.intent, Amendment) else await self.found(receipt)
+                is_change = isinstance(receipt.ticket.intent, Amendment | LeverageChange)
+                found = None if is_change else await self.found(receipt)
                 if found is not None:
                     return found
         except OkxError:

@@ -777,7 +777,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what the journal calls unsent is asked for where a copy may have been put back",
         _DESK,
-        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or is_change:',
         "if True:",
         f"{_RESTORED}test_a_ticket_that_an_old_copy_calls_expired_is_told_as_the_exchange_has_it",
     ),
@@ -1306,7 +1306,7 @@ _CHANGES: Final = (
     _guard(
         "a change that was not sent stays not sent, whatever the order shows",
         _DESK,
-        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or receipt.ticket.order is not None:',
+        'if receipt.state.order_sent != "no" or self._is_unused(receipt) or is_change:',
         'if receipt.state.order_sent != "no" or self._is_unused(receipt):',
         f"{_AMENDING}test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another_one_did_the_same",
     ),

@@ -132,6 +132,19 @@ async def test_another_process_settles_what_a_dead_one_left_unknown(
     assert (receipt.state, wire.tried[SENDS[intent]]) == (OrderState.DONE, 1)
 
 
+async def test_a_leverage_that_somebody_else_set_does_not_make_a_declined_ticket_done(
+    desk: OrderDesk, owner: Owner, client: OkxClient, journal_path: Path, clock: VirtualClock
+) -> None:
+    ticket = await desk.propose(FOUR, Channel.HOST)
+    await desk.decline(ticket.id, "no")
+    owner.post("account/set-leverage", instId=SWAP, lever="4", mgnMode="cross")
+
+    found = await a_desk(client, Journal(journal_path, clock=clock), clock).check(ticket.id)
+
+    assert found is not None
+    assert found.state is OrderState.DECLINED
+
+
 async def test_an_unknown_transfer_holds_up_the_next_transfer_and_no_order(desk: OrderDesk, wire: Wire) -> None:
     wire.breaks(TRANSFER, cut(acted=False))
     wire.breaks(TRANSFER_STATE, code("58007", acted=False), times=99)
