@@ -129,7 +129,7 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
         (compares_with_no_price, collar.run, 140, "beyond"),
         (believes_every_day, audit.run, 140, "missed"),
         (takes_a_lost_answer_for_a_refusal, lives.run, 140, "lost"),
-        (believes_the_first_denial_at_once, lives.run, 300, "lost"),
+        (believes_the_first_denial_at_once, lives.run, 160, "lost"),
         (sends_whatever_was_built, drift.run, 140, "misreported"),
         (forgets_what_it_sent, replay.run, 140, "doubled"),
         (takes_any_line_for_the_tickets, hostile.run, 600, "unapproved"),

@@ -2,7 +2,8 @@
 trigger, of a transfer and of a leverage: one cell for each pair.
 
 A fault strikes once, and at a question in a second cell every time until the wire heals. A cell where a fault makes
-no sense says why. How many cases are asked for plays no part: all cells run, each in a world of its own, in one job.
+no sense says why. Each runs in a world of its own. With `--n 0` all cells run, in one job; else as many as are asked
+for, in an order that the seed shuffles.
 """
 
 import json
@@ -109,9 +110,12 @@ class Cell:
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
-    """All cells, whatever `numbers` are; the seed only names the tickets."""
-    tally = Tally()
-    for number, cell in enumerate(_cells()):
+    """The cells at these places of an order that the seed shuffles; without numbers all of them, in their own."""
+    tally, cells = Tally(), list(enumerate(_cells()))
+    if numbers:
+        random.Random(seed).shuffle(cells)  # noqa: S311
+        cells = cells[numbers.start : numbers.stop]
+    for number, cell in cells:
         if cell.does_not_apply is not None:
             tally.cells[cell.name] = f"does not apply: {cell.does_not_apply}"
             continue
