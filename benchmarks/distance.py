@@ -56,7 +56,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, one
     loop = asyncio.get_running_loop()
 
     def arrive(data: bytes) -> None:
-        with suppress(RuntimeError):
+        if not writer.is_closing():
             writer.write(data) if data else writer.close()
 
     def later(data: bytes) -> None:

@@ -1,11 +1,7 @@
-"""`python -m benchmarks.stream`: what streams cost and what they save. Prints JSON.
+"""`python -m benchmarks.stream`: messages through the ticker and the book path in a second of one core. Prints JSON.
 
-Messages through the ticker and the book path in a second of one core: `read` hands the client texts in memory, so what
-is left is its own work, from the text to the kept value; `socket` sends the same texts over a WebSocket on loopback
-from a process of its own, so the library and the kernel are in it.
-
-`push_to_reader_ms`: from the sender's send to a task that waits for the value. `get_ticker_ms`: a call over stdio with
-a round trip of 80 ms between server and paper exchange, answered from the stream, and with streams turned away.
+`read` hands the client texts in memory: what is left is its own work, from the text to the kept value. `socket` sends
+the same texts over a WebSocket on loopback from a process of its own, so the library and the kernel are in it.
 """
 
 import argparse
@@ -13,44 +9,32 @@ import asyncio
 import json
 import multiprocessing
 import os
-import statistics
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
 
-from benchmarks.distance import at_a_distance
-from benchmarks.paper import paper_exchange, server_of
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.stream.socket import OpenSocket, Socket, SocketClosed, opener
 from okx_mcp.okx.stream.streams import Streams
 
 _INST_ID: Final = "BTC-USDT"
 _LEVELS_CHANGED: Final = 10
-_DELAYS: Final = 200
-_ROUND_TRIP_S: Final = 0.080
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--calls", type=int, default=100)
     given = parser.parse_args()
-    found: dict[str, Any] = {"messages": given.messages, "cores": os.cpu_count()}
+    found = {"messages": given.messages, "cores": os.cpu_count()}
     for name, texts in (("ticker", tickers(given.messages)), ("book", books(given.messages))):
         found[f"{name}_read_per_s"] = asyncio.run(_rate(_in_memory(texts), "wss://unused", name, len(texts)))
         with _sending(texts) as url:
             found[f"{name}_socket_per_s"] = asyncio.run(_rate(opener(), url, name, len(texts)))
-    with _sending(tickers(2 * _DELAYS), pause_s=0.02) as url:
-        found["push_to_reader_ms"] = _percentiles(asyncio.run(_delays_ms(url)))
-    found["get_ticker_ms"] = _get_ticker(given.calls)
     print(json.dumps(found, indent=2))
 
 
@@ -113,49 +97,6 @@ async def _rate(open_socket: OpenSocket, url: str, name: str, count: int) -> int
         return round((count - taken) / (time.process_time() - begun_s))
 
 
-async def _delays_ms(url: str) -> list[float]:
-    """The sender stamps each row with the time at which it sends it."""
-    delays: list[float] = []
-    async with (
-        OkxClient("http://127.0.0.1") as client,
-        Streams(url, None, client, opener()) as streams,
-        streams.ticker(_INST_ID) as feed,
-    ):
-        async for seen in feed.updates():
-            delays.append((time.time_ns() // 1000 - (seen.value.ts or 0)) / 1000)
-            if len(delays) == _DELAYS:
-                break
-    return delays
-
-
-def _percentiles(figures: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(figures, n=100)
-    return {"median": round(cuts[49], 3), "p95": round(cuts[94], 3)}
-
-
-def _get_ticker(calls: int) -> dict[str, Any]:
-    """Each call on a server of its own kind, paced below OKX's rate limit."""
-    found: dict[str, Any] = {"calls": calls}
-    with tempfile.TemporaryDirectory() as folder, paper_exchange(Path(folder) / "exchange") as place:
-        port = int(place["rest"].rpartition(":")[2])
-        for name, streams in (("stream", True), ("rest", False)):
-            with at_a_distance(port, _ROUND_TRIP_S, streams=streams) as far:
-                server = server_of(Path(folder) / name, place, f"http://127.0.0.1:{far}")
-                server.initialize()
-                for _ in range(10):
-                    server.timed_call("get_ticker", {"inst_id": _INST_ID})
-                    time.sleep(0.2)
-                took, sources = [], Counter[str]()
-                for _ in range(calls):
-                    begun_s = time.perf_counter()
-                    result = server.request("tools/call", {"name": "get_ticker", "arguments": {"inst_id": _INST_ID}})
-                    took.append((time.perf_counter() - begun_s) * 1000)
-                    sources[result["structuredContent"]["tickers"][0]["source"]] += 1
-                    time.sleep(0.12)
-                found[name] = _percentiles(took) | {"answered_by": dict(sources), "exit_ms": server.close() * 1000}
-    return found
-
-
 def _in_memory(texts: Sequence[str]) -> OpenSocket:
     """Every text at once, then silence; the loop gets its turn now and then."""
 
@@ -200,10 +141,10 @@ def _acknowledged(request: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _sending(texts: Sequence[str], pause_s: float = 0.0) -> Iterator[str]:
-    """Another process that sends the texts to whoever subscribes; with a pause between them, dated as they go."""
+def _sending(texts: Sequence[str]) -> Iterator[str]:
+    """Another process that sends the texts to whoever subscribes."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_send_all, args=(theirs, texts, pause_s), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_send_all, args=(theirs, texts), daemon=True)
     process.start()
     try:
         yield f"ws://127.0.0.1:{ours.recv()}"
@@ -212,18 +153,13 @@ def _sending(texts: Sequence[str], pause_s: float = 0.0) -> Iterator[str]:
         process.join()
 
 
-def _send_all(pipe: Any, texts: Sequence[str], pause_s: float) -> None:
+def _send_all(pipe: Any, texts: Sequence[str]) -> None:
     from websockets.asyncio.server import ServerConnection, serve
 
     async def send(connection: ServerConnection) -> None:
         request = json.loads(await connection.recv())
         await connection.send(_acknowledged(request))
         for text in texts:
-            if pause_s:
-                await asyncio.sleep(pause_s)
-                message = json.loads(text)
-                message["data"][0]["ts"] = str(time.time_ns() // 1000)
-                text = json.dumps(message)  # noqa: PLW2901
             await connection.send(text)
         await connection.wait_closed()
 
