@@ -458,10 +458,15 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
 
 
 def _filled_permille(receipt: Receipt) -> int | None:
-    """How much of a cancelled order was filled, rounded up; None for any other."""
+    """How much of a cancelled order was filled, rounded up; None for any other.
+
+    One that OKX forgot was asked for among the fills, and had none.
+    """
     order, ticket = receipt.order, receipt.ticket
-    if receipt.state is not OrderState.CANCELED or order is None or not isinstance(ticket, Ticket):
+    if receipt.state is not OrderState.CANCELED or not isinstance(ticket, Ticket):
         return None
+    if order is None:
+        return 0
     size = ticket.own_size  # not the order's size, which a change may have grown
     return int((min(order.filled_size / size, Decimal(1)) * 1000).to_integral_value(ROUND_UP))
 

@@ -1398,8 +1398,8 @@ _LIMITED: Final = (
     _guard(
         "only what a cancelled order left unfilled is given back",
         _JOURNAL,
-        "if receipt.state is not OrderState.CANCELED or order is None or not isinstance(ticket, Ticket):",
-        "if view is None:",
+        "if receipt.state is not OrderState.CANCELED or not isinstance(ticket, Ticket):",
+        "if order is None or not isinstance(ticket, Ticket):",
         f"{_IN_LIMITS}test_slices_of_two_desks_and_a_restarted_one_come_to_no_more_than_the_day_allows",
     ),
     *(

@@ -201,12 +201,14 @@ class _Example:
             self.asked[ticket.id] = replace(asked, name=ticket.id)
             self.waiting.append((desk, ticket))
             if self.draw.random() < 0.8:
+                self._before = self._truth()
                 await self._commits(*self.waiting.pop())
 
     async def commits(self) -> None:
         """What was proposed before, some of it at once."""
         many = self.draw.choice((1, 1, 2, 3))
         chosen = [self.waiting.pop(self.draw.randrange(len(self.waiting))) for _ in range(min(many, len(self.waiting)))]
+        self._before = self._truth()
         async with anyio.create_task_group() as tasks:
             for desk, ticket in chosen:
                 tasks.start_soon(self._commits, desk, ticket)
@@ -344,6 +346,10 @@ class _Example:
         named = named_in(words)
         self.model.orders = self._truth()
         may, must = (self.model.broken(asked, self.now_ms(), least=least) for least in (False, True))
+        if at_commit:  # what was open when it looked may have been filled by another's commit since
+            self.model.orders, now = self._before, self.model.orders
+            may |= self.model.broken(asked, self.now_ms(), least=False)
+            self.model.orders = now
         for each in sorted(named):
             self.tally.faults[f"refused for {each}"] += 1
         if not named <= may or not named:

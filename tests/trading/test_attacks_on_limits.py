@@ -304,3 +304,13 @@ async def test_after_a_resume_the_burst_before_it_is_over(
         await journal.note(None, clock.wall_ms() + 1, "resumed", {})
 
     assert (await desk.commit(await approved(desk))).state is OrderState.LIVE
+
+
+@pytest.mark.anyio
+async def test_an_order_that_okx_forgot_was_not_filled_and_uses_up_nothing(journal: Journal) -> None:
+    begun = await sent(journal, a_ticket(), Decimal(100))
+    used = journal.used(ACCOUNT, NOW_MS, 60).day_usd
+
+    await journal.record(replace(begun, state=OrderState.CANCELED))
+
+    assert (used, journal.used(ACCOUNT, NOW_MS, 60).day_usd) == (100, 0)
