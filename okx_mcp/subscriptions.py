@@ -17,7 +17,6 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.types import INVALID_PARAMS, EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
 
-from okx_mcp.okx.errors import OkxError
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -125,6 +124,8 @@ class Subscriptions:
 
     async def _watch(self, uri: str, scope: anyio.CancelScope) -> None:
         """Tell of each change until nobody wants to know."""
+        from okx_mcp.okx.errors import OkxError
+
         with scope:
             streams = await self._parts.streams()
             if streams is None:

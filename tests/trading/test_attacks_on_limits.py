@@ -307,10 +307,12 @@ async def test_after_a_resume_the_burst_before_it_is_over(
 
 
 @pytest.mark.anyio
-async def test_an_order_that_okx_forgot_was_not_filled_and_uses_up_nothing(journal: Journal) -> None:
+async def test_an_order_that_okx_forgot_was_not_filled_and_uses_up_nothing(journal_path: Path) -> None:
+    journal = Journal(journal_path)
     begun = await sent(journal, a_ticket(), Decimal(100))
     used = journal.used(ACCOUNT, NOW_MS, 60).day_usd
 
     await journal.record(replace(begun, state=OrderState.CANCELED))
 
-    assert (used, journal.used(ACCOUNT, NOW_MS, 60).day_usd) == (100, 0)
+    assert (used, journal.used(ACCOUNT, NOW_MS, 60).day_usd) == (Decimal(100), Decimal(0))
+    journal.close()
