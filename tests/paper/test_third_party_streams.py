@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -66,32 +67,36 @@ def test_ccxt_pro_watches_the_market(ready: dict[str, str]) -> None:
     asyncio.run(watch())
 
 
+async def told_of(okx: Any, order_id: str, status: str) -> Any:
+    """The order as pushed with this status. ccxt keeps what came while nobody was watching, and tells of it no more."""
+    for _ in range(40):
+        for order in okx.orders or ():
+            if (order["id"], order["status"]) == (order_id, status):
+                return order
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(okx.watch_orders(BTC), 0.5)
+    raise AssertionError(f"order {order_id} was not told as {status}")
+
+
 def test_ccxt_pro_watches_an_order_from_its_placing_to_its_end(ready: dict[str, str]) -> None:
     async def watch() -> None:
         okx = client_of(ready)
         try:
             await okx.load_markets()
             assert (await soon(okx.watch_balance()))["USDT"]["total"] > 0
-            watching = asyncio.ensure_future(okx.watch_orders(BTC))
-            await asyncio.sleep(0.5)
+            with suppress(asyncio.TimeoutError):  # subscribed, and there is no order to tell of
+                await asyncio.wait_for(okx.watch_orders(BTC), 2)
             last = Decimal(str((await okx.fetch_ticker(BTC))["last"]))
 
             placed = await okx.create_order(
                 BTC, "limit", "buy", 0.01, float((last * Decimal("0.97")).quantize(Decimal(1)))
             )
-            told = await soon(watching)
-            assert [(order["id"], order["status"]) for order in told] == [(placed["id"], "open")]
-            watching = asyncio.ensure_future(okx.watch_orders(BTC))
+            await told_of(okx, placed["id"], "open")
             await okx.cancel_order(placed["id"], BTC)
-            assert [(order["id"], order["status"]) for order in await soon(watching)] == [(placed["id"], "canceled")]
+            await told_of(okx, placed["id"], "canceled")
 
             bought = await okx.create_order(BTC, "market", "buy", 0.01)
-            status, filled = "open", 0.0
-            while status == "open":
-                for order in await soon(okx.watch_orders(BTC)):
-                    if order["id"] == bought["id"]:
-                        status, filled = order["status"], order["filled"]
-            assert (status, filled) == ("closed", 0.01)
+            assert (await told_of(okx, bought["id"], "closed"))["filled"] == 0.01
         finally:
             await okx.close()
 
