@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 from okx_mcp.paper.api.asgi import AsgiApp
 from tests.proving.watch import Watch
 
-__all__ = ["Field", "Liar", "Lie", "Where"]
+__all__ = ["CODES", "STATUSES", "Field", "Liar", "Lie", "Where"]
 
 _PREFIX: Final = "/api/v5"
-_CODES: Final = ("1", "50011", "50014", "50026", "50100", "50113", "51000", "51008", "51603", "59999")
+CODES: Final = ("1", "50011", "50014", "50026", "50100", "50113", "51000", "51008", "51603", "59999")
 """Refusals of every kind: all rows, throttled, named only by OKX, unknown outcome, credentials, money, not found."""
-_STATUSES: Final = (200, 403, 502)
+STATUSES: Final = (200, 403, 502)
 
 _NOT_IN_A_HEADER: Final = dict.fromkeys((0, 10, 13), " ")
 """No HTTP library lets these through."""
@@ -42,11 +42,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Lie:
-    """This text in this place: instead of what is there, before or after it."""
+    """This text in this place: instead of what is there, before or after it; under this code or status."""
 
     field: Field
     text: str
     where: Where
+    code: str
+    status: int
 
 
 class Liar:
@@ -92,11 +94,11 @@ def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 def _other_places(endpoint: str, said: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    yield from (("(msg)", code) for code in _CODES)
+    yield ("(msg)",)
     if endpoint.startswith("POST") and said.get("data"):
-        yield from (("(sMsg)", code) for code in _CODES[1:])
-    yield from (("(body)", str(status)) for status in _STATUSES)
-    yield from (("(body inside)", str(status)) for status in _STATUSES)
+        yield ("(sMsg)",)
+    yield ("(body)",)
+    yield ("(body inside)",)
     yield from (("(header)", name) for name in ("x-trace-id", "content-type", "cf-ray"))
     yield ("(key)",)
 
@@ -104,14 +106,19 @@ def _other_places(endpoint: str, said: Mapping[str, Any]) -> Iterator[tuple[str,
 def _with(answer: Answer, lie: Lie) -> Answer:
     status, headers, body = answer
     path, text = lie.field.path, lie.text
-    if path[0] in ("(body)", "(body inside)", "(header)"):
-        return _without_envelope(headers, path, text)
     said: dict[str, Any] = json.loads(body)
     match path:
-        case ("(msg)", code):
-            status, said = 200, {"code": code, "msg": text, "data": []}
-        case ("(sMsg)", code):
-            rows = [row | {"sCode": code, "sMsg": text} for row in said.get("data", ())]
+        case ("(body)",):
+            return lie.status, {"content-type": "text/html"}, _bytes(text)
+        case ("(body inside)",):
+            return lie.status, headers, _bytes(f'{{"code":"0","msg":"{text}","data":[]}}')
+        case ("(header)", name):
+            carried = text.encode("ascii", "replace").decode().translate(_NOT_IN_A_HEADER)
+            return 503, headers | {name: carried}, b"<html>"
+        case ("(msg)",):
+            status, said = 200, {"code": lie.code, "msg": text, "data": []}
+        case ("(sMsg)",):
+            rows = [row | {"sCode": lie.code, "sMsg": text} for row in said.get("data", ())]
             said |= {"code": "1", "msg": text, "data": rows}
         case ("(key)",):
             rows = [{**row, text: text} if isinstance(row, dict) else row for row in said.get("data", ())]
@@ -121,15 +128,8 @@ def _with(answer: Answer, lie: Lie) -> Answer:
     return status, headers, json.dumps(said).encode()
 
 
-def _without_envelope(headers: dict[str, str], path: tuple[str, ...], text: str) -> Answer:
-    """A page of somebody's, an envelope that is broken by its message, or a page with a header."""
-    kind, which = path
-    if kind == "(header)":
-        carried = text.encode("ascii", "replace").decode().translate(_NOT_IN_A_HEADER)
-        return 503, headers | {which: carried}, b"<html>"
-    if kind == "(body)":
-        return int(which), {"content-type": "text/html"}, text.encode(errors="surrogatepass")
-    return int(which), headers, f'{{"code":"0","msg":"{text}","data":[]}}'.encode(errors="surrogatepass")
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _put(value: Any, path: tuple[str, ...], lie: Lie) -> None:
