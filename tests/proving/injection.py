@@ -56,6 +56,7 @@ VIOLATIONS: Final[tuple[Violation, ...]] = (
 )
 
 _PAIRS_OF_A_SERVER: Final = 50
+_ACTS_EVERY: Final = 8
 _CACHES_END_S: Final = 3_700
 _OVER_S: Final = 60
 _LOOKS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
@@ -80,6 +81,8 @@ _LOOKS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("read_endpoint", {"path": "trade/fills-history", "params": {"instType": "SPOT"}}),
 )
 """Tools that change nothing."""
+_Use = Callable[[], Awaitable[Any]]
+
 _QUOTED: Final = re.compile(r"OKX's own words: \"([^\"]*)\"")
 _LONGEST_QUOTE: Final = 200
 _LONGEST_TEXT: Final = 1_500
@@ -127,7 +130,7 @@ async def _play(number: int, cases: list[int], seed: int, reads: "_Reads", folde
             lie = _lie(case, seed, reads.fields)
             story = Story(case)
             story.tell(f"{lie.field}: {lie.where} {lie.text[:200]!r} ({lie.code}, {lie.status})")
-            found = await room.hears(lie, _from(case, reads.by[lie.field.endpoint]))
+            found = await room.hears(lie, reads.in_turn(case, lie.field.endpoint))
             if case in cases:
                 tally.n += 1
                 tally.faults[lie.field.endpoint if room.liar.told else "not read"] += 1
@@ -137,18 +140,25 @@ async def _play(number: int, cases: list[int], seed: int, reads: "_Reads", folde
             tally.blame(Story(max(cases)).fails("list_changed", "the tools are other ones"))
 
 
-def _from(turn: int, uses: Sequence[str]) -> Sequence[str]:
+def _in_turn(turn: int, uses: Sequence[str]) -> Sequence[str]:
     """These uses, beginning with the one whose turn it is."""
-    first = turn % len(uses)
+    first = turn % max(len(uses), 1)
     return (*uses[first:], *uses[:first])
 
 
 @dataclass(frozen=True, slots=True)
 class _Reads:
-    """Every place in the answers, and by which uses an endpoint is read when nothing is cached."""
+    """Every place in the answers; what reads an endpoint when nothing is cached, of what only looks and what acts."""
 
     fields: Sequence[Field]
-    by: Mapping[str, Sequence[str]]
+    looks: Mapping[str, Sequence[str]]
+    acts: Mapping[str, Sequence[str]]
+
+    def in_turn(self, number: int, endpoint: str) -> Sequence[str]:
+        """What to try in the case of this number: acts are slow and come first in every eighth only."""
+        turn, is_late = divmod(number, _ACTS_EVERY)
+        looks, acts = _in_turn(number, self.looks.get(endpoint, ())), _in_turn(turn, self.acts.get(endpoint, ()))
+        return (*looks, *acts) if is_late else (*acts, *looks)
 
 
 class _Room:
@@ -175,8 +185,13 @@ class _Room:
         self.client: Client
         self._listed = ""
         self._leverage = 3
-        self._uses: Mapping[str, Callable[[], Awaitable[Any]]] = {
-            **{f"looks {number}": partial(self._calls, tool, **given) for number, (tool, given) in enumerate(_LOOKS)},
+        self._looks: Mapping[str, _Use] = {
+            **{f"look {number}": partial(self._calls, tool, **given) for number, (tool, given) in enumerate(_LOOKS)},
+            "another's order": self._looks_at_an_order,
+            "another's trigger order": self._looks_at_a_trigger_order,
+        }
+        self._acts: Mapping[str, _Use] = {
+            "ticket": self._proposes,
             "trades": self._trades,
             "contracts": self._trades_contracts,
             "waits": self._waits_for_a_price,
@@ -193,13 +208,16 @@ class _Room:
         self._texts.clear()
         self._data.clear()
         self.liar.lie, self.liar.told = lie, 0
+        has_acted = False
         for use in uses:
-            await self._uses[use]()
+            has_acted |= use not in self._looks
+            await (self._looks.get(use) or self._acts[use])()
             if self.liar.told:
                 break
         self._begins_anew()
         self.liar.lie = None
-        await self._settles()
+        if has_acted:
+            await self._settles()
         found = [violation for text in self._texts for violation in wrong_with(text)]
         found += [violation for text in self._data for violation in wrong_with_data(text)]
         found += [each for each in self._watch.found if each[0] in VIOLATIONS]
@@ -217,6 +235,10 @@ class _Room:
         self._listed = await self.lists()
         filled = {"instId": "BTC-USDT", "ordId": self._others.place()}
         self._others.fill(filled)
+        self._others.hold()
+        self._others.place()
+        self._others.stop_waiting(self._others.wait())
+        self._others.wait()
 
     async def lists(self) -> str:
         """The tools, to the byte."""
@@ -224,19 +246,40 @@ class _Room:
 
     async def learns(self) -> _Reads:
         """Use every tool while the exchange tells the truth."""
+        looks, acts = [await self._read_by(uses) for uses in (self._looks, self._acts)]
+        return _Reads(sorted(self.liar.fields), looks, acts)
+
+    async def _read_by(self, uses: Mapping[str, _Use]) -> dict[str, list[str]]:
         by: dict[str, list[str]] = {}
-        for name, use in self._uses.items():
+        for name, use in uses.items():
             self._clock.advance(_CACHES_END_S)
             self.liar.read.clear()
             await use()
+            read = set(self.liar.read)
             await self._settles()
-            for endpoint in self.liar.read:
+            for endpoint in read:
                 by.setdefault(endpoint, []).append(name)
-        return _Reads(sorted(self.liar.fields), by)
+        return by
 
     def _begins_anew(self) -> None:
         self._halt.unlink(missing_ok=True)
         self.person.is_done()
+
+    async def _looks_at_an_order(self) -> None:
+        other = self._others.place()
+        await self._calls("check_order", order_id=other, inst_id="BTC-USDT")
+        self._others.cancel({"instId": "BTC-USDT", "ordId": other})
+
+    async def _looks_at_a_trigger_order(self) -> None:
+        other = self._others.wait()
+        await self._calls("check_order", order_id=other, inst_id="BTC-USDT")
+        self._others.stop_waiting(other)
+
+    async def _proposes(self) -> None:
+        """Only that, unless a person is asked at once and says yes."""
+        told = await self._calls("place_limit_order", **resting_order(self._exchange))
+        if told.get("state") not in {None, "proposed"}:
+            await self._calls("cancel_order", order_id=told["ticket_id"])
 
     async def _trades_contracts(self) -> None:
         """Open a position and close it; have an order wait for a price, and take it back; leverage and a transfer."""
@@ -268,11 +311,9 @@ class _Room:
         )
 
     async def _trades(self) -> None:
-        """Place an order, change it, cancel it; and another client's."""
-        other = self._others.place()
+        """Place an order, change it, cancel it."""
         order = resting_order(self._exchange)
         ticket = await self._approves(await self._calls("place_limit_order", **order))
-        await self._calls("check_order", order_id=other, inst_id="BTC-USDT")
         await self._calls("place_limit_order", **order | {"price": "1"})
         if ticket is not None:
             await self._calls("check_order", order_id=ticket)
@@ -287,10 +328,11 @@ class _Room:
         )
 
     async def _halts(self) -> None:
-        """With an order of another client's open, so that there is one to cancel."""
-        self._others.place()
+        """Another client's orders go too, and come again."""
         await self._calls("halt_trading", cancel_open_orders=True)
         self._begins_anew()
+        self._others.place()
+        self._others.wait()
 
     async def _settles(self) -> None:
         """Once the exchange tells the truth again: what is kept of its lies may come out now; nothing stays open."""

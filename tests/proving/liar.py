@@ -76,8 +76,9 @@ class Liar:
             return answer
         if lie.field.endpoint != endpoint:
             return answer
-        self.told += 1
-        return _with(answer, lie)
+        lied = _with(answer, lie)
+        self.told += lied != answer
+        return lied
 
 
 def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -125,7 +126,7 @@ def _with(answer: Answer, lie: Lie) -> Answer:
             said |= {text: text, "data": rows}
         case _:
             _put(said, path, lie)
-    return status, headers, json.dumps(said).encode()
+    return status, headers, json.dumps(said, separators=(",", ":")).encode()
 
 
 def _bytes(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """Another client of the account, who goes past the wire and the oracle: nothing that our side did."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -30,6 +30,22 @@ class Others:
         answer = self._post("/api/v5/trade/order", order | {"sz": "0.0005", "px": _RESTS_AT})
         return str(answer["data"][0]["ordId"])
 
+    def wait(self) -> str:
+        """Place an order that waits for a price. Returns its algoId."""
+        order = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "trigger", "tgtCcy": "base_ccy"}
+        price = {"triggerPx": _RESTS_AT, "orderPx": "-1"}
+        answer = self._post("/api/v5/trade/order-algo", order | {"sz": "0.0005"} | price)
+        return str(answer["data"][0]["algoId"])
+
+    def stop_waiting(self, algo_id: str) -> None:
+        """Take back the order that waits for a price."""
+        self._post("/api/v5/trade/cancel-algos", [{"instId": "BTC-USDT", "algoId": algo_id}])
+
+    def hold(self) -> None:
+        """Open a position."""
+        order = {"instId": "ETH-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+        self._post("/api/v5/trade/order", order)
+
     def cancel(self, order: Mapping[str, str]) -> None:
         """Take the order back."""
         self._post("/api/v5/trade/cancel-order", _named(order))
@@ -44,12 +60,12 @@ class Others:
         ticker = json.loads(self._exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})[2])
         return Decimal(ticker["data"][0]["last"])
 
-    def _post(self, path: str, body: Mapping[str, str]) -> dict[str, Any]:
+    def _post(self, path: str, body: Mapping[str, str] | Sequence[Mapping[str, str]]) -> dict[str, Any]:
         content = json.dumps(body).encode()
         at = rest_timestamp(self._exchange_us() // 1000)
         headers = rest_headers(self._exchange.owner, at, "POST", path, content) | _DEMO
         answer: dict[str, Any] = json.loads(self._exchange.handle("POST", path.encode(), headers, content)[2])
-        self._tell(f"{path.rpartition('/')[2]} {dict(body)}: {answer['code']}")
+        self._tell(f"{path.rpartition('/')[2]} {body}: {answer['code']}")
         return answer
 
 
