@@ -184,7 +184,6 @@ class _Room:
         self.server = create_server(settings, parts=NearParts(settings, okx, self._clock))
         self.client: Client
         self._listed = ""
-        self._leverage = 3
         self._looks: Mapping[str, _Use] = {
             **{f"look {number}": partial(self._calls, tool, **given) for number, (tool, given) in enumerate(_LOOKS)},
             "another's order": self._looks_at_an_order,
@@ -263,6 +262,7 @@ class _Room:
 
     def _begins_anew(self) -> None:
         self._halt.unlink(missing_ok=True)
+        self._wire.heals()
         self.person.is_done()
 
     async def _looks_at_an_order(self) -> None:
@@ -301,9 +301,9 @@ class _Room:
         )
 
     async def _changes_the_account(self) -> None:
-        self._leverage = 5 - self._leverage
-        change = {"inst_id": "ETH-USDT-SWAP", "margin_mode": "cross", "leverage": str(self._leverage)}
-        await self._approves(await self._calls("set_leverage", **change))
+        for leverage in ("2", "3"):
+            change = {"inst_id": "ETH-USDT-SWAP", "margin_mode": "cross", "leverage": leverage}
+            await self._approves(await self._calls("set_leverage", **change))
         await self._approves(await self._calls("transfer_funds", ccy="USDT", amount="1", to="trading"))
         self._wire.breaks("POST /asset/transfer", cut(acted=True))
         await self._asks_about(
