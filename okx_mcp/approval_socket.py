@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from okx_mcp.approval_secret import ApprovalSecret, SecretUnusable
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.refusals import NotApproved
+from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from okx_mcp.views.order_ticket import ticket_lines
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ class ApprovalSocket:
             if request.wants == "decline":
                 receipt = await self._desk.decline(ticket.id, "A person declined it in a terminal.", by_person=True)
             elif not await self._is_right(request.secret):
+                with suppress(JournalUnavailable):  # it sends nothing, so it needs no record
+                    await self._desk.note_wrong_secret(ticket)
                 return Answer(words="This is not the approval secret. Nothing was sent.", is_wrong_secret=True)
             else:
                 receipt = await self._desk.commit(Approval(ticket.id, request.digest, Channel.TERMINAL))

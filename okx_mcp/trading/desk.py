@@ -200,6 +200,14 @@ class OrderDesk:
         self._declined.add(ticket_id)
         return await self._journal.decline(ticket_id, self.account, self._now_ms(), why, by_person=by_person)
 
+    async def note_wrong_secret(self, ticket: AnyTicket) -> None:
+        """Write down that somebody tried to approve this ticket with a wrong secret.
+
+        Raises:
+            JournalUnavailable: it could not be written.
+        """
+        await self._journal.note(self.account, self._now_ms(), "wrong_secret", {"order": ticket.line})
+
     def waiting_for_terminal(self) -> list[AnyTicket]:
         """Tickets of this process that a person may approve in a terminal now, the oldest first.
 

@@ -1813,6 +1813,13 @@ _APPROVED: Final = (
         f"{_IN_SOCKET}test_each_wrong_secret_makes_the_next_try_wait_longer_and_the_right_one_ends_that",
     ),
     _guard(
+        "wrong secrets are in the journal",
+        _SOCKET,
+        "                    await self._desk.note_wrong_secret(ticket)\n",
+        "                    pass\n",
+        f"{_IN_SOCKET}test_each_wrong_secret_is_in_the_journal_and_the_secret_itself_is_not",
+    ),
+    _guard(
         "secrets are tried one after the other",
         _SOCKET,
         "        async with self._one_try:\n",

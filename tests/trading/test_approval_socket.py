@@ -119,6 +119,22 @@ async def test_each_wrong_secret_makes_the_next_try_wait_longer_and_the_right_on
     assert (posts, right.words, exchange.posts("/trade/order")) == (0, "live", 1)
 
 
+async def test_each_wrong_secret_is_in_the_journal_and_the_secret_itself_is_not(
+    live_desk: OrderDesk, tmp_path: Path
+) -> None:
+    ticket = await live_desk.propose(buy(), Channel.TERMINAL)
+
+    async with listening(tmp_path, live_desk) as path:
+        for guess in ("guess 1", "guess 2"):
+            await asked(path, "approve", ticket, guess)
+
+    journal = Journal(tmp_path / "journal.sqlite3")
+    tries = [json.loads(each.detail) for each in journal.events() if each.what == "wrong_secret"]
+    assert tries == [{"order": ticket.line}] * 2
+    assert journal.faults() == []
+    journal.close()
+
+
 async def test_tries_at_the_same_time_wait_for_each_other(live_desk: OrderDesk, tmp_path: Path) -> None:
     ticket, pauses = await live_desk.propose(buy(), Channel.TERMINAL), Slept()
 
