@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from okx_mcp.trading.accounts import Account
     from okx_mcp.trading.approval_rules import ApprovalRules
     from okx_mcp.trading.exposure import Exposure
-    from okx_mcp.trading.journal import Journal, Used
+    from okx_mcp.trading.journal import Journal
+    from okx_mcp.trading.journal_use import Used
     from okx_mcp.trading.orders import AnyTicket
 
 __all__ = ["Approving"]

@@ -37,7 +37,8 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
-from okx_mcp.trading.journal import Begun, Journal, Used, unsettled
+from okx_mcp.trading.journal import Begun, Journal, unsettled
+from okx_mcp.trading.journal_use import Used
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import reduced_by

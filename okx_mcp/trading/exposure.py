@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import Balance, Ticker
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument, SizeUnit
-    from okx_mcp.trading.journal import Used
+    from okx_mcp.trading.journal_use import Used
 
 __all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "so_far"]
 

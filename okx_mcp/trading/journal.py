@@ -11,66 +11,31 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
-from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
+from okx_mcp.trading.journal_records import MAY_REST, OF_ACCOUNT, OPEN_ENDS, receipt_from, receipts_in, stored
+from okx_mcp.trading.journal_use import MICRO, Used, day_of, policy_usd, questions_to, used_by
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
-from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Questions
+from okx_mcp.trading.questions import Questions
 from okx_mcp.trading.refusals import NotApproved, NotAsked, UnsettledOrder
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-__all__ = ["Begun", "Journal", "Used", "has_open_ends", "is_abandoned", "unsettled"]
+__all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned", "unsettled"]
 
 _ABANDONED_AFTER_MS: Final = 20_000
 """A send older than this has no process waiting for its answer any more; nor has one from the future, which tells
 of a clock that was moved."""
-_MINUTE_MS: Final = 60_000
-_DAY_MS: Final = 24 * 60 * _MINUTE_MS
-_MICRO: Final = 1_000_000
-_UNSEEN_FOR_MS: Final = 15_000
-"""So long the exchange's list may not show what it accepted; longer than NO_EFFECT waits for it."""
 _ROWS: Final = (
     "SELECT id, state, account, changed_ms, ord_id, begun_ms, added_micro_usd, counts_micro_usd, receipt FROM tickets"
 )
 """All of a ticket's row: what limits count and what finds an order is proven like the receipt."""
-_OF_ACCOUNT: Final = (
-    "account IN (SELECT ?1 UNION SELECT same.account FROM keys AS one JOIN keys AS same USING (owner) "
-    "WHERE one.account = ?1)"
-)
-"""Rows of the first parameter, and of every other key of the same account at OKX."""
-_OPEN_ENDS: Final = tuple(state for state in OrderState if state.is_open_end)
-_MAY_REST: Final = (*_OPEN_ENDS, OrderState.LIVE, OrderState.PARTIALLY_FILLED)
-_MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
-_CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What the orders of this account that this journal knows have used up, the one in question left out.
-
-    `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
-    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book. `policy_usd` is
-    what the policy of the order in question approved in the last 24 hours.
-    """
-
-    day_usd: Decimal
-    day_orders: int
-    minute_orders: int
-    burst_orders: int
-    may_rest: tuple[Receipt, ...]
-    policy_usd: Decimal = Decimal(0)
-
 
 Allows = Callable[[Used], Sequence[str]]
 """What is wrong with sending the order now, beside these; nothing if it may be sent."""
@@ -111,12 +76,12 @@ class Journal:
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
         async with self._file.transaction(synced=False) as db:
             if ticket.channel is not Channel.POLICY:
-                why_not = why_not_asked(_questions(db, ticket.account, ticket.created_ms))
+                why_not = why_not_asked(questions_to(db, ticket.account, ticket.created_ms))
                 if why_not is not None:
                     raise NotAsked(why_not)
             db.execute(
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
-                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, _to_json(receipt)),
+                (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, stored(receipt)),
             )
             detail = {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel}
             _note_receipt(db, receipt, detail)
@@ -176,9 +141,9 @@ class Journal:
                     raise NotApproved("The recorded order differs from the one that was approved.")
                 _refuse_beside_unsettled(db, found.ticket, now_ms)
                 _refuse_beside_amendment(db, found.ticket)
-                used = _used(db, account, now_ms, burst_minutes)
+                used = used_by(db, account, now_ms, burst_minutes)
                 if found.ticket.policy is not None:
-                    used = replace(used, policy_usd=_policy_usd(db, account, now_ms, found.ticket.policy))
+                    used = replace(used, policy_usd=policy_usd(db, account, now_ms, found.ticket.policy))
                 against = " ".join(allows(used))
                 state = OrderState.NOT_SENT if against else OrderState.INTENT
                 found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against or None)
@@ -258,10 +223,10 @@ class Journal:
         """The receipt of a ticket, by the ticket's id (its clOrdId) or by OKX's ordId; None if it is not ours."""
         with self._file.usable() as db:
             row = db.execute(
-                f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND (id = ?2 OR ord_id = ?2)",  # noqa: S608
+                f"SELECT receipt FROM tickets WHERE {OF_ACCOUNT} AND (id = ?2 OR ord_id = ?2)",  # noqa: S608
                 (str(account), any_id),
             ).fetchone()
-            return None if row is None else _from_json(row[0])
+            return None if row is None else receipt_from(row[0])
 
     def result(self, ticket_id: str, account: Account) -> Receipt | None:
         """What is recorded of a ticket that was used; None of one that was not.
@@ -281,29 +246,29 @@ class Journal:
     def open_ends(self, account: Account) -> list[Receipt]:
         """Orders of this account that were begun and are not known to have ended or to rest at the exchange."""
         with self._file.usable() as db:
-            return _in_states(db, account, _OPEN_ENDS)
+            return receipts_in(db, account, OPEN_ENDS)
 
     def may_rest(self, account: Account) -> bool:
         """Whether an order of this account may be in the order book, for all that is recorded."""
-        marks = ", ".join("?" * len(_MAY_REST))
-        query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}))"  # noqa: S608
+        marks = ", ".join("?" * len(MAY_REST))
+        query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE {OF_ACCOUNT} AND state IN ({marks}))"  # noqa: S608
         with self._file.usable() as db:
-            return bool(db.execute(query, (str(account), *_MAY_REST)).fetchone()[0])
+            return bool(db.execute(query, (str(account), *MAY_REST)).fetchone()[0])
 
     def used(self, account: Account, now_ms: int, burst_minutes: int) -> Used:
         """What this account's orders have used up by now."""
         with self._file.usable() as db:
-            return _used(db, account, now_ms, burst_minutes)
+            return used_by(db, account, now_ms, burst_minutes)
 
     def policy_usd(self, account: Account, now_ms: int, policy: str) -> Decimal:
         """What orders that this policy approved come to in the last 24 hours."""
         with self._file.usable() as db:
-            return _policy_usd(db, account, now_ms, policy)
+            return policy_usd(db, account, now_ms, policy)
 
     def questions(self, account: Account, now_ms: int) -> Questions:
         """What was put to the account's person lately, by all processes."""
         with self._file.usable() as db:
-            return _questions(db, account, now_ms)
+            return questions_to(db, account, now_ms)
 
     async def day_began_with(self, account: Account, equity_usd: Decimal, now_ms: int) -> Decimal:
         """What the account was worth when it was first looked at since 00:00 UTC; `equity_usd` if that is now.
@@ -314,8 +279,8 @@ class Journal:
             JournalUnavailable: it could not be written.
         """
         async with self._file.transaction() as db:
-            day = _day(db, now_ms)
-            query = f"SELECT equity FROM days WHERE {_OF_ACCOUNT} AND day = ?"  # noqa: S608
+            day = day_of(db, now_ms)
+            query = f"SELECT equity FROM days WHERE {OF_ACCOUNT} AND day = ?"  # noqa: S608
             began_with = db.execute(query, (str(account), day)).fetchone()
             if began_with is not None:
                 return Decimal(began_with[0])
@@ -368,19 +333,19 @@ def unsettled(waiting: Sequence[Receipt]) -> UnsettledOrder:
 
 def has_open_ends(path: Path) -> bool:
     """Whether any account's order in this journal still has to be asked about; a file that cannot be read has none."""
-    marks = ", ".join("?" * len(_OPEN_ENDS))
+    marks = ", ".join("?" * len(OPEN_ENDS))
     query = f"SELECT EXISTS (SELECT 1 FROM tickets WHERE state IN ({marks}))"  # noqa: S608  # marks only
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=TRY_LOCK_FOR_S)) as db:
-        return bool(db.execute(query, _OPEN_ENDS).fetchone()[0])
+        return bool(db.execute(query, OPEN_ENDS).fetchone()[0])
     return False
 
 
 def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
-    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"  # noqa: S608
+    query = f"SELECT receipt FROM tickets WHERE {OF_ACCOUNT} AND id = ?"  # noqa: S608
     row = db.execute(query, (str(account), ticket_id)).fetchone()
     if row is None:
         raise NotApproved("There is no such ticket on this account.")
-    return _from_json(row[0])
+    return receipt_from(row[0])
 
 
 def _moved(receipt: Receipt, state: OrderState, now_ms: int, **changes: Any) -> Receipt:
@@ -412,7 +377,7 @@ def _refuse_beside_amendment(db: sqlite3.Connection, ticket: AnyTicket) -> None:
     """Two changes of one order under way at once could not be told apart by what the order shows afterwards."""
     if ticket.order is None:
         return
-    for receipt in _in_states(db, ticket.account, _OPEN_ENDS):
+    for receipt in receipts_in(db, ticket.account, OPEN_ENDS):
         other = receipt.ticket
         if other.order is not None and other.order.ord_id == ticket.order.ord_id:
             raise UnsettledOrder(
@@ -421,20 +386,8 @@ def _refuse_beside_amendment(db: sqlite3.Connection, ticket: AnyTicket) -> None:
 
 
 def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Receipt]:
-    open_ends = _in_states(db, account, (OrderState.SENT, OrderState.UNKNOWN))
+    open_ends = receipts_in(db, account, (OrderState.SENT, OrderState.UNKNOWN))
     return [receipt for receipt in open_ends if receipt.state is OrderState.UNKNOWN or is_abandoned(receipt, now_ms)]
-
-
-def _in_states(
-    db: sqlite3.Connection,
-    account: Account,
-    states: Sequence[OrderState],
-    since_ms: int = 0,
-    read: Callable[[str], Receipt] | None = None,
-) -> list[Receipt]:
-    marks = ", ".join("?" * len(states))
-    query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"  # noqa: S608
-    return [(read or _from_json)(row[0]) for row in db.execute(query, (str(account), *states, since_ms))]
 
 
 def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None) -> None:
@@ -442,10 +395,10 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
     placed_ord_id = None if receipt.ticket.order else receipt.ord_id  # a change is not found by its order's id
     db.execute(
         "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
-        (receipt.state, receipt.at_ms, placed_ord_id, _to_json(receipt), receipt.ticket.id),
+        (receipt.state, receipt.at_ms, placed_ord_id, stored(receipt), receipt.ticket.id),
     )
     if added_usd is not None:
-        micro_usd = int((added_usd * _MICRO).to_integral_value(ROUND_UP))
+        micro_usd = int((added_usd * MICRO).to_integral_value(ROUND_UP))
         query = "UPDATE tickets SET begun_ms = ?, added_micro_usd = ?2, counts_micro_usd = ?2 WHERE id = ?3"
         db.execute(query, (receipt.at_ms, micro_usd, receipt.ticket.id))
     elif (filled := _filled_permille(receipt)) is not None:
@@ -471,78 +424,6 @@ def _filled_permille(receipt: Receipt) -> int | None:
     return int((min(order.filled_size / size, Decimal(1)) * 1000).to_integral_value(ROUND_UP))
 
 
-def _used(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
-    old = _old_that_works(db, account, now_ms)
-    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
-    _, resumed_ms = _resumed(db)
-    micro_usd, day, minute, burst = db.execute(
-        f"WITH begun AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
-        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
-        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} FROM begun",
-        (
-            str(account),
-            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
-            OrderState.NOT_SENT,
-            *_CAME_TO_NOTHING,
-            now_ms - _DAY_MS,
-            now_ms - _MINUTE_MS,
-            max(now_ms - burst_minutes * _MINUTE_MS, resumed_ms),
-        ),
-    ).fetchone()
-    fresh = _in_states(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=_read_before)
-    may_rest = _in_states(db, account, _OPEN_ENDS) + fresh
-    return Used(Decimal((micro_usd or 0) + old) / _MICRO, day, minute, burst, tuple(may_rest))
-
-
-def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> int:
-    """What orders that were begun more than a day ago and still work come to, with their changes, in micro-dollars."""
-    works = ", ".join("?" * len(_MAY_REST))
-    (micro_usd,) = db.execute(
-        f"WITH works AS (SELECT * FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({works})), "  # noqa: S608
-        "changed AS (SELECT tickets.* FROM works JOIN tickets ON tickets.state = 'amended' "
-        "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = works.id) "
-        "SELECT sum(counts_micro_usd) FROM (SELECT * FROM works UNION ALL SELECT * FROM changed) WHERE begun_ms <= ?",
-        (str(account), *_MAY_REST, now_ms - _DAY_MS),
-    ).fetchone()
-    return micro_usd or 0
-
-
-def _day(db: sqlite3.Connection, now_ms: int) -> str:
-    """The UTC day, and where trading was resumed on it, since which event."""
-    day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
-    seq, resumed_ms = _resumed(db)
-    return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
-
-
-def _resumed(db: sqlite3.Connection) -> tuple[int, int]:
-    """Number and time of the last time that trading was resumed; zeros where it never was."""
-    query = "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' ORDER BY seq DESC LIMIT 1"
-    return db.execute(query).fetchone() or (0, 0)
-
-
-def _policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
-    """Counted like a day of all orders: what works counts however old it is, what came to nothing does not."""
-    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, _MAY_REST))
-    (micro_usd,) = db.execute(
-        f"SELECT sum(counts_micro_usd) FROM tickets WHERE {_OF_ACCOUNT} "  # noqa: S608  # marks only
-        f"AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
-        "AND json_extract(receipt, '$.ticket.policy') = ?",
-        (str(account), now_ms - _DAY_MS, *_MAY_REST, *_CAME_TO_NOTHING, policy),
-    ).fetchone()
-    return Decimal(micro_usd or 0) / _MICRO
-
-
-def _questions(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
-    query = f"SELECT at_ms, detail FROM events WHERE {_OF_ACCOUNT} AND what = ?2 ORDER BY seq DESC"  # noqa: S608
-    asked = 0
-    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED)):
-        if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
-            break
-        asked += f'"channel":"{Channel.POLICY}"' not in detail
-    declined = _in_states(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
-    return Questions(asked, tuple(each for each in declined if each.declined_by_person))
-
-
 def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:
     ticket = receipt.ticket
     row = db.execute(f"{_ROWS} WHERE id = ?", (ticket.id,)).fetchone()
@@ -565,27 +446,3 @@ def _note(
 
 def _head(db: sqlite3.Connection) -> tuple[int, str]:
     return db.execute("SELECT seq, digest FROM head").fetchone() or (0, BEGINNING)
-
-
-@cache
-def _receipts() -> "TypeAdapter[Receipt]":
-    from pydantic import TypeAdapter  # built only by a server that trades
-
-    return TypeAdapter(Receipt)
-
-
-def _to_json(receipt: Receipt) -> str:
-    return _receipts().dump_json(receipt).decode()
-
-
-def _from_json(text: str) -> Receipt:
-    try:
-        return _receipts().validate_json(text)
-    except ValueError:
-        raise sqlite3.DataError("a record in it cannot be read") from None
-
-
-@lru_cache(maxsize=1024)
-def _read_before(text: str) -> Receipt:
-    """For what is only counted: the same record is read once, however often it is counted."""
-    return _from_json(text)

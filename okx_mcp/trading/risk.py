@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from okx_mcp.trading.accounts import Account
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument
-    from okx_mcp.trading.journal import Journal, Used
+    from okx_mcp.trading.journal import Journal
+    from okx_mcp.trading.journal_use import Used
 
 __all__ = ["Look", "Risk"]
 

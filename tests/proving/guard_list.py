@@ -37,6 +37,7 @@ def _guards(name: str, edits: tuple[Edit, ...], *caught_by: str) -> Guard:
 
 _DESK: Final = "trading/desk.py"
 _JOURNAL: Final = "trading/journal.py"
+_USE: Final = "trading/journal_use.py"
 _FILE: Final = "trading/journal_file.py"
 _TICKETS: Final = "trading/tickets.py"
 _RISK: Final = "trading/risk.py"
@@ -216,7 +217,7 @@ _ONE_APPROVAL: Final = (
     _guard(
         "an account's tickets are its own",
         _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND id = ?"',
+        'query = f"SELECT receipt FROM tickets WHERE {OF_ACCOUNT} AND id = ?"',
         'query = f"SELECT receipt FROM tickets WHERE ?1 != 0 AND id = ?"',
         f"{_IN_JOURNAL}test_a_ticket_of_another_account_does_not_exist",
     ),
@@ -573,8 +574,8 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "it holds back nothing of another account",
-        _JOURNAL,
-        'query = f"SELECT receipt FROM tickets WHERE {_OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
+        "trading/journal_records.py",
+        'query = f"SELECT receipt FROM tickets WHERE {OF_ACCOUNT} AND state IN ({marks}) AND changed_ms >= ?"',
         'query = f"SELECT receipt FROM tickets WHERE (account <> ?1 OR state IN ({marks})) AND changed_ms >= ?"',
         f"{_IN_JOURNAL}test_an_unsettled_order_of_another_account_blocks_nothing",
     ),
@@ -1363,7 +1364,7 @@ _LIMITED: Final = (
         "what is used up is counted once nobody else can write",
         (
             Edit(_JOURNAL, _BEGINS, f"        used = self.used(account, now_ms, burst_minutes)\n{_BEGINS}"),
-            Edit(_JOURNAL, "                used = _used(db, account, now_ms, burst_minutes)\n", ""),
+            Edit(_JOURNAL, "                used = used_by(db, account, now_ms, burst_minutes)\n", ""),
         ),
         f"{_GATE}test_what_is_used_up_is_counted_once_nobody_else_can_write",
     ),
@@ -1629,7 +1630,7 @@ _CHAINED: Final = (
     ),
     _guard(
         "a changed order that still works counts with its changes, however old",
-        _JOURNAL,
+        _USE,
         "(SELECT * FROM works UNION ALL SELECT * FROM changed)",
         "works",
         "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
@@ -1643,7 +1644,7 @@ _CHAINED: Final = (
     ),
     _guard(
         "a resume counts the loss anew",
-        _JOURNAL,
+        _USE,
         'return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day',
         "return day",
         f"{_IN_LIMITS}test_after_a_resume_the_loss_is_counted_anew",

@@ -26,7 +26,7 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
-from okx_mcp.trading.journal import _from_json, _to_json
+from okx_mcp.trading.journal_records import receipt_from, stored
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket, body_digest
 from tests.trading.floor import ACCOUNT, a_ticket
@@ -74,7 +74,7 @@ def ticket_of(intent: OrderIntent | AccountIntent) -> AnyTicket:
 def test_every_kind_comes_back_as_what_it_was(intent: OrderIntent | AccountIntent) -> None:
     receipt = Receipt(ticket_of(intent), OrderState.LIVE, order=replace(RESTING, exits=Exits(LONG, LONG), waits=True))
 
-    found = _from_json(_to_json(receipt))
+    found = receipt_from(stored(receipt))
 
     assert found == receipt
     assert type(found.ticket.intent) is type(intent)
@@ -99,11 +99,11 @@ def before(record: str, *gone: str) -> str:
 
 def test_a_record_of_the_version_that_knew_only_spot_limit_orders_is_read() -> None:
     ticket = a_ticket()
-    record = _to_json(Receipt(ticket, OrderState.LIVE, order=replace(RESTING, inst_id="BTC-USDT")))
+    record = stored(Receipt(ticket, OrderState.LIVE, order=replace(RESTING, inst_id="BTC-USDT")))
     new = ("terms", "side_of_close", "margin_mode", "reduce_only", "exits", "became", "waits", "td_mode",
            "contract_value", "contract_ccy")  # fmt: skip
 
-    found = _from_json(before(record, *new))
+    found = receipt_from(before(record, *new))
 
     assert isinstance(found.ticket, Ticket)
     assert found.ticket.intent == ticket.intent

@@ -32,7 +32,8 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
-from okx_mcp.trading.journal import Journal, _from_json, _to_json
+from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal_records import receipt_from, stored
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
@@ -262,7 +263,7 @@ def assert_fits_the_account(ticket: Ticket, world: World) -> None:
 
 def assert_comes_back_the_same(ticket: AnyTicket) -> None:
     """As a record it is read as the kind it was: equal fields of two kinds are two orders."""
-    found = _from_json(_to_json(Receipt(ticket, OrderState.PROPOSED))).ticket
+    found = receipt_from(stored(Receipt(ticket, OrderState.PROPOSED))).ticket
 
     assert found == ticket
     assert type(found) is type(ticket)

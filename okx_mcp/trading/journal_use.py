@@ -1,0 +1,119 @@
+"""What an account's orders have used up of its limits and of a person's patience, as the journal's tables tell it."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Channel
+from okx_mcp.trading.journal_records import MAY_REST, OF_ACCOUNT, OPEN_ENDS, read_before, receipts_in
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import Receipt
+from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Questions
+
+__all__ = ["MICRO", "Used", "day_of", "policy_usd", "questions_to", "used_by"]
+
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 24 * 60 * _MINUTE_MS
+MICRO: Final = 1_000_000
+"""Money is summed in millionths of a dollar, so that SQLite sums whole numbers."""
+_UNSEEN_FOR_MS: Final = 15_000
+"""So long the exchange's list may not show what it accepted; longer than NO_EFFECT waits for it."""
+_MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
+_CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the orders of this account that this journal knows have used up, the one in question left out.
+
+    `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
+    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book. `policy_usd` is
+    what the policy of the order in question approved in the last 24 hours.
+    """
+
+    day_usd: Decimal
+    day_orders: int
+    minute_orders: int
+    burst_orders: int
+    may_rest: tuple[Receipt, ...]
+    policy_usd: Decimal = Decimal(0)
+
+
+def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
+    """What the account's orders have used up by now."""
+    old = _old_that_works(db, account, now_ms)
+    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
+    _, resumed_ms = _resumed(db)
+    micro_usd, day, minute, burst = db.execute(
+        f"WITH begun AS (SELECT * FROM tickets WHERE {OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
+        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
+        f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} FROM begun",
+        (
+            str(account),
+            now_ms - max(_DAY_MS, burst_minutes * _MINUTE_MS),
+            OrderState.NOT_SENT,
+            *_CAME_TO_NOTHING,
+            now_ms - _DAY_MS,
+            now_ms - _MINUTE_MS,
+            max(now_ms - burst_minutes * _MINUTE_MS, resumed_ms),
+        ),
+    ).fetchone()
+    fresh = receipts_in(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=read_before)
+    may_rest = receipts_in(db, account, OPEN_ENDS) + fresh
+    return Used(Decimal((micro_usd or 0) + old) / MICRO, day, minute, burst, tuple(may_rest))
+
+
+def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> int:
+    """What orders that were begun more than a day ago and still work come to, with their changes, in micro-dollars."""
+    works = ", ".join("?" * len(MAY_REST))
+    (micro_usd,) = db.execute(
+        f"WITH works AS (SELECT * FROM tickets WHERE {OF_ACCOUNT} AND state IN ({works})), "  # noqa: S608
+        "changed AS (SELECT tickets.* FROM works JOIN tickets ON tickets.state = 'amended' "
+        "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = works.id) "
+        "SELECT sum(counts_micro_usd) FROM (SELECT * FROM works UNION ALL SELECT * FROM changed) WHERE begun_ms <= ?",
+        (str(account), *MAY_REST, now_ms - _DAY_MS),
+    ).fetchone()
+    return micro_usd or 0
+
+
+def day_of(db: sqlite3.Connection, now_ms: int) -> str:
+    """The UTC day, and where trading was resumed on it, since which event."""
+    day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
+    seq, resumed_ms = _resumed(db)
+    return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
+
+
+def _resumed(db: sqlite3.Connection) -> tuple[int, int]:
+    """Number and time of the last time that trading was resumed; zeros where it never was."""
+    query = "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' ORDER BY seq DESC LIMIT 1"
+    return db.execute(query).fetchone() or (0, 0)
+
+
+def policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
+    """What this policy approved in 24 hours.
+
+    Counted like a day of all orders: what works counts however old it is, what came to nothing does not.
+    """
+    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, MAY_REST))
+    (micro_usd,) = db.execute(
+        f"SELECT sum(counts_micro_usd) FROM tickets WHERE {OF_ACCOUNT} "  # noqa: S608  # marks only
+        f"AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
+        "AND json_extract(receipt, '$.ticket.policy') = ?",
+        (str(account), now_ms - _DAY_MS, *MAY_REST, *_CAME_TO_NOTHING, policy),
+    ).fetchone()
+    return Decimal(micro_usd or 0) / MICRO
+
+
+def questions_to(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
+    """What was put to the account's person lately."""
+    query = f"SELECT at_ms, detail FROM events WHERE {OF_ACCOUNT} AND what = ?2 ORDER BY seq DESC"  # noqa: S608
+    asked = 0
+    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED)):
+        if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
+            break
+        asked += f'"channel":"{Channel.POLICY}"' not in detail
+    declined = receipts_in(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
+    return Questions(asked, tuple(each for each in declined if each.declined_by_person))
