@@ -36,6 +36,8 @@ BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 AnyRow = TypeVar("AnyRow", bound=Row)
 _Taken = TypeVar("_Taken")
 
+_CANCEL_WAITS_FOR_TIME_S: Final = 1.0
+"""Then it goes with the time we have, which OKX takes if it is within 30 s. By the event loop's own clock."""
 _ATTEMPTS: Final = 4
 _FIRST_PAUSE_S: Final = 0.4
 """Doubled each time, so that the last attempt comes after a whole window of most rate limits."""
@@ -186,7 +188,9 @@ class Rest:
             raise NoCredentials(f"{asked} needs an API key, and none is configured", asked)
         began_s = self._clock.monotonic_s()
         if credentials is not None and self.exchange_clock.needs_measuring:
-            await self._measure_clock_before(asked, deadline_s)
+            takes_back = body is not None and valid_ms is None
+            with anyio.move_on_after(_CANCEL_WAITS_FOR_TIME_S if takes_back else None):
+                await self._measure_clock_before(asked, deadline_s)
         if body is not None:  # a cancel does not lose its turn because the time was long in coming
             deadline_s += self._clock.monotonic_s() - began_s
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)

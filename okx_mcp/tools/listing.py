@@ -75,7 +75,7 @@ async def list_orders(
     ] = "open",
     trigger: Annotated[bool, Field(description="Orders that wait for a price instead; history: 3 months")] = False,
     inst_id: InstId | None = None,
-    kind: Annotated[Kind | None, Field(description="Default: all that are open; else inst_id's, or SPOT")] = None,
+    kind: Annotated[Kind | None, Field(description="Default: all")] = None,
     state: Literal["live", "partially_filled", "filled", "canceled", "effective", "order_failed"] | None = None,
     limit: Annotated[int, Field(ge=1, le=_MOST_ORDERS)] = 20,
     after: Annotated[str | None, Field(pattern=r"^[0-9]{1,32}$", description="Orders older than this order_id")] = None,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Exits
+from okx_mcp.trading.intents import Exits, LimitOrder
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.views.order_ticket import iso_time
@@ -81,7 +81,9 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     code = f"OKX {receipt.code}:" if receipt.code else None
     words = (
         _state_in_words(receipt.state, order),
+        _changed_since(receipt),
         _end_of(order, _unit_of(ticket)),
+        None if order is None or order.waits else _attached(order.exits),
         _unprotected(receipt.missing_exits),
         code,
         receipt.reason,
@@ -112,16 +114,19 @@ def _unit_of(ticket: "AnyTicket") -> str:
 
 def of_order(order: "OrderView", environment: Environment) -> OrderReport:
     """An order that is not ours, as the exchange reports it."""
-    price = f" at {plain(order.price)}" if order.price is not None else ""
-    size = plain(order.size) if order.size is not None else "?"
     unit = _unit_of_pair(order.inst_id)
-    words = ("Not an order of this server.", _state_in_words(order.state, order), _end_of(order, unit))
+    words = (
+        "Not an order of this server.",
+        _state_in_words(order.state, order),
+        _end_of(order, unit),
+        None if order.waits else _attached(order.exits),
+    )
     return OrderReport(
         summary=" ".join(filter(None, words)),
         state=order.state.value,
         order_sent="yes",
         environment=environment,
-        order=f"{environment.upper()}: {order.side} {size} {order.inst_id}{price} ({order.ord_type})",
+        order=f"{environment.upper()}: {_line_of_other(order)}",
         client_order_id=order.cl_ord_id,
         order_id=order.ord_id,
         filled_size=order.filled_size,
@@ -129,6 +134,36 @@ def of_order(order: "OrderView", environment: Environment) -> OrderReport:
         fee=order.fee,
         fee_ccy=order.fee_ccy,
     )
+
+
+def _line_of_other(order: "OrderView") -> str:
+    size = "?" if order.size is None else plain(order.size)
+    of = "contracts of " if _unit_of_pair(order.inst_id) == "contracts" else ""
+    price = f" at {plain(order.price)}" if order.price is not None else ""
+    waits_for = (
+        ("once at", order.trigger_price),
+        ("take-profit at", order.exits.take_profit if order.waits else None),
+        ("stop-loss at", order.exits.stop_loss if order.waits else None),
+    )
+    prices = "".join(f", {what} {plain(at)}" for what, at in waits_for if at is not None)
+    return f"{order.side} {size} {of}{order.inst_id}{price} ({order.ord_type}{prices})"
+
+
+def _changed_since(receipt: "Receipt") -> str | None:
+    """The line of a ticket is what was approved; by now the order may be another."""
+    order, ticket = receipt.order, receipt.ticket
+    if order is None or not isinstance(ticket, Ticket) or not isinstance(ticket.intent, LimitOrder):
+        return None
+    if (order.size, order.price) in {(ticket.own_size, ticket.price), (None, None)}:
+        return None
+    return f"It was changed since it was placed: {order.terms}."
+
+
+def _attached(exits: Exits) -> str | None:
+    """What OKX shows on the order; whether it waits still is the trigger order's own state."""
+    named = (("take-profit", exits.take_profit), ("stop-loss", exits.stop_loss))
+    found = " and ".join(f"{name} at {plain(price)}" for name, price in named if price is not None)
+    return f"Attached: {found}; list_orders with trigger tells whether it waits." if found else None
 
 
 def _unit_of_pair(inst_id: str) -> str:

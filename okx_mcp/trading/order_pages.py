@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, OrdType, Side, TgtCcy
 from okx_mcp.trading.instrument_list import kind_of
 from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Order
@@ -16,6 +18,7 @@ __all__ = ["MOST_ORDERS", "OrderListing", "OrderPage", "OrderQuery", "read_order
 
 MOST_ORDERS: Final = 100
 """OKX's page."""
+_ALL_KINDS: Final = (InstType.SPOT, InstType.MARGIN, InstType.SWAP, InstType.FUTURES, InstType.OPTION)
 
 
 class OrderListing(StrEnum):
@@ -30,7 +33,7 @@ class OrderListing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderQuery:
-    """What to list. What ended is listed by kind: that of `inst_id` where none is said, else spot."""
+    """What to list. Without a kind, all that the instrument's orders can be of, or all there are."""
 
     listing: OrderListing = OrderListing.OPEN
     inst_id: str | None = None
@@ -60,11 +63,27 @@ async def read_orders(exchange: "OrderLists", query: OrderQuery) -> OrderPage:
         )
     else:
         read = exchange.order_history if query.listing is OrderListing.HISTORY else exchange.order_archive
-        kind = query.kind or (kind_of(query.inst_id) if query.inst_id else InstType.SPOT)
-        rows = await read(kind, query.inst_id, state=query.state, after=query.after, limit=query.most)
+        ended = partial(read, inst_id=query.inst_id, state=query.state, after=query.after, limit=query.most)
+        lists = await all_of(*(partial(ended, kind) for kind in _kinds(query)))
+        rows = sorted((row for rows in lists for row in rows if row.ord_id), key=_newest_first)
     orders = tuple(rows[: query.most])
     is_full = len(orders) == query.most
     return OrderPage(orders, orders[-1].ord_id if is_full else None)
+
+
+def _kinds(query: OrderQuery) -> tuple[InstType, ...]:
+    """OKX lists what ended a kind at a time. A pair is traded as spot and on margin."""
+    if query.kind is not None:
+        return (query.kind,)
+    if query.inst_id is None:
+        return _ALL_KINDS
+    kind = kind_of(query.inst_id)
+    return (InstType.SPOT, InstType.MARGIN) if kind is InstType.SPOT else (kind,)
+
+
+def _newest_first(order: "Order") -> int:
+    """OKX's ids grow with time, over all kinds."""
+    return -int(order.ord_id or 0)
 
 
 def size_unit_of(order: "Order") -> SizeUnit:

@@ -137,7 +137,7 @@ _OF_ALGO: Final = {
     "effective": OrderState.TRIGGERED,
     "canceled": OrderState.CANCELED,
     "order_failed": OrderState.FAILED,
-    "partially_failed": OrderState.FAILED,
+    "partially_failed": OrderState.TRIGGERED,  # a part of it may have been placed
 }
 
 

@@ -73,6 +73,7 @@ class OrderView:
     waits: bool = False
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
+    trigger_price: Decimal | None = None
 
     @property
     def is_open(self) -> bool:
@@ -125,6 +126,8 @@ class OrderView:
             state=state_of_algo(algo),
             became=algo.ord_id_list[-1] if algo.ord_id_list else None,
             waits=True,
+            exits=Exits(algo.tp_trigger_px or None, algo.sl_trigger_px or None),
+            trigger_price=algo.trigger_px or None,
         )
 
 

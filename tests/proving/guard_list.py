@@ -1622,6 +1622,13 @@ _CHAINED: Final = (
         f"{_CANCEL_TIMER}test_a_failed_renewal_is_tried_again_and_forgotten_when_one_succeeds",
     ),
     _guard(
+        "a cancel does not wait for OKX's time",
+        "okx/rest.py",
+        "anyio.move_on_after(_CANCEL_WAITS_FOR_TIME_S if takes_back else None)",
+        "anyio.move_on_after(None)",
+        "trading/test_found_by_a_hostile_reader.py::test_a_cancel_does_not_wait_for_a_time_that_does_not_come",
+    ),
+    _guard(
         "two keys of one account are one",
         _JOURNAL,
         '                db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (str(account), told["owner"]))\n',

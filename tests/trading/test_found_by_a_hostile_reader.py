@@ -371,6 +371,23 @@ async def test_a_cancel_is_sent_though_the_time_cannot_be_asked(
     assert exchange.posts("/trade/cancel-order") == 1
 
 
+async def test_a_cancel_does_not_wait_for_a_time_that_does_not_come(
+    desk: OrderDesk, exchange: PaperExchange, wire: Wire, client: OkxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = await resting(desk)
+    client.exchange_clock.forget()
+    monkeypatch.setattr("okx_mcp.okx.rest._CANCEL_WAITS_FOR_TIME_S", 0.01)
+
+    async def never_answers(*_: object) -> Any:
+        await anyio.sleep_forever()
+
+    wire.breaks(TIME, never_answers)
+    with anyio.move_on_after(2):
+        await desk.cancel(order.ticket.id)
+
+    assert exchange.posts("/trade/cancel-order") == 1
+
+
 # --- odd content of the journal ---------------------------------------------------------------------------------------
 
 
