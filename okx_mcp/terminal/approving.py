@@ -76,6 +76,7 @@ def _decided(path: Path, waiting: Waiting) -> bool:
     """Whether to go on to the next order; not after wrong secrets."""
     for line in waiting.lines:
         say(cleaned(line))
+    _forget_what_was_typed()
     print(_QUESTION, end="", flush=True)  # noqa: T201  # a question to a person
     match sys.stdin.readline().strip().lower():
         case "y" | "yes":
@@ -86,6 +87,13 @@ def _decided(path: Path, waiting: Waiting) -> bool:
         case _:
             say("It waits on.")
     return True
+
+
+def _forget_what_was_typed() -> None:
+    """A key that was pressed before the order stood on the screen says nothing about it."""
+    import termios
+
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _approved(path: Path, waiting: Waiting) -> bool:

@@ -18,6 +18,7 @@ from okx_mcp.trading.refusals import TradingHalted
 __all__ = ["Halt", "Halted"]
 
 _LONGEST: Final = 1_000
+_LOOKS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -88,7 +89,10 @@ class Halt:
     def _said(self) -> Halted | None:
         """What is written there, if it is what we would write."""
         try:
-            with self._path.open(encoding="utf-8") as file:
+            descriptor = os.open(self._path, _LOOKS)
+            with open(descriptor, encoding="utf-8") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it was another one a moment ago
+                    return None
                 said = json.loads(file.read(_LONGEST))
             since_ms, why = said["since_ms"], said["why"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ __all__ = ["TRY_LOCK_FOR_S", "JournalFile"]
 TRY_LOCK_FOR_S: Final = 0.02
 """How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
 _VERSION: Final = 3
+_FOREIGN: Final = "its tables are not those that okx-mcp made"
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS tickets (
@@ -126,6 +128,9 @@ class JournalFile:
                 self._write_anew(db)
             db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
+            if _tables(db) != _own_tables():
+                db.execute("ROLLBACK")
+                raise sqlite3.DatabaseError(_FOREIGN)
         except sqlite3.OperationalError as error:
             if or_fail or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
@@ -175,6 +180,8 @@ class JournalFile:
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     if _version(db) == _VERSION:
+        if _tables(db) != _own_tables():
+            raise sqlite3.DatabaseError(_FOREIGN)
         return
     db.execute("BEGIN IMMEDIATE")  # several processes may find a new file at once
     try:
@@ -193,9 +200,25 @@ def _version(db: sqlite3.Connection) -> int:
 def _create(db: sqlite3.Connection) -> None:
     if db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]:
         raise sqlite3.DatabaseError("another version of okx-mcp wrote it: move it away")
+    _make_tables(db)
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
-    db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """All that is defined in it. A trigger of somebody else's could change each record as it is written."""
+    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+
+
+@cache
+def _own_tables() -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        _make_tables(db)
+        return _tables(db)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -21,6 +21,9 @@ MICRO: Final = 1_000_000
 """Money is summed in millionths of a dollar, so that SQLite sums whole numbers."""
 _UNSEEN_FOR_MS: Final = 15_000
 """So long the exchange's list may not show what it accepted; longer than NO_EFFECT waits for it."""
+_CLOCKS_APART_MS: Final = 5 * _MINUTE_MS
+_LATEST: Final = 10_000
+"""Events among which questions are counted: far more than limits let come together in an hour."""
 _MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
 _CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
 
@@ -46,7 +49,7 @@ def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes
     """What the account's orders have used up by now."""
     old = _old_that_works(db, account, now_ms)
     nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
-    _, resumed_ms = _resumed(db)
+    _, resumed_ms = _resumed(db, now_ms)
     micro_usd, day, minute, burst = db.execute(
         f"WITH begun AS (SELECT * FROM tickets WHERE {OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
         f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
@@ -82,14 +85,20 @@ def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> in
 def day_of(db: sqlite3.Connection, now_ms: int) -> str:
     """The UTC day, and where trading was resumed on it, since which event."""
     day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
-    seq, resumed_ms = _resumed(db)
+    seq, resumed_ms = _resumed(db, now_ms)
     return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
 
 
-def _resumed(db: sqlite3.Connection) -> tuple[int, int]:
-    """Number and time of the last time that trading was resumed; zeros where it never was."""
-    query = "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' ORDER BY seq DESC LIMIT 1"
-    return db.execute(query).fetchone() or (0, 0)
+def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:
+    """Number and time of the last time that trading was resumed; zeros where it never was.
+
+    It is dated by this machine's clock. One from the future tells of a clock that was set, and does not count.
+    """
+    query = (
+        "SELECT seq, at_ms FROM events WHERE ticket IS NULL AND what = 'resumed' AND at_ms <= ? "
+        "ORDER BY seq DESC LIMIT 1"
+    )
+    return db.execute(query, (now_ms + _CLOCKS_APART_MS,)).fetchone() or (0, 0)
 
 
 def policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
@@ -109,11 +118,11 @@ def policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: st
 
 def questions_to(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
     """What was put to the account's person lately."""
-    query = f"SELECT at_ms, detail FROM events WHERE {OF_ACCOUNT} AND what = ?2 ORDER BY seq DESC"  # noqa: S608
-    asked = 0
-    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED)):
-        if at_ms <= now_ms - QUESTIONS_COUNT_FOR_MS:
-            break
-        asked += f'"channel":"{Channel.POLICY}"' not in detail
+    query = (
+        f"SELECT detail FROM (SELECT * FROM events ORDER BY seq DESC LIMIT {_LATEST}) "  # noqa: S608
+        f"WHERE {OF_ACCOUNT} AND what = ?2 AND at_ms > ?3"
+    )
+    proposed = db.execute(query, (str(account), OrderState.PROPOSED, now_ms - QUESTIONS_COUNT_FOR_MS))
+    asked = sum(f'"channel":"{Channel.POLICY}"' not in detail for (detail,) in proposed)
     declined = receipts_in(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
     return Questions(asked, tuple(each for each in declined if each.declined_by_person))

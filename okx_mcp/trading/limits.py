@@ -139,7 +139,7 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         *(
             []
             if (after_s := limits.cancel_all_after_s) is None
-            else [f"open orders outlive this server by {after_s} s"]
+            else [f"open orders outlive this server by {after_s} s; those that wait for a trigger stay"]
         ),
         *(
             f"{what}: {_usd(most)}"

@@ -124,7 +124,7 @@ _AS_SHOWN: Final = (
 _BEGINS: Final = (
     "        async with self._file.transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
 )
-_LOCKED: Final = "\n        except sqlite3.OperationalError as error:"
+_LOCKED: Final = "\n            if _tables(db) != _own_tables():"
 _DECIDED: Final = "                yield db\n                "
 _SHOWN: Final = (
     "is_made = view.price == ticket.price and (view.size == ticket.own_size or _was_cut_short(view, ticket))"
@@ -1627,6 +1627,42 @@ _CHAINED: Final = (
         "anyio.move_on_after(_CANCEL_WAITS_FOR_TIME_S if takes_back else None)",
         "anyio.move_on_after(None)",
         "trading/test_found_by_a_hostile_reader.py::test_a_cancel_does_not_wait_for_a_time_that_does_not_come",
+    ),
+    _guard(
+        "the journal's tables are its own at every decision",
+        "trading/journal_file.py",
+        "            if _tables(db) != _own_tables():\n                db.execute",
+        "            if False:\n                db.execute",
+        "trading/test_attacks_on_limits.py::"
+        "test_a_trigger_in_the_database_that_would_change_what_is_written_ends_all_sending",
+    ),
+    _guard(
+        "a resume from the future does not count",
+        _USE,
+        "what = 'resumed' AND at_ms <= ? ",
+        "what = 'resumed' AND ? > 0 ",
+        "trading/test_attacks_on_limits.py::test_a_resume_that_is_dated_ahead_ends_no_burst",
+    ),
+    _guard(
+        "a question that is dated back hides no other",
+        _USE,
+        'f"WHERE {OF_ACCOUNT} AND what = ?2 AND at_ms > ?3"',
+        'f"WHERE {OF_ACCOUNT} AND what = ?2 AND at_ms > ?3 AND seq = (SELECT max(seq) FROM events)"',
+        "trading/test_questions.py::test_a_question_under_a_clock_that_was_set_back_hides_none_of_those_before_it",
+    ),
+    _guard(
+        "a halt that is a pipe holds nothing up",
+        "trading/halt.py",
+        'os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)',
+        "os.O_RDONLY",
+        "trading/test_halt.py::test_what_became_a_pipe_since_it_was_looked_at_halts_and_holds_nothing_up",
+    ),
+    _guard(
+        "what was typed before an order was shown does not approve it",
+        "terminal/approving.py",
+        "    _forget_what_was_typed()\n",
+        "",
+        "whole/test_terminal_approval.py::test_what_was_typed_before_an_order_was_shown_says_nothing_about_it",
     ),
     _guard(
         "two keys of one account are one",

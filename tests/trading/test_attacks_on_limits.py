@@ -26,7 +26,7 @@ from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import SoFar, check
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt, Ticket, body_digest, new_ticket_id
-from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable, TradingHalted
 from okx_mcp.trading.valuation import added_usd
 from tests.clocks import VirtualClock
 from tests.trading.floor import (
@@ -304,6 +304,36 @@ async def test_after_a_resume_the_burst_before_it_is_over(
         await journal.note(None, clock.wall_ms() + 1, "resumed", {})
 
     assert (await desk.commit(await approved(desk))).state is OrderState.LIVE
+
+
+@pytest.mark.anyio
+async def test_a_resume_that_is_dated_ahead_ends_no_burst(
+    limited: Desks, clock: VirtualClock, journal_path: Path
+) -> None:
+    desk = limited(burst_orders=1)
+    with closing(Journal(journal_path)) as journal:
+        await journal.note(None, clock.wall_ms() + 30 * 24 * 3600 * 1000, "resumed", {})
+    await desk.commit(await approved(desk))
+
+    with pytest.raises(AboveLimits):
+        await approved(desk)
+
+
+@pytest.mark.anyio
+async def test_a_trigger_in_the_database_that_would_change_what_is_written_ends_all_sending(
+    limited: Desks, journal_path: Path, exchange: PaperExchange
+) -> None:
+    desk = limited()
+    ticket = await approved(desk)
+    with closing(sqlite3.connect(journal_path, isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER t AFTER UPDATE ON tickets BEGIN UPDATE tickets SET counts_micro_usd = 0; END")
+
+    with pytest.raises(JournalUnavailable, match="its tables are not those that okx-mcp made"):
+        await desk.commit(ticket)
+    with closing(Journal(journal_path)) as journal, pytest.raises(JournalUnavailable):
+        journal.faults()
+
+    assert exchange.posts("/trade/order") == 0
 
 
 @pytest.mark.anyio

@@ -68,6 +68,16 @@ def test_a_folder_that_cannot_be_looked_into_halts(tmp_path: Path) -> None:
     assert halted is not None
 
 
+def test_what_became_a_pipe_since_it_was_looked_at_halts_and_holds_nothing_up(
+    halt: Halt, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(path)
+    a_file = os.stat(__file__)
+    monkeypatch.setattr(os, "lstat", lambda _: a_file)
+
+    assert halt.found() is not None
+
+
 def test_nothing_there_lets_orders_through_and_a_halt_tells_since_when_and_why(halt: Halt) -> None:
     assert halt.found() is None
 

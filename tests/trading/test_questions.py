@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.intents import LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import Ticket
+from okx_mcp.trading.orders import Ticket, new_ticket_id
 from okx_mcp.trading.refusals import NotAsked
 from tests.clocks import VirtualClock
-from tests.trading.floor import LOOSE_LIMITS, LOOSE_RULES, a_desk, buy
+from tests.trading.floor import ACCOUNT, LOOSE_LIMITS, LOOSE_RULES, a_desk, a_ticket, buy
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,18 @@ async def test_so_many_questions_an_hour_by_all_processes_and_over_restarts(
     with pytest.raises(NotAsked):
         await one.propose(buy(), Channel.HOST)
     assert exchange.posts("/trade/order") == 0
+
+
+async def test_a_question_under_a_clock_that_was_set_back_hides_none_of_those_before_it(
+    journal_path: Path, clock: VirtualClock
+) -> None:
+    now_ms, hour_ms = clock.wall_ms(), 3_600_000
+    with closing(Journal(journal_path, clock=clock)) as journal:
+        for at_ms in (now_ms, now_ms + 1, now_ms - 2 * hour_ms):
+            times = {"created_ms": at_ms, "expires_ms": at_ms + 300_000}
+            await journal.propose(a_ticket(id=new_ticket_id(), channel=Channel.HOST, **times))
+
+        assert journal.questions(ACCOUNT, now_ms + 2).asked == 2
 
 
 async def test_what_was_asked_before_the_bound_is_sent_and_cancelled_beyond_it(make_desk: MakeDesk) -> None:

@@ -136,6 +136,22 @@ async def test_what_a_person_declines_in_the_terminal_is_never_sent_and_what_the
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_what_was_typed_before_an_order_was_shown_says_nothing_about_it(
+    exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path
+) -> None:
+    def types_ahead(session: Session) -> None:
+        session.types("y")
+        session.answers(QUESTION, "")
+
+    async with on_paper(exchange, address, tmp_path) as client:
+        ticket = await call(client, "place_limit_order", **order)
+        _, shown = await typed(tmp_path / "state", types_ahead, "approve")
+        checked = await call(client, "check_order", order_id=ticket["ticket_id"])
+
+    assert "It waits on." in shown
+    assert (checked["state"], exchange.posts("/trade/order")) == ("proposed", 0)
+
+
 async def test_a_ticket_that_was_cancelled_or_confirmed_meanwhile_is_not_sent_by_the_terminal(
     exchange: PaperExchange, address: str, order: dict[str, str], tmp_path: Path
 ) -> None:
