@@ -32,7 +32,8 @@ _STATES = {
 
 class ListedOrder(BaseModel):
     """One order as the exchange has it. An order of this server has a `ticket_id`, one of anybody else its clOrdId as
-    `client_order_id`; `became` is the order_id of what a trigger order placed.
+    `client_order_id`; `became` is the order_id of what a trigger order placed, `updated` when it last changed since it
+    was created.
     """
 
     order_id: str | None = None
@@ -147,7 +148,7 @@ def _listed_trigger(order: "AlgoOrder") -> ListedOrder:
         trail_percent=None if order.callback_ratio is None else order.callback_ratio * 100,
         became=order.ord_id_list[-1] if order.ord_id_list else None,
         created=None if order.c_time is None else iso_time(order.c_time),
-        updated=None if order.u_time is None else iso_time(order.u_time),
+        updated=None if order.u_time in (None, order.c_time) else iso_time(order.u_time),
     )
 
 
@@ -177,5 +178,5 @@ def _listed(order: "Order") -> ListedOrder:
         fee=order.fee if is_filled else None,
         fee_ccy=order.fee_ccy if is_filled else None,
         created=None if order.c_time is None else iso_time(order.c_time),
-        updated=None if order.u_time is None else iso_time(order.u_time),
+        updated=None if order.u_time in (None, order.c_time) else iso_time(order.u_time),
     )

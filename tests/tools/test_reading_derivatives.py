@@ -267,6 +267,29 @@ async def test_listed_sizes_say_what_they_count(okx: Okx, client: Client) -> Non
     ]
 
 
+async def test_what_was_filled_says_what_it_counts_and_cost_and_what_was_not_says_neither(
+    okx: Okx, client: Client
+) -> None:
+    then = {"cTime": "1751000000000", "uTime": "1751000000000", "side": "buy", "fee": "0", "feeCcy": "USDT"}
+    later = {**then, "uTime": "1751000060000", "fee": "-0.1"}
+    orders: list[dict[str, Any]] = [
+        {**then, "instType": "SWAP", "instId": SWAP, "ordId": "2", "sz": "5", "accFillSz": "0"},
+        {**later, "instType": "SWAP", "instId": SWAP, "ordId": "1", "sz": "5", "accFillSz": "2"},
+        {**later, "instType": "SPOT", "instId": "AAA-USDT", "ordId": "0", "sz": "100", "tgtCcy": "quote_ccy"}
+        | {"accFillSz": "0.001"},
+    ]
+    okx.answers("GET", "trade/orders-pending", answer(*orders))
+
+    listed = rows_of(await result(client, "list_orders"), "orders")
+
+    names = ("unit", "filled_size", "filled_unit", "fee", "fee_ccy", "updated")
+    assert [tuple(each.get(name) for name in names) for each in listed] == [
+        ("contracts", "0", None, None, None, None),
+        ("contracts", "2", "contracts", "-0.1", "USDT", "2025-06-27T04:54:20Z"),
+        ("quote", "0.001", "base", "-0.1", "USDT", "2025-06-27T04:54:20Z"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "path", "params"),
     [
