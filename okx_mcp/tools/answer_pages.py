@@ -34,7 +34,7 @@ def page_of(read: RowsRead, readable: ReadEndpoint, query: Mapping[str, str]) ->
     """The page that these rows of `readable` make; `query` is the one they were read with."""
     records = _alike(read.rows)
     columns = columns_of(records) if records else readable.columns
-    rows = _fitting(_cells(records, columns) if records else [_tabled(each) for each in read.rows])
+    rows = _fitting(_cells(records, columns) if records else [_tabled(each) for each in read.rows], columns)
     shortened = None
     if read.rows and not rows:
         columns = readable.columns
@@ -67,9 +67,9 @@ def _cells(records: Sequence[dict[str, JsonValue]], columns: Sequence[str]) -> l
     return [[_tabled(record[name]) for name in columns] for record in records]
 
 
-def _fitting(rows: Sequence[JsonValue]) -> Sequence[JsonValue]:
-    """The first rows that fit together."""
-    used = 0
+def _fitting(rows: Sequence[JsonValue], columns: Sequence[str]) -> Sequence[JsonValue]:
+    """The first rows that fit together, and with the names of their columns."""
+    used = _length([*columns])
     for count, row in enumerate(rows):
         used += _length(row)
         if used > _MOST_CHARACTERS:

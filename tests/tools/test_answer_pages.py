@@ -84,6 +84,15 @@ def test_lists_within_a_row_are_tables_too_and_a_single_row_keeps_its_names() ->
     assert page.rows == [{"totalEq": "9", "details": {"columns": ["ccy", "eq"], "rows": [["BTC", "1"], ["ETH", "2"]]}}]
 
 
+def test_the_names_of_the_columns_count_as_part_of_the_page() -> None:
+    wide: dict[str, JsonValue] = {f"{number:064}": "1" for number in range(300)}
+
+    page = page_of(RowsRead([wide] * 20, 0, 20), TICKERS, {})
+
+    assert len(json.dumps([page.columns, page.rows], separators=(",", ":"))) <= 24_010
+    assert page.rows == [["1"] * 300] * 3
+
+
 def test_rows_of_other_names_than_the_first_are_no_table() -> None:
     rows: list[JsonValue] = [{"instId": "A", "px": "1"}, {"instId": "B", "sz": "2"}]
 
