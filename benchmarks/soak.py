@@ -71,8 +71,9 @@ def _soaked(server: PipedServer, seconds: float) -> dict[str, Any]:
 
 
 def _answered(report: dict[str, Any]) -> str:
-    rows = report.get("tickers", [report])
-    return str(rows[0].get("source", "other"))
+    if "tickers" in report:
+        report = dict(zip(report["columns"], report["tickers"][0], strict=True))
+    return str(report.get("ticker", report).get("source", "other"))
 
 
 if __name__ == "__main__":

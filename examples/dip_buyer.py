@@ -120,7 +120,7 @@ async def wait_for_dip(tool: Tool, plan: Plan, sleep: Sleep) -> dict[str, Any]:
     """The ticker that shows the dip. A price that cannot be read now is read later."""
     while True:
         try:
-            seen: dict[str, Any] = (await tool("get_ticker", inst_id=plan.inst_id))["tickers"][0]
+            seen: dict[str, Any] = (await tool("get_ticker", inst_id=plan.inst_id))["ticker"]
             if Decimal(seen["last"]) <= Decimal(seen["high_24h"]) * (1 - plan.dip_percent / 100):
                 return seen
             say(f"{plan.inst_id} at {seen['last']}, 24-hour high {seen['high_24h']}: no dip yet")
@@ -131,7 +131,7 @@ async def wait_for_dip(tool: Tool, plan: Plan, sleep: Sleep) -> dict[str, Any]:
 
 async def exact(tool: Tool, plan: Plan, ask: Decimal) -> Buy:
     """What `spend` buys a little above the ask, in whole lots. okx-mcp rounds nothing, so it is done here."""
-    found = (await tool("find_instruments", text=plan.inst_id, limit=50))["instruments"]
+    found = rows_of(await tool("find_instruments", text=plan.inst_id, limit=50), "instruments")
     rules = next(each for each in found if each["inst_id"] == plan.inst_id)
     lot, tick = Decimal(rules["lot_size"]), Decimal(rules["tick_size"])
     price = ask * _ABOVE_ASK // tick * tick
@@ -162,11 +162,11 @@ async def propose(tool: Tool, plan: Plan, buy: Buy, record: Record) -> str:
 async def lost_ticket(tool: Tool, plan: Plan, since: str, record: Record) -> str:
     """The ticket of a buy that an earlier run sent without noting which it is: the exchange lists it."""
     lists = [await tool("list_orders", inst_id=plan.inst_id, which=each) for each in ("open", "history")]
-    orders = [order for each in lists for order in each["orders"]]
+    orders = [order for each in lists for order in rows_of(each, "orders")]
     ours = [
         order["ticket_id"]
         for order in orders
-        if "ticket_id" in order and order["side"] == "buy" and order["created"] >= since
+        if order.get("ticket_id") and order["side"] == "buy" and order["created"] >= since
     ]
     if len(ours) != 1:
         raise Stopped(
@@ -199,12 +199,18 @@ async def find_stop(tool: Tool, plan: Plan, stop: Decimal, sleep: Sleep) -> None
     for _ in range(3):
         waiting = await tool("list_orders", trigger=True, inst_id=plan.inst_id)
         over = await tool("list_orders", trigger=True, inst_id=plan.inst_id, which="history", state="effective")
-        found = [each for each in waiting["orders"] + over["orders"] if Decimal(each.get("stop_loss", "0")) == stop]
+        orders = rows_of(waiting, "orders") + rows_of(over, "orders")
+        found = [each for each in orders if Decimal(each.get("stop_loss") or 0) == stop]
         if found:
             say(f"The stop at {stop} is at the exchange: order {found[0]['order_id']}.")
             return
         await sleep(_LOOK_EVERY_S)
     raise Stopped(f"Bought, but no stop at {stop} is listed. Place one now: place_trigger_order with stop_loss.")
+
+
+def rows_of(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of a list in a tool's answer, under the names that `columns` gives their places."""
+    return [dict(zip(answer["columns"], row, strict=True)) for row in answer[name]]
 
 
 def tools_of(client: Client) -> Tool:

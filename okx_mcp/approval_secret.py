@@ -9,11 +9,12 @@ import json
 import os
 import re
 import secrets
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from okx_mcp.private_files import NotPrivate, read_private
 
 __all__ = ["LEAST_CHARACTERS", "ApprovalSecret", "SecretUnusable", "read_secret", "write_secret"]
 
@@ -25,7 +26,6 @@ _HEX: Final = re.compile(r"[0-9a-f]{96}", re.ASCII)
 """16 bytes of salt and 32 of hash."""
 _MOST_MEMORY: Final = 64 * 2**20
 _LONGEST_FILE: Final = 1_000
-_PRIVATE: Final = 0o077
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -62,20 +62,13 @@ def read_secret(path: Path) -> ApprovalSecret | None:
         SecretUnusable: it is a link, another user's, open to others, or not what we wrote.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0))
+        kept = _parsed(read_private(path, _LONGEST_FILE))
     except FileNotFoundError:
         return None
+    except NotPrivate as error:
+        raise SecretUnusable(str(error)) from None
     except OSError as error:
         raise SecretUnusable(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise SecretUnusable(f"{path} is not a file")
-        if os.name == "posix" and (found.st_uid != os.getuid() or found.st_mode & _PRIVATE):
-            raise SecretUnusable(f"{path} belongs to another user, or others may open it")
-        kept = _parsed(os.read(descriptor, _LONGEST_FILE))
-    finally:
-        os.close(descriptor)
     if kept is None:
         raise SecretUnusable(f"{path} is not what okx-mcp wrote")
     return kept

@@ -56,12 +56,11 @@ async def _run(folder: Path) -> None:
     async with Client(server, elicitation_callback=person.answer) as client:
         ticker = await _call(client, "get_ticker", inst_id=_INSTRUMENT)
         balance = await _call(client, "get_balance", ccy=["USDT", "BTC"])
-        for held in balance["holdings"]:
+        for held in _rows(balance, "holdings"):
             _say(f"     {held['available']} {held['ccy']} available")
         found = await _call(client, "find_instruments", text=_INSTRUMENT)
-        price = _on_tick(
-            Decimal(ticker["tickers"][0]["last"]) * _BELOW_MARKET, Decimal(found["instruments"][0]["tick_size"])
-        )
+        rules, *_ = _rows(found, "instruments")
+        price = _on_tick(Decimal(ticker["ticker"]["last"]) * _BELOW_MARKET, Decimal(rules["tick_size"]))
 
         placed = await _call(
             client,
@@ -112,14 +111,19 @@ async def _call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _brief(answer: dict[str, Any]) -> str:
-    """The sentence of an order report, else the plain figures, and those of a list of one."""
+    """The sentence of an order report, else the plain figures, and those of what is told alone."""
     if "summary" in answer:
         parts = [answer["summary"], answer.get("order", ""), f"order_id {answer.get('order_id')}"]
         approved = answer.get("approved_by")
         return "\n   ".join([*filter(None, parts), *([f"approved by: {approved}"] if approved else [])])
-    rows = [each[0] for each in answer.values() if isinstance(each, list) and len(each) == 1]
-    figures = {name: value for each in (answer, *rows) for name, value in each.items()}
-    return ", ".join(f"{name} {value}" for name, value in figures.items() if not isinstance(value, list | dict))
+    lists = [_rows(answer, name) for name, each in answer.items() if isinstance(each, list) and name != "columns"]
+    alone = [answer.get("ticker", {}), *(rows[0] for rows in lists if len(rows) == 1)]
+    figures = {name: value for each in (answer, *alone) for name, value in each.items()}
+    return ", ".join(f"{name} {value}" for name, value in figures.items() if not isinstance(value, list | dict | None))
+
+
+def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [dict(zip(answer["columns"], row, strict=True)) for row in answer[name]]
 
 
 def _on_tick(price: Decimal, tick: Decimal) -> Decimal:

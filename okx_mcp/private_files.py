@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NotPrivate", "make_private_file", "read_own_text"]
+__all__ = ["NotPrivate", "make_private_file", "read_own_text", "read_private"]
 
 _IS_POSIX: Final = os.name == "posix"
 _BESIDE: Final = ("-wal", "-shm", "-journal")
@@ -49,6 +49,25 @@ def make_private_file(path: Path) -> None:
                 _check_private(each)
 
 
+def read_private(path: Path, most: int) -> bytes:
+    """What stands in a file that we wrote, at most so many bytes of it.
+
+    Raises:
+        NotPrivate: it is no file, another user's or open to others.
+        OSError: it is a link, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _NO_LINK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotPrivate(f"{path} is not a file")
+        if _IS_POSIX:
+            _check_alone(path, found)
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
+
+
 def read_own_text(path: Path) -> tuple[str, bool]:
     """The text of a file that nobody but its user and the superuser can change; and whether others can read it.
 
@@ -73,6 +92,10 @@ def _check_private(path: Path) -> None:
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         raise NotPrivate(f"{path} is a link, and what is written there has to stay where it is")
+    _check_alone(path, found)
+
+
+def _check_alone(path: Path, found: os.stat_result) -> None:
     _check_owner(path, found)
     if found.st_mode & _USABLE_BY_OTHERS:
         mode = 700 if stat.S_ISDIR(found.st_mode) else 600

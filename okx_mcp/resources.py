@@ -140,9 +140,9 @@ async def _instrument(sources: Sources, inst_id: str) -> object:
 
 async def _ticker(sources: Sources, inst_id: str) -> object:
     found = await get_ticker([inst_id], prices=sources.prices)
-    if not isinstance(found, TickersReport):
-        raise TypeError("get_ticker reports tickers")
-    return found.tickers[0]
+    if not isinstance(found, TickersReport) or found.ticker is None:
+        raise TypeError("get_ticker reports one ticker")
+    return found.ticker
 
 
 async def _error_code(code: str) -> object:

@@ -51,7 +51,7 @@ def test_a_file_that_others_may_open_is_not_trusted(path: Path, mode: int) -> No
     write_secret(path, KEPT)
     path.chmod(mode)
 
-    with pytest.raises(SecretUnusable, match="others may open it"):
+    with pytest.raises(SecretUnusable, match="is open to other users"):
         read_secret(path)
 
 

@@ -12,7 +12,7 @@ from examples import dip_buyer
 from examples.dip_buyer import Plan, Record, Stopped, Tool, buy_one_dip, follow, tools_of
 from okx_mcp.config import load_settings
 from okx_mcp.server import create_server
-from tests.tools.served import result
+from tests.tools.served import result, rows_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,15 +41,15 @@ async def at_once(_: float) -> None:
 
 
 async def bought(client: Client) -> list[dict[str, Any]]:
-    orders: list[dict[str, Any]] = (await result(client, "list_orders", which="history", inst_id="BTC-USDT"))["orders"]
-    return [order for order in orders if order["side"] == "buy"]
+    listed = await result(client, "list_orders", which="history", inst_id="BTC-USDT")
+    return [order for order in rows_of(listed, "orders") if order["side"] == "buy"]
 
 
 async def test_a_dip_is_bought_by_the_policy_with_a_stop_that_rests_at_the_exchange(
     client: Client, record: Record
 ) -> None:
     order = await buy_one_dip(tools_of(client), NOW, record, at_once)
-    waiting = (await result(client, "list_orders", trigger=True))["orders"]
+    waiting = rows_of(await result(client, "list_orders", trigger=True), "orders")
 
     assert (order["state"], order["approved_by"]) == ("filled", "policy: dip buyer")
     assert [(stop["side"], Decimal(stop["stop_loss"])) for stop in waiting] == [

@@ -39,7 +39,7 @@ MAY_IMPORT: Final = {
         "trading.environment",
         "trading.policy",
     ),
-    "approval_secret": (),
+    "approval_secret": ("private_files",),
     "approval_socket": ("approval_secret", "okx.clock", "trading", "views"),
     "limits_file": ("okx.names", "trading.limits"),
     "logs": ("config", "okx.redaction"),

@@ -107,17 +107,9 @@ class OkxClient:
 
     # --- public -----------------------------------------------------------------------------------------------
 
-    async def server_time(self) -> models.ServerTime:
-        """OKX's clock. GET /public/time."""
-        return await self._one(models.ServerTime, "public/time")
-
     async def system_status(self) -> list[models.SystemStatus]:
         """Maintenance that is planned or going on; empty when there is none. GET /system/status."""
         return await self._all(models.SystemStatus, "system/status")
-
-    async def instruments(self, inst_type: str, inst_id: str | None = None) -> list[models.InstrumentRow]:
-        """What is listed. GET /public/instruments."""
-        return await self._all(models.InstrumentRow, "public/instruments", instType=inst_type, instId=inst_id)
 
     async def price_limit(self, inst_id: str) -> models.PriceLimit:
         """The highest buy and the lowest sell price accepted now. GET /public/price-limit."""
@@ -173,10 +165,6 @@ class OkxClient:
         """Like `candles`, years back. GET /market/history-candles."""
         return await self._candles("market/history-candles", inst_id, bar, after, before, limit)
 
-    async def trades(self, inst_id: str, limit: int = 100) -> list[models.Trade]:
-        """The newest trades, at most 500. GET /market/trades."""
-        return await self._all(models.Trade, "market/trades", instId=inst_id, limit=limit)
-
     async def index_ticker(self, inst_id: str) -> models.IndexTicker:
         """The price of an index, e.g. BTC-USD. GET /market/index-tickers."""
         return await self._of(inst_id, models.IndexTicker, "market/index-tickers")
@@ -212,10 +200,6 @@ class OkxClient:
             models.TradeFee, "account/trade-fee", instType=inst_type, instId=inst_id, instFamily=inst_family
         )
 
-    async def bills(self, *, ccy: str | None = None, limit: int = 100) -> list[models.Bill]:
-        """Balance changes of seven days. GET /account/bills."""
-        return await self._all(models.Bill, "account/bills", ccy=ccy, limit=limit)
-
     async def max_size(self, inst_id: str, td_mode: str) -> models.MaxSize:
         """The largest order the balance allows. GET /account/max-size."""
         return await self._one(models.MaxSize, "account/max-size", instId=inst_id, tdMode=td_mode)
@@ -227,10 +211,6 @@ class OkxClient:
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[models.FundingBalance]:
         """The funding account. GET /asset/balances."""
         return await self._all(models.FundingBalance, "asset/balances", ccy=",".join(ccys) or None)
-
-    async def currencies(self, ccy: str | None = None) -> list[models.Currency]:
-        """One row a currency and chain. GET /asset/currencies."""
-        return await self._all(models.Currency, "asset/currencies", ccy=ccy)
 
     # --- orders, read -----------------------------------------------------------------------------------------
 
@@ -387,13 +367,6 @@ class OkxClient:
             models.OrderAck, "trade/order", body, valid_ms=valid_ms, before_send=before_send
         )
         return _own_row(acks, body, endpoint("POST", "trade/order"), answered)
-
-    async def place_orders(
-        self, bodies: Sequence[JsonObject], *, valid_ms: int | None = None
-    ) -> list[models.OrderAck | OkxError]:
-        """POST /trade/batch-orders, at most 20. For each body its own acknowledgement or error, none is raised."""
-        acks, answered = await self._rest.write(models.OrderAck, "trade/batch-orders", bodies, valid_ms=valid_ms)
-        return _row_by_row(acks, bodies, endpoint("POST", "trade/batch-orders"), answered)
 
     async def amend_order(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None

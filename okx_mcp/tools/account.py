@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from okx_mcp.tools.arguments import Ccy, InstId
 from okx_mcp.tools.instruments import Kind
 from okx_mcp.tools.reports import EnvironmentName, Number
+from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.views.order_ticket import iso_time
 
@@ -24,13 +25,15 @@ account = Toolset()
 
 
 class Holding(BaseModel):
-    """One currency of an account."""
+    """One currency of an account. `available` is free for orders, in the funding account to transfer; `frozen` is held
+    by orders and positions.
+    """
 
     ccy: str
     equity: Number | None = None
-    available: Number | None = Field(None, description="Free for orders; in funding, to transfer")
-    frozen: Number | None = Field(None, description="Held by orders and positions")
-    usd: Number | None = Field(None, description="Equity in US dollars")
+    available: Number | None = None
+    frozen: Number | None = None
+    equity_usd: Number | None = None
 
 
 class BalanceReport(BaseModel):
@@ -38,13 +41,16 @@ class BalanceReport(BaseModel):
 
     environment: EnvironmentName
     total_usd: Number | None = Field(None, description="The whole trading account, whatever was asked for")
-    holdings: list[Holding] | None = Field(None, description="Trading account")
-    funding: list[Holding] | None = None
+    columns: Annotated[list[str], fields_of(Holding)]
+    holdings: Rows | None = Field(None, description="Trading account")
+    funding: Rows | None = None
     time: str | None = Field(None, description="UTC")
 
 
 class PositionReport(BaseModel):
-    """One open position: its size in contracts, base and quote at the mark price. Losses and fees are negative."""
+    """One open position: its size in contracts, base and quote at the mark price. Losses and fees are negative, a
+    margin ratio of 1 is liquidation, and the price of that is OKX's estimate.
+    """
 
     inst_id: str
     side: Literal["long", "short"]
@@ -57,13 +63,13 @@ class PositionReport(BaseModel):
     notional_usd: Number | None = None
     entry_price: Number | None = None
     mark_price: Number | None = None
-    ccy: str | None = Field(None, description="Of PnL and margin")
-    unrealized_pnl: Number | None = Field(None, description="Losses are negative")
+    pnl_and_margin_ccy: str | None = None
+    unrealized_pnl: Number | None = None
     unrealized_pnl_ratio: Number | None = None
     realized_pnl: Number | None = None
     margin: Number | None = None
-    margin_ratio: Number | None = Field(None, description="1 is liquidation")
-    liquidation_price: Number | None = Field(None, description="Estimated")
+    margin_ratio: Number | None = None
+    liquidation_price: Number | None = None
     leverage: Number | None = None
 
 
@@ -71,7 +77,8 @@ class PositionsReport(BaseModel):
     """What is open."""
 
     environment: EnvironmentName
-    positions: list[PositionReport]
+    columns: Annotated[list[str], fields_of(PositionReport)]
+    positions: Rows
 
 
 @account.tool(title="Balance", annotations=READS)
@@ -88,19 +95,25 @@ async def get_balance(
 
     await desk.facts.rules()
     ccys = [each.upper() for each in ccy or []]
-    report = BalanceReport(environment=desk.account.environment)
+    report = BalanceReport(environment=desk.account.environment, columns=[])
+    held: dict[str, list[Holding]] = {}
 
-    async def add_trading() -> None:
+    async def read_trading() -> None:
         balance = await exchange.balance(ccys)
         report.total_usd = balance.total_eq
-        report.holdings = [_trading(each) for each in balance.details]
         report.time = iso_time(balance.u_time) if balance.u_time is not None else None
+        held["trading"] = [_trading(each) for each in balance.details]
 
-    async def add_funding() -> None:
-        report.funding = [_funding(each) for each in await read_funding(exchange, ccys)]
+    async def read_funding_account() -> None:
+        held["funding"] = [_funding(each) for each in await read_funding(exchange, ccys)]
 
-    reads = {"trading": add_trading, "funding": add_funding}
+    reads = {"trading": read_trading, "funding": read_funding_account}
     await all_of(*([reads[account]] if account else reads.values()))
+    trading, funding = held.get("trading"), held.get("funding")
+    table = table_of([*(trading or ()), *(funding or ())])
+    report.columns = table.columns
+    report.holdings = None if trading is None else table.rows[: len(trading)]
+    report.funding = None if funding is None else table.rows[len(trading or ()) :]
     return report
 
 
@@ -118,7 +131,8 @@ async def get_positions(
 
     await desk.facts.rules()
     views = await read_positions(exchange, prices.instruments, inst_id, kind)
-    return PositionsReport(environment=desk.account.environment, positions=[_position(each) for each in views])
+    table = table_of([_position(each) for each in views])
+    return PositionsReport(environment=desk.account.environment, columns=table.columns, positions=table.rows)
 
 
 def _trading(detail: "BalanceDetail") -> Holding:
@@ -127,7 +141,7 @@ def _trading(detail: "BalanceDetail") -> Holding:
         equity=detail.eq,
         available=detail.avail_bal,
         frozen=detail.frozen_bal,
-        usd=detail.eq_usd,
+        equity_usd=detail.eq_usd,
     )
 
 
@@ -137,7 +151,7 @@ def _funding(holding: "FundingHolding") -> Holding:
         equity=holding.balance,
         available=holding.available,
         frozen=holding.frozen,
-        usd=holding.usd,
+        equity_usd=holding.usd,
     )
 
 
@@ -155,7 +169,7 @@ def _position(view: "PositionView") -> PositionReport:
         notional_usd=view.notional_usd,
         entry_price=view.entry_price,
         mark_price=view.mark_price,
-        ccy=view.ccy,
+        pnl_and_margin_ccy=view.ccy,
         unrealized_pnl=view.unrealized_pnl,
         unrealized_pnl_ratio=view.unrealized_pnl_ratio,
         realized_pnl=view.realized_pnl,

@@ -8,6 +8,7 @@ from typing import Final
 
 from okx_mcp.okx.foreign_rows import JsonValue, RowsRead
 from okx_mcp.okx.reading import ReadEndpoint
+from okx_mcp.tools.tables import columns_of
 
 __all__ = ["Page", "page_of"]
 
@@ -19,32 +20,67 @@ _CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows that fit. `next_page` says how to get those that follow, None where there are none that we know of."""
+    """The rows that fit; what is empty is left out of them. `columns` names the places of rows that are lists.
+    `next_page` says how to get those that follow, None where there are none that we know of.
+    """
 
     rows: Sequence[JsonValue]
+    columns: Sequence[str]
     next_page: str | None
     shortened: str | None = None
 
 
 def page_of(read: RowsRead, readable: ReadEndpoint, query: Mapping[str, str]) -> Page:
     """The page that these rows of `readable` make; `query` is the one they were read with."""
-    rows, shortened = _fitting(read.rows)
-    return Page(rows, _next_page(rows, read, readable, query), shortened)
+    records = _alike(read.rows)
+    columns = columns_of(records) if records else readable.columns
+    rows = _fitting(_cells(records, columns) if records else [_tabled(each) for each in read.rows], columns)
+    shortened = None
+    if read.rows and not rows:
+        columns = readable.columns
+        rows, shortened = _shortened(read.rows[0])
+    return Page(rows, columns, _next_page(rows, columns, read, readable, query), shortened)
 
 
-def _fitting(rows: Sequence[JsonValue]) -> tuple[Sequence[JsonValue], str | None]:
-    """The first rows that fit together; of a single one that does not, its lists cut."""
-    used = 0
+def _tabled(value: JsonValue) -> JsonValue:
+    """The value with nothing empty in it and, where a list in it has things alike, their names said once."""
+    match value:
+        case list() if records := _alike(value):
+            columns = columns_of(records)
+            return {"columns": [*columns], "rows": _cells(records, columns)}
+        case list():
+            return [_tabled(each) for each in value]
+        case dict():
+            return {name: _tabled(value[name]) for name in columns_of([value])}
+        case _:
+            return value
+
+
+def _alike(values: Sequence[JsonValue]) -> list[dict[str, JsonValue]]:
+    """The values if there are several and all have the same names, else none."""
+    records = [each for each in values if isinstance(each, dict)]
+    alike = len(records) == len(values) > 1 and all(each.keys() == records[0].keys() for each in records)
+    return records if alike else []
+
+
+def _cells(records: Sequence[dict[str, JsonValue]], columns: Sequence[str]) -> list[JsonValue]:
+    return [[_tabled(record[name]) for name in columns] for record in records]
+
+
+def _fitting(rows: Sequence[JsonValue], columns: Sequence[str]) -> Sequence[JsonValue]:
+    """The first rows that fit together, and with the names of their columns."""
+    used = _length([*columns])
     for count, row in enumerate(rows):
         used += _length(row)
         if used > _MOST_CHARACTERS:
-            return (rows[:count], None) if count else _shortened(row)
-    return rows, None
+            return rows[:count]
+    return rows
 
 
 def _shortened(row: JsonValue) -> tuple[Sequence[JsonValue], str]:
+    """A single row that does not fit, its lists cut."""
     for longest in _LIST_LENGTHS:
-        shorter = _with_lists_cut(row, longest)
+        shorter = _tabled(_with_lists_cut(row, longest))
         if _length(shorter) <= _MOST_CHARACTERS:
             return [shorter], f"Lists inside the row are cut to {longest} entries; ask for less, if a parameter allows."
     return [json.dumps(row, ensure_ascii=False)[:_MOST_CHARACTERS] + "…"], "The row is cut; it is too long to be shown."
@@ -61,7 +97,11 @@ def _with_lists_cut(value: JsonValue, longest: int) -> JsonValue:
 
 
 def _next_page(
-    rows: Sequence[JsonValue], read: RowsRead, readable: ReadEndpoint, query: Mapping[str, str]
+    rows: Sequence[JsonValue],
+    columns: Sequence[str],
+    read: RowsRead,
+    readable: ReadEndpoint,
+    query: Mapping[str, str],
 ) -> str | None:
     more_here = read.total > read.first + len(rows)
     paging = readable.pages_by
@@ -71,7 +111,7 @@ def _next_page(
         return None
     if paging.unless in query:
         return f"Call again with {paging.parameter} in params: the last row's id or time, as {paging.unless} says."
-    cursor = _cell(rows[-1], paging.field, readable.columns)
+    cursor = _cell(rows[-1], paging.field, columns)
     return f'Call again with {paging.parameter} "{cursor}" in params.' if cursor else None
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from okx_mcp.tools.arguments import Ccy, UtcTime
 from okx_mcp.tools.reports import Number
+from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.views.order_ticket import iso_time
 
@@ -21,18 +22,22 @@ instruments = Toolset()
 
 Kind = Literal["SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"]
 _MOST_INSTRUMENTS = 50
+_SizeUnit = Annotated[Literal["base", "contracts"], Field(description="Of lot_size and min_size")]
 
 
-class InstrumentReport(BaseModel):
-    """One instrument and the numbers it takes; of options one chain of calls or puts."""
+class InstrumentRules(BaseModel):
+    """One instrument and the numbers it takes; of options one chain of calls or puts, whose `strikes` are for
+    `{strike}` in `inst_id`.
+
+    Prices are in `quote_ccy` and multiples of `tick_size`, sizes multiples of `lot_size`.
+    """
 
     inst_id: str
-    kind: str
     base_ccy: str
-    quote_ccy: str = Field(description="Prices are in it")
+    quote_ccy: str
     state: str
-    tick_size: Number = Field(description="Prices are multiples of it")
-    lot_size: Number = Field(description="Sizes are, in base or contracts")
+    tick_size: Number
+    lot_size: Number
     min_size: Number
     max_leverage: Number | None = None
     contract_value: Number | None = None
@@ -40,13 +45,23 @@ class InstrumentReport(BaseModel):
     contract_type: str | None = None
     settle_ccy: str | None = None
     expires: str | None = None
-    strikes: list[Number] | None = Field(None, description="For {strike} in inst_id")
+    strikes: list[Number] | None = None
+
+
+class InstrumentReport(InstrumentRules):
+    """One instrument by itself."""
+
+    kind: str
+    size_unit: _SizeUnit
 
 
 class InstrumentsReport(BaseModel):
-    """What was found."""
+    """What was found, all of one kind."""
 
-    instruments: list[InstrumentReport]
+    kind: str | None = None
+    size_unit: _SizeUnit | None = None
+    columns: Annotated[list[str], fields_of(InstrumentRules)]
+    instruments: Rows
     found: int = Field(description="How many match; more than are listed where the limit cut the list")
 
 
@@ -76,21 +91,31 @@ async def find_instruments(
     if matching and matching[0].kind == InstType.OPTION:
         found = [_chain(each) for each in chains(matching)]
     else:
-        found = [instrument_report(each) for each in matching]
-    return InstrumentsReport(instruments=found[:limit], found=len(found))
-
-
-def _chain(chain: "Chain") -> InstrumentReport:
-    return instrument_report(chain.example).model_copy(
-        update={"inst_id": chain.pattern, "strikes": list(chain.strikes)}
+        found = [_rules(each) for each in matching]
+    table = table_of(found[:limit])
+    return InstrumentsReport(
+        kind=matching[0].kind if matching else None,
+        size_unit=matching[0].size_unit.value if matching else None,
+        columns=table.columns,
+        instruments=table.rows,
+        found=len(found),
     )
 
 
 def instrument_report(instrument: "Instrument") -> InstrumentReport:
+    """One instrument, whole."""
+    rules = _rules(instrument)
+    return InstrumentReport(kind=instrument.kind, size_unit=instrument.size_unit.value, **dict(rules))
+
+
+def _chain(chain: "Chain") -> InstrumentRules:
+    return _rules(chain.example).model_copy(update={"inst_id": chain.pattern, "strikes": list(chain.strikes)})
+
+
+def _rules(instrument: "Instrument") -> InstrumentRules:
     contract = instrument.contract
-    report = InstrumentReport(
+    rules = InstrumentRules(
         inst_id=instrument.inst_id,
-        kind=instrument.kind,
         base_ccy=instrument.base_ccy,
         quote_ccy=instrument.quote_ccy,
         state=instrument.state,
@@ -100,7 +125,7 @@ def instrument_report(instrument: "Instrument") -> InstrumentReport:
         max_leverage=instrument.max_leverage,
     )
     if contract is None:
-        return report
+        return rules
     of_contract = {
         "contract_value": contract.value,
         "contract_ccy": contract.value_ccy,
@@ -108,4 +133,4 @@ def instrument_report(instrument: "Instrument") -> InstrumentReport:
         "settle_ccy": contract.settle_ccy,
         "expires": None if contract.expires_ms is None else iso_time(contract.expires_ms),
     }
-    return report.model_copy(update=of_contract)
+    return rules.model_copy(update=of_contract)

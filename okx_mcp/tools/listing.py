@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from okx_mcp.tools.arguments import InstId
 from okx_mcp.tools.instruments import Kind
 from okx_mcp.tools.reports import EnvironmentName, Number
+from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.views.order_ticket import iso_time
 
@@ -30,11 +31,14 @@ _STATES = {
 
 
 class ListedOrder(BaseModel):
-    """One order as the exchange has it."""
+    """One order as the exchange has it. An order of this server has a `ticket_id`, one of anybody else its clOrdId as
+    `client_order_id`; `became` is the order_id of what a trigger order placed, `updated` when it last changed since it
+    was created.
+    """
 
     order_id: str | None = None
-    ticket_id: str | None = Field(None, description="Of an order of this server")
-    client_order_id: str | None = Field(None, description="clOrdId of anybody else's")
+    ticket_id: str | None = None
+    client_order_id: str | None = None
     inst_id: str | None = None
     side: str | None = None
     pos_side: str | None = None
@@ -44,14 +48,15 @@ class ListedOrder(BaseModel):
     state: str | None = None
     price: Number | None = None
     size: Number | None = None
-    unit: Literal["base", "quote", "contracts"] = Field(description="Of size; filled_size is never in quote")
+    unit: Literal["base", "quote", "contracts"]
     filled_size: Number | None = None
+    filled_unit: Literal["base", "contracts"] | None = None
     average_price: Number | None = None
     trigger_price: Number | None = None
     take_profit: Number | None = None
     stop_loss: Number | None = None
     trail_percent: Number | None = None
-    became: str | None = Field(None, description="order_id of what it placed")
+    became: str | None = None
     fee: Number | None = None
     fee_ccy: str | None = None
     created: str | None = None
@@ -62,7 +67,8 @@ class OrdersReport(BaseModel):
     """Newest first, times in UTC."""
 
     environment: EnvironmentName
-    orders: list[ListedOrder]
+    columns: Annotated[list[str], fields_of(ListedOrder)]
+    orders: Rows
     next_after: str | None = Field(None, description="There may be more: ask again with this as after")
     note: str | None = None
 
@@ -105,9 +111,11 @@ async def list_orders(
         own = desk.sent_here(each.client_order_id for each in listed)
     except JournalUnavailable as unavailable:
         own, note = frozenset(), f"Whose orders these are is not known: {unavailable}"
+    table = table_of([_as_ours(each) if each.client_order_id in own else each for each in listed])
     return OrdersReport(
         environment=desk.account.environment,
-        orders=[_as_ours(each) if each.client_order_id in own else each for each in listed],
+        columns=table.columns,
+        orders=table.rows,
         next_after=next_after,
         note=note,
     )
@@ -140,13 +148,15 @@ def _listed_trigger(order: "AlgoOrder") -> ListedOrder:
         trail_percent=None if order.callback_ratio is None else order.callback_ratio * 100,
         became=order.ord_id_list[-1] if order.ord_id_list else None,
         created=None if order.c_time is None else iso_time(order.c_time),
-        updated=None if order.u_time is None else iso_time(order.u_time),
+        updated=None if order.u_time in (None, order.c_time) else iso_time(order.u_time),
     )
 
 
 def _listed(order: "Order") -> ListedOrder:
+    from okx_mcp.trading.instruments import SizeUnit
     from okx_mcp.trading.order_pages import size_unit_of
 
+    unit, is_filled = size_unit_of(order), bool(order.acc_fill_sz)
     return ListedOrder(
         order_id=order.ord_id,
         client_order_id=order.cl_ord_id,
@@ -159,13 +169,14 @@ def _listed(order: "Order") -> ListedOrder:
         state=order.state,
         price=order.px,
         size=order.sz,
-        unit=size_unit_of(order).value,
+        unit=unit.value,
         filled_size=order.acc_fill_sz,
+        filled_unit=("contracts" if unit is SizeUnit.CONTRACTS else "base") if is_filled else None,
         average_price=order.avg_px or None,
         take_profit=next((each.tp_trigger_px for each in order.attach_algo_ords), None),
         stop_loss=next((each.sl_trigger_px for each in order.attach_algo_ords), None),
-        fee=order.fee,
-        fee_ccy=order.fee_ccy,
+        fee=order.fee if is_filled else None,
+        fee_ccy=order.fee_ccy if is_filled else None,
         created=None if order.c_time is None else iso_time(order.c_time),
-        updated=None if order.u_time is None else iso_time(order.u_time),
+        updated=None if order.u_time in (None, order.c_time) else iso_time(order.u_time),
     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from okx_mcp.tools.arguments import InstId, InstIds, Percent, Price, Size, UtcTime
 from okx_mcp.tools.progress import LONGEST_WAIT_S
 from okx_mcp.tools.reports import Number
+from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.trading.decimals import plain
 from okx_mcp.views.order_ticket import iso_time
@@ -37,18 +38,19 @@ Source = Literal["stream", "rest"]
 
 
 class TickerReport(BaseModel):
-    """One instrument, in its quote currency; the last five of derivatives."""
+    """One instrument, in its quote currency; the last five of derivatives. Times are UTC."""
 
     inst_id: str
     last: Number | None = None
     bid: Number | None = None
-    bid_size: Number | None = Field(None, description="Base; contracts of derivatives")
+    bid_size: Number | None = None
     ask: Number | None = None
     ask_size: Number | None = None
+    size_unit: Literal["base", "contracts"]
     open_24h: Number | None = None
     high_24h: Number | None = None
     low_24h: Number | None = None
-    volume_24h: Number | None = Field(None, description="In base")
+    volume_24h_base: Number | None = None
     time: str | None = None
     source: Source
     age_ms: int | None = None
@@ -56,13 +58,15 @@ class TickerReport(BaseModel):
     index: Number | None = None
     funding_rate: Number | None = Field(None, description="Longs pay shorts, of the position")
     funding_time: str | None = None
-    open_interest: Number | None = Field(None, description="Contracts")
+    open_interest_contracts: Number | None = None
 
 
 class TickersReport(BaseModel):
-    """Times are UTC."""
+    """One is told as it is, several as a table."""
 
-    tickers: list[TickerReport]
+    ticker: TickerReport | None = None
+    columns: Annotated[list[str], fields_of(TickerReport)] | None = None
+    tickers: Rows | None = None
 
 
 class TakenReport(BaseModel):
@@ -107,7 +111,7 @@ class CandlesReport(BaseModel):
 
     inst_id: str
     bar: str
-    columns: str = "start (UTC), open, high, low, close, volume in base"
+    columns: list[str] = ["start", "open", "high", "low", "close", "volume_base"]
     bars: list[list[str]]
     forming: str | None = Field(None, description="Start of the bar that still changes")
     earlier: str | None = Field(None, description="There is more: ask again with this as end")
@@ -122,7 +126,11 @@ async def get_ticker(inst_id: InstIds, *, prices: "Market") -> TickersReport:
         told = await prices.ticker(name)
         return _ticker(name, told, await prices.contract_figures(name))
 
-    return TickersReport(tickers=await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id))))
+    found = await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id)))
+    if len(found) == 1:
+        return TickersReport(ticker=found[0])
+    table = table_of(found)
+    return TickersReport(columns=table.columns, tickers=table.rows)
 
 
 @market.tool(title="Order book", annotations=READS)
@@ -231,10 +239,11 @@ def _ticker(inst_id: str, told: "Told[Ticker]", figures: "ContractFigures | None
         bid_size=ticker.bid_sz,
         ask=ticker.ask_px,
         ask_size=ticker.ask_sz,
+        size_unit="base" if figures is None else "contracts",
         open_24h=ticker.open24h,
         high_24h=ticker.high24h,
         low_24h=ticker.low24h,
-        volume_24h=ticker.vol24h if figures is None else ticker.vol_ccy24h,  # contracts; vol_ccy24h is in coins
+        volume_24h_base=ticker.vol24h if figures is None else ticker.vol_ccy24h,  # contracts; vol_ccy24h is in coins
         time=_time(ticker.ts),
         source=told.source.value,
         age_ms=told.age_ms,
@@ -242,7 +251,7 @@ def _ticker(inst_id: str, told: "Told[Ticker]", figures: "ContractFigures | None
         index=figures and figures.index,
         funding_rate=figures and figures.funding_rate,
         funding_time=_time(figures.funding_ms if figures else None),
-        open_interest=figures and figures.open_interest,
+        open_interest_contracts=figures and figures.open_interest,
     )
 
 

@@ -9,6 +9,7 @@ from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
 from okx_mcp.tools.arguments import AnyOrderId, InstId, Percent, Price, Size, TicketId, TriggerPrice
 from okx_mcp.tools.progress import LONGEST_WAIT_S
 from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
+from okx_mcp.tools.tables import table_of
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, TriggerOrder
@@ -189,7 +190,10 @@ async def _checked(
     order = found.order if isinstance(found, Receipt) else found
     report = of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
     fills = [] if order is None or not order.filled_size else await _fills(exchange, order)
-    return CheckedOrder(**report.model_dump(), fills=fills or None)
+    if not fills:
+        return CheckedOrder(**report.model_dump())
+    table = table_of(fills)
+    return CheckedOrder(**report.model_dump(), columns=table.columns, fills=table.rows)
 
 
 async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:

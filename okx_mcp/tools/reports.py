@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
+from okx_mcp.tools.tables import Rows, fields_of
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import Exits, LimitOrder
@@ -57,10 +58,10 @@ class OrderReport(BaseModel):
 
 
 class FillReport(BaseModel):
-    """One execution. Its size is in base, or in contracts."""
+    """One execution. Its size counts what the order's filled_size counts: base, or contracts."""
 
     price: Number | None = None
-    size: Number | None = Field(None, description="Like filled_size")
+    size: Number | None = None
     fee: Number | None = None
     fee_ccy: str | None = None
     role: Literal["maker", "taker"] | None = None
@@ -72,7 +73,8 @@ class CheckedOrder(OrderReport):
 
     filled_size: Number | None = Field(None, description="In base, or contracts")
     fee: Number | None = Field(None, description="Negative: charged")
-    fills: list[FillReport] | None = Field(None, description="Of the last 3 days, the newest 20")
+    columns: Annotated[list[str], fields_of(FillReport)] | None = Field(None, description="Of fills")
+    fills: Rows | None = Field(None, description="Of the last 3 days, the newest 20")
 
 
 def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:

@@ -16,7 +16,7 @@ from okx_mcp.okx.errors import (
     Unavailable,
     Unknown,
 )
-from okx_mcp.okx.models import CancelAck, OrderAck
+from okx_mcp.okx.models import CancelAck
 from tests.clocks import VirtualClock
 from tests.okx.wire import CREDENTIALS, Okx, answer, connect, order_row
 
@@ -307,12 +307,9 @@ async def test_an_amended_order_is_judged_by_its_row(okx: Okx, client: OkxClient
 
 async def test_a_batch_is_answered_row_by_row(okx: Okx, client: OkxClient) -> None:
     rows = [order_row("0", "a1"), order_row("51008", "a2"), order_row("0", "somebodyelses")]
-    okx.answers("POST", "trade/batch-orders", answer(*rows, code="2", msg="Bulk operation partially succeeded."))
-    okx.answers("POST", "trade/cancel-batch-orders", answer(*rows, code="2"))
-    names = ("a2", "a1", "a3")
+    message = "Bulk operation partially succeeded."
+    okx.answers("POST", "trade/cancel-batch-orders", answer(*rows, code="2", msg=message))
 
-    placed = await client.place_orders([{**ORDER, "clOrdId": each} for each in names])
-    canceled = await client.cancel_orders([{"instId": "BTC-USDT", "clOrdId": each} for each in names])
+    canceled = await client.cancel_orders([{"instId": "BTC-USDT", "clOrdId": each} for each in ("a2", "a1", "a3")])
 
-    assert [type(each) for each in placed] == [OrderRefused, OrderAck, Unknown]
     assert [type(each) for each in canceled] == [OrderRefused, CancelAck, Unknown]

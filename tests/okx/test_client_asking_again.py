@@ -17,7 +17,7 @@ from tests.okx.wire import SITE, Okx, answer, connect, order_row
 pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
 
 ORDER = {"instId": "BTC-USDT", "clOrdId": "a1", "side": "buy", "ordType": "limit", "px": "60000", "sz": "0.001"}
-WRITES = ("trade/order", "trade/batch-orders", "trade/amend-order", "trade/cancel-order", "trade/cancel-batch-orders")
+WRITES = ("trade/order", "trade/amend-order", "trade/cancel-order", "trade/cancel-batch-orders")
 
 TIMES_ASKED = {Again.NO: 1, Again.RESYNC_CLOCK: 2, Again.AFTER_WAIT: 4, Again.THROTTLED: 4, Again.CHECK_FIRST: 4}
 
@@ -40,8 +40,6 @@ async def send(client: OkxClient, path: str) -> object:
     match path:
         case "trade/order":
             return await client.place_order(ORDER)
-        case "trade/batch-orders":
-            return await client.place_orders([ORDER])
         case "trade/amend-order":
             return await client.amend_order(ORDER)
         case "trade/cancel-order":

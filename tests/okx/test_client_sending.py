@@ -96,7 +96,7 @@ def signature_of(request: bytes, credentials: Credentials) -> str:
         pytest.param(lambda client: client.account_config(), id="no query"),
         pytest.param(lambda client: client.balance(["BTC", "ETH", "USDT"]), id="commas"),
         pytest.param(lambda client: client.max_size("BTC-USDT,ETH-USDT", "cash"), id="two parameters"),
-        pytest.param(lambda client: client.bills(ccy="a b&c=d+e/f?g#h%i"), id="reserved characters"),
+        pytest.param(lambda client: client.open_orders("a b&c=d+e/f?g#h%i"), id="reserved characters"),
         pytest.param(lambda client: client.open_orders("BTC\u2010USDT\N{SNOWMAN}\U0001f600"), id="beyond ASCII"),
         pytest.param(lambda client: client.open_orders("\"'<>[]{}|\\^`~;:@!$*()\t\r\n\0"), id="unsafe characters"),
         pytest.param(lambda client: client.open_orders("..%2F../x%20y"), id="percent signs and dots"),
@@ -104,7 +104,7 @@ def signature_of(request: bytes, credentials: Credentials) -> str:
         pytest.param(lambda client: client.place_order(ORDER), id="a body"),
         pytest.param(lambda client: client.place_order({**ORDER, "tag": 'ü"\\\n\N{SNOWMAN}/'}), id="text in a body"),
         pytest.param(lambda client: client.place_order({**ORDER, "reduceOnly": True}), id="a boolean in a body"),
-        pytest.param(lambda client: client.place_orders([ORDER, ORDER]), id="a list as a body"),
+        pytest.param(lambda client: client.cancel_orders([ORDER, ORDER]), id="a list as a body"),
     ],
 )
 async def test_the_bytes_that_arrive_are_the_bytes_that_are_signed(call: Call) -> None:
@@ -169,7 +169,7 @@ async def test_a_redirect_is_an_error_and_nobody_goes_there(status: bytes) -> No
         socket = Socket(reply=b"", status=status, header=f"location: {other_url}/api/v5/x\r\n".encode())
         async with socket.listening() as url, OkxClient(url, clock=VirtualClock()) as client:
             with pytest.raises(Unknown, match=f"HTTP {status[:3].decode()}"):
-                await client.server_time()
+                await client.measure_clock()
 
     assert elsewhere.requests == []
     assert {each.split(b" ")[1] for each in socket.requests} == {b"/api/v5/public/time"}
@@ -194,7 +194,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         async with OkxClient(url) as client:
-            await client.server_time()
+            await client.measure_clock()
 
     assert (len(socket.requests), len(proxy.requests)) == (1, 0)
 
@@ -203,7 +203,7 @@ async def test_a_proxy_that_was_configured_is_used() -> None:
     proxy = Socket()
 
     async with proxy.listening() as proxy_url, OkxClient("http://localhost:9", proxy=proxy_url) as client:
-        await client.server_time()
+        await client.measure_clock()
 
     assert proxy.requests[0].startswith(b"GET http://localhost:9/api/v5/public/time ")
 
@@ -329,7 +329,7 @@ async def test_an_answer_that_never_ends_is_given_up() -> None:
     with anyio.fail_after(5):
         async with OkxClient("http://127.0.0.1", transport=silent, answer_within_s=0.02, read_within_s=0.01) as client:
             with pytest.raises(Unknown, match="TimeoutError"):
-                await client.server_time()
+                await client.measure_clock()
 
     assert silent.requests == 1
 
@@ -408,11 +408,11 @@ async def test_orders_of_one_instrument_do_not_wait_for_those_of_another(
 
 
 async def test_a_batch_uses_up_as_many_turns_as_it_has_orders(okx: Okx, client: OkxClient, clock: VirtualClock) -> None:
-    okx.answers("POST", "trade/batch-orders", answer(*[order_row()] * 20))
+    okx.answers("POST", "trade/cancel-batch-orders", answer(*[order_row()] * 20))
     await client.measure_clock()
     start_s = clock.monotonic_s()
 
-    await all_at_once([partial(client.place_orders, [ORDER] * 20) for _ in range(14)])
+    await all_at_once([partial(client.cancel_orders, [ORDER] * 20) for _ in range(14)])
 
     assert clock.monotonic_s() - start_s == pytest.approx(2.05)
 

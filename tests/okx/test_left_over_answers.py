@@ -77,7 +77,7 @@ async def test_what_is_signed_goes_over_a_connection_of_its_own_and_public_reque
 
     async with exchange.client() as client:
         for _ in range(3):
-            await client.server_time()
+            await client.measure_clock()
             await client.place_order(ORDER)
 
     assert (exchange.orders, exchange.connections) == (3, 4)

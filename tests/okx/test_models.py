@@ -6,7 +6,6 @@ from pydantic import ValidationError
 from okx_mcp.okx.models import (
     AccountConfig,
     Balance,
-    Bill,
     BookLevel,
     Candle,
     InstrumentRow,
@@ -254,4 +253,4 @@ def test_a_field_is_named_by_okx_in_snake_case(snake: str, okx: str) -> None:
 
 def test_from_is_a_word_of_python_and_so_has_an_underscore() -> None:
     assert Transfer.model_validate({"from": "6", "to": "18"}).from_ == "6"
-    assert Bill(from_="6").to_wire() == {"from": "6"}
+    assert Transfer(from_="6").to_wire() == {"from": "6"}

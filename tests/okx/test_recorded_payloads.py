@@ -41,8 +41,6 @@ MODEL_OF: Final[Mapping[str, type[Row]]] = {
     "GET.account.config": models.AccountConfig,
     "GET.account.instruments": models.InstrumentRow,
     "GET.account.trade-fee": models.TradeFee,
-    "GET.account.bills": models.Bill,
-    "GET.account.bills-archive": models.Bill,
     "GET.account.max-size": models.MaxSize,
     "GET.account.max-avail-size": models.MaxAvailSize,
     "POST.trade.order": models.OrderAck,
@@ -58,7 +56,6 @@ MODEL_OF: Final[Mapping[str, type[Row]]] = {
     "GET.trade.fills": models.Fill,
     "GET.trade.fills-history": models.Fill,
     "GET.asset.balances": models.FundingBalance,
-    "GET.asset.currencies": models.Currency,
     "POST.asset.transfer": models.Transfer,
     "GET.asset.transfer-state": models.Transfer,
 }

@@ -61,7 +61,6 @@ _EXPOSURE: Final = "trading/exposure.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
 _QUESTIONS: Final = "trading/questions.py"
-_SECRET: Final = "approval_secret.py"
 _SOCKET: Final = "approval_socket.py"
 _BOOKS: Final = "okx/stream/books.py"
 _CONNECTION: Final = "okx/stream/connection.py"
@@ -1900,16 +1899,16 @@ _APPROVED: Final = (
     ),
     _guard(
         "a secret's file is its owner's alone",
-        _SECRET,
-        "found.st_mode & _PRIVATE)",
-        "False)",
+        "private_files.py",
+        "        if _IS_POSIX:\n            _check_alone(path, found)\n",
+        "",
         "test_approval_secret.py::test_a_file_that_others_may_open_is_not_trusted",
     ),
     _guard(
         "and no link",
-        _SECRET,
-        "os.O_RDONLY | _NO_LINK |",
-        "os.O_RDONLY |",
+        "private_files.py",
+        "os.O_RDONLY | _NO_LINK)",
+        "os.O_RDONLY | os.O_NONBLOCK)",
         "test_approval_secret.py::test_a_link_is_not_followed_and_a_pipe_not_waited_for",
     ),
     _guard(

@@ -12,7 +12,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.server import ServerParts, create_server
 from tests.clocks import VirtualClock
 
-__all__ = ["on_paper", "on_the_wire", "result", "settings_of"]
+__all__ = ["on_paper", "on_the_wire", "result", "rows_of", "settings_of"]
 
 
 def settings_of(folder: Path, **choices: Any) -> Settings:
@@ -43,3 +43,9 @@ async def result(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     assert not answer.is_error, answer.content
     found: dict[str, Any] = answer.structured_content
     return found
+
+
+def rows_of(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of a list in what a tool says, by the names of its columns, without what a row has not."""
+    named = [dict(zip(report["columns"], row, strict=True)) for row in report[name]]
+    return [{column: value for column, value in row.items() if value is not None} for row in named]

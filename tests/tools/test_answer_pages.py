@@ -61,6 +61,56 @@ def test_a_place_to_go_on_that_is_no_id_is_not_repeated() -> None:
     assert page_of(RowsRead(rows, 0, 1), BILLS, {"limit": "1"}).next_page is None
 
 
+def test_rows_alike_say_their_names_once_and_what_is_empty_in_all_of_them_is_left_out() -> None:
+    rows: list[JsonValue] = [
+        {"billId": "2", "sz": "", "px": "5", "notes": ""},
+        {"billId": "1", "sz": "0", "px": "", "notes": ""},
+    ]
+
+    page = page_of(RowsRead(rows, 0, 2), BILLS, {"limit": "2"})
+
+    assert page.columns == ["billId", "sz", "px"]
+    assert page.rows == [["2", "", "5"], ["1", "0", ""]]
+    assert page.next_page == 'Call again with after "1" in params.'
+
+
+def test_lists_within_a_row_are_tables_too_and_a_single_row_keeps_its_names() -> None:
+    details: list[JsonValue] = [{"ccy": "BTC", "eq": "1", "liab": ""}, {"ccy": "ETH", "eq": "2", "liab": ""}]
+    row: JsonValue = {"totalEq": "9", "isoEq": "", "details": details}
+
+    page = page_of(RowsRead([row], 0, 1), TICKERS, {})
+
+    assert page.columns == ()
+    assert page.rows == [{"totalEq": "9", "details": {"columns": ["ccy", "eq"], "rows": [["BTC", "1"], ["ETH", "2"]]}}]
+
+
+def test_the_names_of_the_columns_count_as_part_of_the_page() -> None:
+    wide: dict[str, JsonValue] = {f"{number:064}": "1" for number in range(300)}
+
+    page = page_of(RowsRead([wide] * 20, 0, 20), TICKERS, {})
+
+    assert len(json.dumps([page.columns, page.rows], separators=(",", ":"))) <= 24_010
+    assert page.rows == [["1"] * 300] * 3
+
+
+def test_rows_of_other_names_than_the_first_are_no_table() -> None:
+    rows: list[JsonValue] = [{"instId": "A", "px": "1"}, {"instId": "B", "sz": "2"}]
+
+    page = page_of(RowsRead(rows, 0, 2), TICKERS, {})
+
+    assert (page.columns, page.rows) == ((), rows)
+
+
+def test_the_first_of_several_rows_that_is_too_long_alone_has_its_lists_cut_and_keeps_its_names() -> None:
+    long: JsonValue = {"instId": "A", "levels": [["65000.1", "0.5"]] * 5_000}
+
+    page = page_of(RowsRead([long, long], 0, 2), TICKERS, {})
+
+    assert page.rows == [{"instId": "A", "levels": [["65000.1", "0.5"]] * 400}]
+    assert page.columns == ()
+    assert page.next_page == "Call again with skip 1."
+
+
 def test_rows_beyond_the_size_wait_for_the_next_page() -> None:
     rows: list[JsonValue] = [{"billId": str(number), "notes": "x" * 1_000} for number in range(50)]
 

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 
 from okx_mcp.server import ServerParts, create_server
-from tests.tools.served import result, settings_of
+from tests.tools.served import result, rows_of, settings_of
 from tests.whole.stdio import Person
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ async def client(tmp_path: Path, parts: ServerParts) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def last(client: Client) -> Decimal:
-    return Decimal((await result(client, "get_ticker", inst_id="BTC-USDT"))["tickers"][0]["last"])
+    return Decimal((await result(client, "get_ticker", inst_id="BTC-USDT"))["ticker"]["last"])
 
 
 def percent_of(last: Decimal, percent: int) -> str:
@@ -58,10 +58,10 @@ async def test_what_waits_is_listed_newest_first_whatever_its_kind_and_page_by_p
     elsewhere = await result(client, "list_orders", trigger=True, inst_id="ETH-USDT")
     orders = await result(client, "list_orders")
 
-    trailing, at_a_price, stop = first["orders"] + rest["orders"]
+    trailing, at_a_price, stop = rows_of(first, "orders") + rows_of(rest, "orders")
     assert [each["ticket_id"] for each in (stop, at_a_price, trailing)] == tickets
     assert "next_after" not in rest
-    assert elsewhere["orders"] == orders["orders"] == []
+    assert rows_of(elsewhere, "orders") == rows_of(orders, "orders") == []
     assert (trailing["order_type"], trailing["trail_percent"]) == ("move_order_stop", "5")
     assert (at_a_price["trigger_price"], at_a_price["price"]) == (percent_of(last, 110), percent_of(last, 111))
     assert (stop["stop_loss"], stop["size"], stop["unit"], stop["state"]) == (
@@ -80,8 +80,8 @@ async def test_what_was_cancelled_is_listed_among_what_ended(client: Client, las
     ended = await result(client, "list_orders", trigger=True, which="history")
     failed = await result(client, "list_orders", trigger=True, which="history", state="order_failed")
 
-    assert [(each["ticket_id"], each["state"]) for each in ended["orders"]] == [(stop, "canceled")]
-    assert failed["orders"] == []
+    assert [(each["ticket_id"], each["state"]) for each in rows_of(ended, "orders")] == [(stop, "canceled")]
+    assert rows_of(failed, "orders") == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_a_stop_that_somebody_else_placed_is_listed_followed_and_cancelled
     cancelled = await result(client, "cancel_order", **named)
     after = await result(client, "list_orders", trigger=True)
 
-    assert [(each["order_id"], "ticket_id" in each) for each in listed["orders"]] == [(ack.algo_id, False)]
+    assert [(each["order_id"], "ticket_id" in each) for each in rows_of(listed, "orders")] == [(ack.algo_id, False)]
     assert (checked["state"], checked["order_id"]) == ("live", ack.algo_id)
     assert cancelled["state"] == "canceled"
-    assert after["orders"] == []
+    assert rows_of(after, "orders") == []

@@ -10,7 +10,7 @@ from mcp import Client
 
 from tests.clocks import VirtualClock
 from tests.okx.wire import Okx, answer, connect
-from tests.tools.served import on_the_wire, result
+from tests.tools.served import on_the_wire, result, rows_of
 from tests.trading.contracts import INVERSE, LINEAR, OPTION
 
 pytestmark = [pytest.mark.anyio, pytest.mark.httpx2(assert_all_called=False)]
@@ -77,20 +77,21 @@ def asked(okx: Okx, path: str) -> list[dict[str, str]]:
 
 
 async def test_the_ticker_of_a_swap_has_mark_index_funding_and_open_interest(okx: Okx, client: Client) -> None:
-    (ticker,) = (await result(client, "get_ticker", inst_id=[SWAP]))["tickers"]
+    ticker = (await result(client, "get_ticker", inst_id=[SWAP]))["ticker"]
 
     assert ticker == {
         "inst_id": SWAP,
         "last": "64119.5",
         "bid": "64119.5",
         "ask": "64120",
-        "volume_24h": "10",
+        "size_unit": "contracts",
+        "volume_24h_base": "10",
         "time": "2025-06-27T04:53:20Z",
         "mark": "64120",
         "index": "64125",
         "funding_rate": "-0.0000768",
         "funding_time": "2025-06-27T08:00:00Z",
-        "open_interest": "3301005.66",
+        "open_interest_contracts": "3301005.66",
         "source": "rest",
         "age_ms": 0,
     }
@@ -105,10 +106,10 @@ async def test_what_pays_no_funding_is_not_asked_for_it(okx: Okx, client: Client
     okx.answers("GET", "market/index-tickers", answer({"instId": "AAA-USD", "idxPx": "5120"}))
     okx.answers("GET", "public/open-interest", answer({"instId": name, "oi": "7"}))
 
-    (ticker,) = (await result(client, "get_ticker", inst_id=[name]))["tickers"]
+    ticker = (await result(client, "get_ticker", inst_id=[name]))["ticker"]
 
-    figures = {"last": "0.05", "mark": "0.0512", "index": "5120", "open_interest": "7"}
-    assert ticker == {"inst_id": name, **figures, "source": "rest"}
+    figures = {"last": "0.05", "mark": "0.0512", "index": "5120", "open_interest_contracts": "7"}
+    assert ticker == {"inst_id": name, **figures, "size_unit": "contracts", "source": "rest"}
     assert not asked(okx, "public/funding-rate")
     assert asked(okx, "public/open-interest") == [{"instType": "OPTION", "instId": name, "instFamily": "AAA-USD"}]
 
@@ -137,7 +138,7 @@ async def test_the_book_of_a_swap_takes_a_size_in_any_unit(okx: Okx, client: Cli
 async def test_a_position_is_told_in_all_units(okx: Okx, client: Client) -> None:
     okx.answers("GET", "account/positions", answer(POSITION, {**POSITION, "instId": INVERSE["instId"], "pos": "0"}))
 
-    (position,) = (await result(client, "get_positions"))["positions"]
+    (position,) = rows_of(await result(client, "get_positions"), "positions")
 
     assert position == {
         "inst_id": SWAP,
@@ -151,7 +152,7 @@ async def test_a_position_is_told_in_all_units(okx: Okx, client: Client) -> None
         "notional_usd": "6412.6",
         "entry_price": "64000",
         "mark_price": "64120",
-        "ccy": "USDT",
+        "pnl_and_margin_ccy": "USDT",
         "unrealized_pnl": "-12",
         "unrealized_pnl_ratio": "-0.0187",
         "realized_pnl": "-0.3",
@@ -166,7 +167,7 @@ async def test_a_position_is_told_where_its_instrument_cannot_be_read(okx: Okx, 
     okx.answers("GET", "account/positions", answer(POSITION))
     okx.answers("GET", "account/instruments", answer(code="50030"))
 
-    (position,) = (await result(client, "get_positions"))["positions"]
+    (position,) = rows_of(await result(client, "get_positions"), "positions")
 
     assert (position["contracts"], position["entry_price"]) == ("10", "64000")
     assert "base" not in position
@@ -187,10 +188,9 @@ async def test_options_are_found_as_chains(okx: Okx, client: Client) -> None:
 
     report = await result(client, "find_instruments", kind="OPTION", base_ccy="aaa", expiry="2026-09-25")
 
-    assert report["found"] == 2
-    assert report["instruments"][0] == {
+    assert (report["kind"], report["size_unit"], report["found"]) == ("OPTION", "contracts", 2)
+    assert rows_of(report, "instruments")[0] == {
         "inst_id": "AAA-USD-260925-{strike}-C",
-        "kind": "OPTION",
         "base_ccy": "AAA",
         "quote_ccy": "AAA",
         "state": "live",
@@ -216,7 +216,7 @@ async def test_the_funding_account_is_valued_by_what_a_dollar_pair_says(okx: Okx
 
     report = await result(client, "get_balance", account="funding")
 
-    assert [(each["ccy"], each["equity"], each.get("usd")) for each in report["funding"]] == [
+    assert [(each["ccy"], each["equity"], each.get("equity_usd")) for each in rows_of(report, "funding")] == [
         ("USDT", "2", "2"),
         ("AAA", "2", "200.03"),
         ("BBB", "2", "6"),
@@ -232,7 +232,7 @@ async def test_what_is_in_the_funding_account_is_told_without_prices_too(okx: Ok
 
     report = await result(client, "get_balance", account="funding")
 
-    assert report["funding"] == [{"ccy": "AAA", "equity": "2"}]
+    assert rows_of(report, "funding") == [{"ccy": "AAA", "equity": "2"}]
 
 
 @pytest.mark.parametrize(("pos_ccy", "unit"), [("AAA", "base"), ("USDT", "quote")])
@@ -243,7 +243,7 @@ async def test_a_margin_position_of_an_unlisted_pair_has_its_size(
     okx.answers("GET", "account/positions", answer({**POSITION, **of_pair}))
     okx.answers("GET", "account/instruments", answer())
 
-    (position,) = (await result(client, "get_positions"))["positions"]
+    (position,) = rows_of(await result(client, "get_positions"), "positions")
 
     assert position[unit] == "3"
 
@@ -257,13 +257,36 @@ async def test_listed_sizes_say_what_they_count(okx: Okx, client: Client) -> Non
     ]
     okx.answers("GET", "trade/orders-pending", answer(*orders))
 
-    listed = (await result(client, "list_orders"))["orders"]
+    listed = rows_of(await result(client, "list_orders"), "orders")
 
     assert [(each["order_id"], each["unit"], each.get("reduce_only")) for each in listed] == [
         ("3", "contracts", True),
         ("2", "quote", None),
         ("1", "base", None),
         ("0", "quote", None),
+    ]
+
+
+async def test_what_was_filled_says_what_it_counts_and_cost_and_what_was_not_says_neither(
+    okx: Okx, client: Client
+) -> None:
+    then = {"cTime": "1751000000000", "uTime": "1751000000000", "side": "buy", "fee": "0", "feeCcy": "USDT"}
+    later = {**then, "uTime": "1751000060000", "fee": "-0.1"}
+    orders: list[dict[str, Any]] = [
+        {**then, "instType": "SWAP", "instId": SWAP, "ordId": "2", "sz": "5", "accFillSz": "0"},
+        {**later, "instType": "SWAP", "instId": SWAP, "ordId": "1", "sz": "5", "accFillSz": "2"},
+        {**later, "instType": "SPOT", "instId": "AAA-USDT", "ordId": "0", "sz": "100", "tgtCcy": "quote_ccy"}
+        | {"accFillSz": "0.001"},
+    ]
+    okx.answers("GET", "trade/orders-pending", answer(*orders))
+
+    listed = rows_of(await result(client, "list_orders"), "orders")
+
+    names = ("unit", "filled_size", "filled_unit", "fee", "fee_ccy", "updated")
+    assert [tuple(each.get(name) for name in names) for each in listed] == [
+        ("contracts", "0", None, None, None, None),
+        ("contracts", "2", "contracts", "-0.1", "USDT", "2025-06-27T04:54:20Z"),
+        ("quote", "0.001", "base", "-0.1", "USDT", "2025-06-27T04:54:20Z"),
     ]
 
 

@@ -113,7 +113,7 @@ def test_garbage_is_answered_or_ignored_and_the_server_goes_on(wire: Wire) -> No
         wire.send(line)
     ticker = wire.request(100, "tools/call", {"name": "get_ticker", "arguments": {"inst_id": "BTC-USDT"}})
 
-    assert ticker["result"]["structuredContent"]["tickers"][0]["inst_id"] == "BTC-USDT"
+    assert ticker["result"]["structuredContent"]["ticker"]["inst_id"] == "BTC-USDT"
     assert wire.process.poll() is None
 
 

@@ -71,7 +71,7 @@ async def until(what: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def ticker(client: Client) -> dict[str, Any]:
-    found: dict[str, Any] = (await result(client, "get_ticker", inst_id=BTC))["tickers"][0]
+    found: dict[str, Any] = (await result(client, "get_ticker", inst_id=BTC))["ticker"]
     return found
 
 

@@ -10,7 +10,6 @@ from .account import (
     AccountConfig,
     Balance,
     BalanceDetail,
-    Bill,
     CloseOrderAlgo,
     FeeGroup,
     FiatFee,
@@ -21,7 +20,7 @@ from .account import (
     TradeFee,
 )
 from .algo import AlgoAck, AlgoOrder, LinkedOrder
-from .funding import Currency, FundingBalance, Transfer
+from .funding import FundingBalance, Transfer
 from .market import (
     BookLevel,
     Candle,
@@ -50,13 +49,11 @@ __all__ = [
     "AttachedAlgo",
     "Balance",
     "BalanceDetail",
-    "Bill",
     "BookLevel",
     "CancelAck",
     "CancelAllAfter",
     "Candle",
     "CloseOrderAlgo",
-    "Currency",
     "FeeGroup",
     "FiatFee",
     "Fill",

@@ -256,48 +256,6 @@ class TradeFee(Row):
     settle: Number = None
 
 
-class Bill(Row):
-    """GET /account/bills and GET /account/bills-archive: one change of the trading account's balance.
-
-    `type` and `sub_type` are codes of GET /account/subtypes. A paid fee is negative; funding is in `pnl`.
-    """
-
-    inst_type: n.InstTypeName = None
-    bill_id: Name = None
-    type: Name = None
-    sub_type: Name = None
-    ts: Ms = None
-    bal_chg: Number = None
-    pos_bal_chg: Number = None
-    bal: Number = None
-    pos_bal: Number = None
-    sz: Number = None
-    px: Number = None
-    ccy: Ccy = None
-    pnl: Number = None
-    fee: Number = None
-    earn_amt: Number = None
-    earn_apr: Number = None
-    mgn_mode: n.MgnModeName = None
-    inst_id: Name = None
-    ord_id: Name = None
-    exec_type: n.ExecTypeName = None
-    from_: Name = None
-    to: Name = None
-    notes: Text = None
-    interest: Number = None
-    tag: Name = None
-    fill_time: Ms = None
-    trade_id: Name = None
-    cl_ord_id: Name = None
-    fill_idx_px: Number = None
-    fill_mark_px: Number = None
-    fill_px_vol: Number = None
-    fill_px_usd: Number = None
-    fill_mark_vol: Number = None
-    fill_fwd_px: Number = None
-
-
 class MaxSize(Row):
     """GET /account/max-size: the largest order. Contracts; for spot and margin `max_buy` in base currency.
 

@@ -9,7 +9,7 @@ from .wire import Ccy, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
 
 
 class OrderAck(Row):
-    """POST /trade/order and POST /trade/batch-orders. `ord_id` is None where the order was refused."""
+    """POST /trade/order. `ord_id` is None where the order was refused."""
 
     ord_id: Name = None
     cl_ord_id: Name = None

@@ -56,11 +56,9 @@ class PositionRules:
         """The price if it may stand, or the nearest that may where the request lets it be moved."""
         check_tick(instrument, px)
         limits = self.market.price_limits(instrument, self.now_ms)
-        bound = limits.highest_buy if side == "buy" else limits.lowest_sell
-        if (px <= bound) if side == "buy" else (px >= bound):
-            return px
-        if moves:
-            return bound
+        nearest = limits.nearest(side, px)
+        if moves or nearest == px:
+            return nearest
         raise Refused(
             "51006",
             f"Order price is not within the price limit (max buy price: {limits.highest_buy:f}, "

@@ -64,15 +64,12 @@ class Rules:
     def within_band(self, instrument: Instrument, side: Side, px: Decimal, *, moves: bool) -> Decimal:
         """The price if it may stand, or the nearest that may where the request lets it be moved."""
         check_tick(instrument, px)
-        limits = self.market.price_limits(instrument, self.now_ms)
-        bound = limits.highest_buy if side == "buy" else limits.lowest_sell
-        if (px <= bound) if side == "buy" else (px >= bound):
-            return px
-        if moves:
-            return bound
+        nearest = self.market.price_limits(instrument, self.now_ms).nearest(side, px)
+        if moves or nearest == px:
+            return nearest
         if side == "buy":
-            raise Refused("51137", f"The highest price for a buy order is {bound:f}.")
-        raise Refused("51138", f"The lowest price for a sell order is {bound:f}.")
+            raise Refused("51137", f"The highest price for a buy order is {nearest:f}.")
+        raise Refused("51138", f"The lowest price for a sell order is {nearest:f}.")
 
     def check_affordable(self, request: PlaceRequest, px: Decimal | None, fills: list[tuple[int, int]]) -> None:
         """An order must be covered in full by what is not held already.

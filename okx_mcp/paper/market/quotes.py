@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from okx_mcp.paper.figures import shifted
 from okx_mcp.paper.market.bars import BARS, candle, candles_back_from
@@ -43,6 +43,14 @@ class PriceLimits:
 
     highest_buy: Decimal
     lowest_sell: Decimal
+
+    def bound(self, side: Literal["buy", "sell"]) -> Decimal:
+        """The worst price that an order of this side may have."""
+        return self.highest_buy if side == "buy" else self.lowest_sell
+
+    def nearest(self, side: Literal["buy", "sell"], px: Decimal) -> Decimal:
+        """The price, or the bound where it is beyond it."""
+        return min(px, self.highest_buy) if side == "buy" else max(px, self.lowest_sell)
 
 
 @dataclass(frozen=True, slots=True)

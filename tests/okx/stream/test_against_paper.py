@@ -15,6 +15,7 @@ from okx_mcp.embedded import embedded_sockets
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.models.wire import plain
+from okx_mcp.okx.reading import read_catalogue
 from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from tests.clocks import VirtualClock
@@ -48,6 +49,14 @@ def connected(
     sockets = embedded_sockets(exchange, clock.sleep)
     opened = weather.over(sockets) if weather else sockets
     return Streams("ws://127.0.0.1/ws/v5", exchange.owner, client, opened, clock=clock)
+
+
+async def prices_of_trades(client: OkxClient) -> dict[str, Decimal]:
+    """By the trade's id."""
+    trades = read_catalogue().endpoints["market/trades"]
+    read = await client.read_rows(trades, {"instId": BTC, "limit": "100"}, first=0, most=100)
+    rows = [row for row in read.rows if isinstance(row, dict)]
+    return {str(row["tradeId"]): Decimal(str(row["px"])) for row in rows}
 
 
 # --- fair weather -----------------------------------------------------------------------------------------------------
@@ -89,8 +98,8 @@ async def test_every_channel_says_what_rest_says(
         assert seen_positions is not None
         assert seen_positions.value == ()
         told = [trade.value for trade in trades.recent]
-        known = {trade.trade_id: trade for trade in await client.trades(BTC, 100)}
-        assert [trade.px for trade in told] == [known[trade.trade_id].px for trade in told]
+        known = await prices_of_trades(client)
+        assert [trade.px for trade in told] == [known[trade.trade_id or ""] for trade in told]
         assert candles.recent[-1].value.ts == (await client.candles(BTC, "1m", limit=1))[0].ts
 
 

@@ -138,7 +138,7 @@ def _for_position(call: Call, asked: _Asked, side: Literal["buy", "sell"]) -> De
     instrument, terms = asked.instrument, asked.instrument.terms
     limits = call.market.price_limits(instrument, call.now_ms)
     last = call.market.last(instrument, call.now_ms)
-    px = asked.px or (last if not instrument.contract else limits.highest_buy if side == "buy" else limits.lowest_sell)
+    px = asked.px or (limits.bound(side) if instrument.contract else last)
     free = max(ZERO, call.margin.free(terms.settle_ccy))
     if terms.is_option:
         per_contract = terms.notional(Decimal(1), px)
