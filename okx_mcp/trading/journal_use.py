@@ -125,4 +125,10 @@ def questions_to(db: sqlite3.Connection, account: Account, now_ms: int) -> Quest
     proposed = db.execute(query, (str(account), OrderState.PROPOSED, now_ms - QUESTIONS_COUNT_FOR_MS))
     asked = sum(f'"channel":"{Channel.POLICY}"' not in detail for (detail,) in proposed)
     declined = receipts_in(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
-    return Questions(asked, tuple(each for each in declined if each.declined_by_person))
+    proposed_lately = receipts_in(db, account, (OrderState.PROPOSED,), now_ms - QUESTIONS_COUNT_FOR_MS)
+    waiting = [
+        each.ticket
+        for each in proposed_lately
+        if each.ticket.expires_ms > now_ms and each.ticket.channel is not Channel.POLICY
+    ]
+    return Questions(asked, len(waiting), tuple(each for each in declined if each.declined_by_person))

@@ -19,15 +19,21 @@ QUESTIONS_COUNT_FOR_MS: Final = 60 * 60 * 1000
 PAUSE_MS: Final = 10 * 60 * 1000
 """The very order that a person declined is not asked about again for so long; nor is anything after three such noes."""
 _NOES: Final = 3
+_FEWEST_AT_ONCE: Final = 3
+_PART_AT_ONCE: Final = 6
+"""A sixth of what may be asked in an hour may wait at the same time: who sees many questions reads none."""
 _LIKE_PAUSE_MS: Final = 60 * 1000
 """One of the same instrument and side: long enough for no loop, short enough for "not so, but so"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What an account put to its person: how often in the last hour, and what they declined in the last ten minutes."""
+    """What an account put to its person: how often in the last hour, how much of it waits for an answer still, and what
+    they declined in the last ten minutes.
+    """
 
     asked: int
+    waiting: int
     declined: tuple["Receipt", ...]
 
 
@@ -35,6 +41,9 @@ def why_not_asked(ticket: "AnyTicket", questions: Questions, per_hour: int, now_
     """Why nobody is asked about this ticket now; None if a person may be."""
     if questions.asked >= per_hour:
         return f"A person was asked about {questions.asked} orders in the last 60 minutes, and {per_hour} are allowed."
+    at_once = max(_FEWEST_AT_ONCE, per_hour // _PART_AT_ONCE)
+    if questions.waiting >= at_once:
+        return f"{questions.waiting} orders wait for an answer, and {at_once} may at the same time."
     return why_not_after_a_no(ticket, questions, now_ms)
 
 

@@ -1664,6 +1664,13 @@ _CHAINED: Final = (
         "whole/test_terminal_approval.py::test_what_was_typed_before_an_order_was_shown_says_nothing_about_it",
     ),
     _guard(
+        "so many questions wait at the same time",
+        "trading/questions.py",
+        "if questions.waiting >= at_once:",
+        "if False:",
+        "trading/test_questions.py::test_a_sixth_of_them_may_wait_for_an_answer_at_the_same_time",
+    ),
+    _guard(
         "two keys of one account are one",
         _JOURNAL,
         '                db.execute("INSERT OR REPLACE INTO keys VALUES (?, ?)", (str(account), told["owner"]))\n',

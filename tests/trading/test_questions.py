@@ -62,6 +62,23 @@ async def test_so_many_questions_an_hour_by_all_processes_and_over_restarts(
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_a_sixth_of_them_may_wait_for_an_answer_at_the_same_time(
+    make_desk: MakeDesk, clock: VirtualClock
+) -> None:
+    one, other = make_desk(24), make_desk(24)
+    first, *_ = [await desk.propose(buy(), Channel.HOST) for desk in (one, other, one, other)]
+
+    with pytest.raises(NotAsked, match="4 orders wait for an answer, and 4 may at the same time"):
+        await other.propose(buy(), Channel.HOST)
+    await one.decline(first.id, "It was cancelled.")
+    await other.propose(buy(), Channel.HOST)
+    with pytest.raises(NotAsked):
+        await other.propose(buy(), Channel.HOST)
+    clock.advance(301)
+
+    await other.propose(buy(), Channel.HOST)
+
+
 async def test_a_question_under_a_clock_that_was_set_back_hides_none_of_those_before_it(
     journal_path: Path, clock: VirtualClock
 ) -> None:
