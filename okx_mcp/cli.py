@@ -162,8 +162,13 @@ def _run_approve(given: argparse.Namespace) -> int:
 
 
 def _run_journal(given: argparse.Namespace) -> int:
+    import signal
+
     from okx_mcp.config import default_state_dir
     from okx_mcp.terminal.journal import list_journal, verify_journal
+
+    if hasattr(signal, "SIGPIPE"):  # whoever reads only its beginning has read enough
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
     state_dir = given.state_dir or default_state_dir()
     if given.action == "verify":

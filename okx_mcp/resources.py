@@ -56,9 +56,14 @@ class Sources(Protocol):
         """What a model should read of an expected failure; None for one that nobody expected."""
 
 
-def add_resources(server: MCPServer, sources: Sources) -> None:
+def add_resources(server: MCPServer, sources: Sources, *, of_account: bool) -> None:
     """Give the server its resources; each is read anew when a client asks for it."""
+    _add_those_of_the_market(server, sources)
+    if of_account:
+        _add_those_of_the_account(server, sources)
 
+
+def _add_those_of_the_market(server: MCPServer, sources: Sources) -> None:
     @server.resource("okx://instrument/{inst_id}", title="Instrument", mime_type=_JSON)
     async def instrument(inst_id: str) -> str:
         """Tick, lot and minimum size of an instrument."""
@@ -74,6 +79,22 @@ def add_resources(server: MCPServer, sources: Sources) -> None:
         """Ten levels a side."""
         return await _written(sources, get_order_book(_checked(inst_id, InstId), prices=sources.prices))
 
+    @server.resource("okx://errors/{code}", title="Error code", mime_type=_JSON)
+    async def error_code(code: str) -> str:
+        """One of OKX's error codes: meaning, cause, what to do."""
+        return await _written(sources, _error_code(code))
+
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK has no types there
+    async def complete(
+        _: PromptReference | ResourceTemplateReference, argument: CompletionArgument, __: CompletionContext | None
+    ) -> Completion | None:
+        values = await _completions(sources, argument.name, argument.value[:_LONGEST_VALUE])
+        return Completion(
+            values=values[:_MOST_COMPLETIONS], total=len(values), has_more=len(values) > _MOST_COMPLETIONS
+        )
+
+
+def _add_those_of_the_account(server: MCPServer, sources: Sources) -> None:
     @server.resource("okx://order/{id}", title="Order", mime_type=_JSON)
     async def order(id: str) -> str:  # noqa: A002  # the name in the address
         """What became of an order of this server: its ticket id, ordId or clOrdId."""
@@ -91,24 +112,10 @@ def add_resources(server: MCPServer, sources: Sources) -> None:
             sources, get_positions(desk=sources.desk, exchange=sources.exchange, prices=sources.prices)
         )
 
-    @server.resource("okx://errors/{code}", title="Error code", mime_type=_JSON)
-    async def error_code(code: str) -> str:
-        """One of OKX's error codes: meaning, cause, what to do."""
-        return await _written(sources, _error_code(code))
-
     @server.resource("okx://limits", title="Limits", mime_type=_JSON)
     async def limits() -> str:
         """Every limit on orders, and what is left of it."""
         return await _written(sources, _limits(sources.desk))
-
-    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # the SDK has no types there
-    async def complete(
-        _: PromptReference | ResourceTemplateReference, argument: CompletionArgument, __: CompletionContext | None
-    ) -> Completion | None:
-        values = await _completions(sources, argument.name, argument.value[:_LONGEST_VALUE])
-        return Completion(
-            values=values[:_MOST_COMPLETIONS], total=len(values), has_more=len(values) > _MOST_COMPLETIONS
-        )
 
 
 async def _written(sources: Sources, report: Awaitable[object]) -> str:
@@ -172,7 +179,7 @@ async def _completions(sources: Sources, name: str, begun: str) -> list[str]:
     match name:
         case "inst_id":
             with suppress(OkxError, Refusal), anyio.move_on_after(_COMPLETE_WITHIN_S):
-                return [each.inst_id for each in await sources.prices.instruments.matching(begun)]
+                return await sources.prices.instruments.beginning_with(begun)
             return []
         case "code":
             return [code for code in ERROR_CODES if code.startswith(begun)]

@@ -67,9 +67,8 @@ _HOW_TO_ORDER: Final = (
     "unknown, never place the order again: call check_order."
 )
 _NO_ORDERS: Final = "This server cannot place, change or cancel orders."
-_WHEN_IT_FAILS: Final = (
-    "When something fails, system_status says why. What no other tool reads: find_endpoint, then read_endpoint."
-)
+_WHEN_IT_FAILS: Final = "When something fails, system_status says why."
+_THE_REST: Final = " What no other tool reads: find_endpoint, then read_endpoint."
 
 _TOOLSETS: Final = (
     (market, {ToolsetName.MARKET}),
@@ -300,18 +299,19 @@ def create_server(
     subscriptions = Subscriptions(parts)
     can_order = any(tool.name == "place_limit_order" for tool in tools)
     how = _HOW_TO_ORDER if can_order else _NO_ORDERS
+    the_rest = _THE_REST if ToolsetName.REFERENCE in settings.toolsets else ""
     server = MCPServer(
         "okx-mcp",
         title="OKX",
         version=__version__,
-        instructions=f"{_INSTRUCTIONS[settings.environment]} {how} {_WHEN_IT_FAILS}",
+        instructions=f"{_INSTRUCTIONS[settings.environment]} {how} {_WHEN_IT_FAILS}{the_rest}",
         tools=tools,
         lifespan=lifespan,
         log_level="WARNING",
         subscriptions=subscriptions.bus,
     )
     subscriptions.serve(server)
-    add_resources(server, parts)
+    add_resources(server, parts, of_account=bool({ToolsetName.ACCOUNT, ToolsetName.TRADE} & set(settings.toolsets)))
     add_prompts(server, can_order=can_order)
     return server
 

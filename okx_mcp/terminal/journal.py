@@ -50,6 +50,9 @@ def list_journal(state_dir: Path, *, day: str | None, order: str | None, as_json
         return 1
     finally:
         journal.close()
+    if order is not None and not events:
+        say(f"No record is of {cleaned(order)}: neither a ticket nor an order of this journal has that id.")
+        return 1
     for event in events:
         say(_as_json(event) if as_json else _as_text(event))
     return 0

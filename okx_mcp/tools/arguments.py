@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 __all__ = [
+    "Amount",
     "AnyOrderId",
     "Ccy",
     "InstId",
@@ -94,10 +95,13 @@ Size = Annotated[
     BeforeValidator(exact_decimal),
     WithJsonSchema({"type": "string", "description": 'How much, counted in `unit`, e.g. "0.015"'}),
 ]
+Amount = Annotated[
+    Decimal, BeforeValidator(exact_decimal), WithJsonSchema({"type": "string", "description": "Of ccy, e.g. 100"})
+]
 Price = Annotated[
     Decimal,
     BeforeValidator(exact_decimal),
-    WithJsonSchema({"type": "string", "description": 'Limit price in the quote currency, e.g. "60000.5"'}),
+    WithJsonSchema({"type": "string", "description": 'Limit price, as the order book counts it, e.g. "60000.5"'}),
 ]
 TriggerPrice = Annotated[Decimal, BeforeValidator(exact_decimal), WithJsonSchema({"type": "string"})]
 Percent = Annotated[

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from okx_mcp.tools.arguments import InstId, InstIds, Percent, Price, Size, UtcTime
+from okx_mcp.tools.arguments import InstId, InstIds, Percent, Size, TriggerPrice, UtcTime
 from okx_mcp.tools.progress import LONGEST_WAIT_S
 from okx_mcp.tools.reports import Number
 from okx_mcp.tools.tables import Rows, fields_of, table_of
@@ -173,8 +173,8 @@ async def get_order_book(
 @market.tool(title="Wait for a price", annotations=READS)
 async def wait_for_price(
     inst_id: InstId,
-    above: Price | None = None,
-    below: Price | None = None,
+    above: TriggerPrice | None = None,
+    below: TriggerPrice | None = None,
     change_pct: Annotated[Percent | None, Field(description="Either way, from the price now")] = None,
     wait_s: Annotated[int, Field(ge=1, le=LONGEST_WAIT_S)] = LONGEST_WAIT_S,
     *,

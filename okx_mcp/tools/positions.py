@@ -6,7 +6,7 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from okx_mcp.okx.names import MgnMode
-from okx_mcp.tools.arguments import Ccy, InstId, Size
+from okx_mcp.tools.arguments import Amount, Ccy, InstId, Size
 from okx_mcp.tools.reports import OrderReport
 from okx_mcp.tools.toolset import PLACES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
@@ -51,7 +51,7 @@ async def set_leverage(
 @positions.tool(title="Transfer funds", annotations=PLACES)
 async def transfer_funds(
     ccy: Ccy,
-    amount: Size,
+    amount: Amount,
     to: Literal["trading", "funding"],
     *,
     ask: "Asker",

@@ -28,6 +28,9 @@ _WORDS: Final = {
 }
 
 
+_LISTED_WHOLE: Final = (InstType.SPOT, InstType.SWAP, InstType.FUTURES)
+
+
 @dataclass(slots=True)
 class _Listed:
     """One of OKX's lists as read: of a kind, of options those of one family."""
@@ -63,6 +66,8 @@ class InstrumentList:
         if inst_id in by_id:
             return by_id[inst_id]
         near = near_matches(inst_id, by_id)
+        if kind is InstType.FUTURES:  # so every name of three parts is read that does not end in SWAP
+            near = near_matches(inst_id, [*(each.inst_id for each in await self.all(InstType.SWAP)), *by_id])
         if not near and kind is not InstType.SPOT:
             near = near_matches(inst_id, [each.inst_id for each in await self.all()])
         hint = f" Did you mean {' or '.join(near)}?" if near else " find_instruments lists what there is."
@@ -77,6 +82,14 @@ class InstrumentList:
         by_id = {each.inst_id: each for each in everything}
         near = near_matches(wanted, by_id) if not own and not other else []
         return own + other + [by_id[name] for name in near]
+
+    async def beginning_with(self, begun: str) -> list[str]:
+        """Names that what was typed may become: of every kind but options; where none begins so, what is near."""
+        wanted = begun.strip().upper().replace("/", "-")
+        named = [
+            each.inst_id for kind in _LISTED_WHOLE for each in await self.all(kind) if each.inst_id.startswith(wanted)
+        ]
+        return named or [each.inst_id for each in await self.matching(begun)]
 
     async def tradable(self, inst_id: str) -> Instrument:
         """Like `get`, and it is open for trading.

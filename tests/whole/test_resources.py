@@ -52,8 +52,8 @@ async def test_every_resource_is_listed_and_read(
         "okx://instrument/{inst_id}",
         "okx://ticker/{inst_id}",
         "okx://book/{inst_id}",
-        "okx://order/{id}",
         "okx://errors/{code}",
+        "okx://order/{id}",
     ]
     assert listed == ["okx://orders/open", "okx://positions", "okx://limits"]
     assert (instrument["inst_id"], instrument["tick_size"]) == ("BTC-USDT", "0.1")
@@ -100,6 +100,19 @@ async def test_a_secret_that_is_sent_back_does_not_come_out_of_a_resource(tmp_pa
     assert secret not in json.dumps(instrument)
 
 
+async def test_a_server_of_the_market_alone_has_nothing_of_the_account(
+    exchange: PaperExchange, address: str, tmp_path: Path
+) -> None:
+    command = server_command(tmp_path, server_environ(exchange, address))
+    command.args.extend(["--toolsets", "market"])
+    async with Client(command) as client:
+        templates = [each.uri_template for each in (await client.list_resource_templates()).resource_templates]
+        listed = (await client.list_resources()).resources
+
+    assert listed == []
+    assert "okx://order/{id}" not in templates
+
+
 @ERAS
 async def test_instruments_and_codes_are_completed(
     exchange: PaperExchange, address: str, tmp_path: Path, era: Era
@@ -110,11 +123,13 @@ async def test_instruments_and_codes_are_completed(
 
     async with Client(server_command(tmp_path, server_environ(exchange, address)), mode=era) as client:
         instruments = (await client.complete(ticker, {"name": "inst_id", "value": "eth-us"})).completion
+        swaps = (await client.complete(ticker, {"name": "inst_id", "value": "btc-usdt-sw"})).completion
         codes = (await client.complete(errors, {"name": "code", "value": "5100"})).completion
         of_prompt = (await client.complete(dip, {"name": "inst_id", "value": "BTC-USDT"})).completion
         of_amount = (await client.complete(dip, {"name": "spend", "value": "1"})).completion
 
     assert "ETH-USDT" in instruments.values
+    assert swaps.values == ["BTC-USDT-SWAP"]
     assert "51008" in codes.values
     assert all(each.startswith("5100") for each in codes.values)
     assert of_prompt.values[0] == "BTC-USDT"
