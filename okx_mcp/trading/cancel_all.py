@@ -29,6 +29,7 @@ _LISTS_TO_BELIEVE: Final = 2
 _MAY_STILL_ARRIVE: Final = (
     "Nothing is open now, but an order whose outcome is not known may still arrive. Cancel all again in half a minute."
 )
+_OPEN_STILL: Final = "Orders were still listed when the time was up. Cancel all again."
 _LIST: Final = endpoint("GET", "trade/orders-pending")
 
 
@@ -94,9 +95,11 @@ class CancelAll:
             quiet_lists = 0 if found.left or unread or on_its_way else quiet_lists + 1
             left_s = max(0.0, give_up_s - self._clock.monotonic_s())
             found.tried(await self._cancelled(list(found.left.values()), left_s + _LAST_LOOK_WITHIN_S))
-            if quiet_lists == _LISTS_TO_BELIEVE or not left_s or _is_for_good(unread):
-                problem = unread or (UnsettledOrder(_MAY_STILL_ARRIVE) if on_its_way else None)
-                return AllCancelled(tuple(found.results.values()), problem)
+            if quiet_lists == _LISTS_TO_BELIEVE:
+                return AllCancelled(tuple(found.results.values()))
+            if not left_s or _is_for_good(unread):
+                time_is_up = UnsettledOrder(_MAY_STILL_ARRIVE if on_its_way else _OPEN_STILL)
+                return AllCancelled(tuple(found.results.values()), unread or time_is_up)
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
 
     async def _cancelled(self, named: Sequence[Named], within_s: float) -> list[CancelResult]:
