@@ -9,11 +9,10 @@ from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.error_codes import Again
 from okx_mcp.okx.errors import OkxError, Refused, Unknown
 from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
-from okx_mcp.trading.lookups import READ_ORDER
 from okx_mcp.trading.orders import OrderView, Receipt
 from okx_mcp.trading.other_lookups import TRIGGER_LISTS
 from okx_mcp.trading.refusals import NoSuchOrder, Refusal, UnsettledOrder
-from okx_mcp.trading.together import all_of, within
+from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["AllCancelled", "CancelAll"]
 
 _CANCEL_ALL_WITHIN_S: Final = 20.0
-_LAST_LOOK_WITHIN_S: Final = 10.0
 _CANCEL_AGAIN_AFTER_S: Final = 0.5
 _LISTS_TO_BELIEVE: Final = 2
 """A list lies as easily as a single answer."""
@@ -53,18 +51,20 @@ class CancelAll:
         """Cancel everything that is open. Returns what is open after all.
 
         `may_still_arrive` says whether an order is on its way that OKX's list cannot show yet. Asked of the exchange
-        again and again until there is none: an accepted cancel may still be at work.
+        again and again until there is none, twice: an accepted cancel may still be at work.
 
         Raises:
             OkxError: what is open could not be read, so it is not known.
             UnsettledOrder: nothing is open, and an order that was sent before may still arrive.
         """
         give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
+        quiet_lists = 0
         while True:
             views, unread = await self._listed(None)
-            if not views and not unread and not may_still_arrive():
+            quiet_lists = 0 if views or unread or may_still_arrive() else quiet_lists + 1
+            if quiet_lists == _LISTS_TO_BELIEVE:
                 return []
-            if self._clock.monotonic_s() > give_up_s:
+            if not quiet_lists and self._clock.monotonic_s() > give_up_s:
                 if unread:
                     raise unread
                 if not views:
@@ -93,19 +93,14 @@ class CancelAll:
             found.listed(views, receipt_of)
             on_its_way = may_still_arrive()
             quiet_lists = 0 if found.left or unread or on_its_way else quiet_lists + 1
-            left_s = max(0.0, give_up_s - self._clock.monotonic_s())
-            found.tried(await self._cancelled(list(found.left.values()), left_s + _LAST_LOOK_WITHIN_S))
+            is_over = self._clock.monotonic_s() > give_up_s
+            found.tried(await self._canceller.cancel_several(list(found.left.values())))
             if quiet_lists == _LISTS_TO_BELIEVE:
                 return AllCancelled(tuple(found.results.values()))
-            if not left_s or _is_for_good(unread):
+            if not quiet_lists and (is_over or _is_for_good(unread)):
                 time_is_up = UnsettledOrder(_MAY_STILL_ARRIVE if on_its_way else _OPEN_STILL)
                 return AllCancelled(tuple(found.results.values()), unread or time_is_up)
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
-
-    async def _cancelled(self, named: Sequence[Named], within_s: float) -> list[CancelResult]:
-        """As `cancel_several`; the cancels are sent, and the time is for looking what became of them."""
-        results = await within(within_s, partial(self._canceller.cancel_several, named))
-        return [_unseen(each.any_id) for each in named] if results is None else results
 
     async def _listed(self, inst_id: str | None) -> tuple[list[OrderView], OkxError | None]:
         """What is open, and why some of it is not known: where one list cannot be read, the others are told."""
@@ -165,8 +160,3 @@ class _Found:
 def _is_for_good(unread: OkxError | None) -> bool:
     """Whether OKX refuses the list and will go on to."""
     return isinstance(unread, Refused) and unread.again is Again.NO
-
-
-def _unseen(any_id: str) -> CancelResult:
-    words = f"there was no time left to see what became of {any_id}: call check_order"
-    return CancelResult(any_id, None, Unknown(words, READ_ORDER))

@@ -13,7 +13,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.refusals import NoSuchOrder, Refusal, UnsettledOrder
-from okx_mcp.trading.together import all_of
+from okx_mcp.trading.together import all_of, within
 
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
@@ -26,6 +26,7 @@ _ORDERS_AT_ONCE: Final = 20
 """So many a request at most (POST /trade/cancel-batch-orders)."""
 _TRIGGERS_AT_ONCE: Final = 10
 """POST /trade/cancel-algos."""
+_LOOK_WITHIN_S: Final = 10.0
 _CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
 _NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
 """OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
@@ -107,7 +108,7 @@ class Canceller:
     async def cancel_several(self, named: Sequence[Named]) -> list[CancelResult]:
         """Cancel all of these at once, in their order; what becomes of one stands in no other one's way."""
         failures = await self.tried(named)
-        results = await all_of(*(partial(self._looked_at, *each) for each in zip(named, failures, strict=True)))
+        results = await all_of(*(partial(self._looked_at_in_time, *each) for each in zip(named, failures, strict=True)))
         found = zip(named, results, strict=True)
         waiting = [replace(each, waits=True) for each, result in found if _may_wait(each, result)]
         if not waiting:
@@ -156,6 +157,10 @@ class Canceller:
             except OkxError as error:
                 return error
         return None
+
+    async def _looked_at_in_time(self, named: Named, failure: OkxError | None) -> CancelResult:
+        looked = await within(_LOOK_WITHIN_S, partial(self._looked_at, named, failure))
+        return looked or CancelResult(named.any_id, None, failure or _cancelled_unseen(named.any_id))
 
     async def _looked_at(self, named: Named, failure: OkxError | None) -> CancelResult:
         """How it stands, written down if it is ours; an order that is open still is no success.

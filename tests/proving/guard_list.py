@@ -81,6 +81,8 @@ _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
 _KEYS: Final = "trading/test_keys.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
+_SEVERAL: Final = "trading/test_cancelling_several.py::"
+_ALL_OF: Final = "trading/test_cancelling_all_of.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _SIZES: Final = "trading/test_contract_sizes.py::"
@@ -1589,9 +1591,73 @@ _CHAINED: Final = (
     _guard(
         "not all is cancelled while an order is on its way",
         _CANCEL_ALL,
-        "if not views and not unread and not may_still_arrive():",
-        "if not views and not unread:",
+        "0 if views or unread or may_still_arrive() else",
+        "0 if views or unread else",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
+    ),
+    _guard(
+        "one empty list is not believed",
+        _CANCEL_ALL,
+        "_LISTS_TO_BELIEVE: Final = 2",
+        "_LISTS_TO_BELIEVE: Final = 1",
+        f"{_ALL_OF}test_one_empty_list_is_not_believed",
+        f"{_HALTING}test_one_empty_list_is_not_believed",
+    ),
+    _guard(
+        "what our journal has for open is cancelled whatever the lists say",
+        _DESK,
+        "            inst_id, self._believed_open(inst_id), self._receipt_of",
+        "            inst_id, [], self._receipt_of",
+        f"{_ALL_OF}test_what_our_journal_has_for_open_is_cancelled_whatever_the_lists_say",
+    ),
+    _guard(
+        "all of one instrument leaves others alone",
+        _CANCEL_ALL,
+        "[each for each in views if inst_id in (None, each.inst_id)]",
+        "views",
+        f"{_ALL_OF}test_an_order_of_another_instrument_in_the_list_is_not_touched_and_the_list_not_believed",
+    ),
+    _guard(
+        "an order that no list shows has to show itself that it ended",
+        _CANCEL_ALL,
+        "if result.problem is None or is_denied:",
+        "if True:",
+        f"{_ALL_OF}test_an_order_that_no_list_shows_any_more_and_that_is_open_is_not_called_cancelled",
+    ),
+    _guard(
+        "a list that was not read shows nothing",
+        _CANCEL_ALL,
+        "0 if found.left or unread or on_its_way else",
+        "0 if found.left or on_its_way else",
+        f"{_ALL_OF}test_a_list_that_cannot_be_read_holds_up_no_other_and_leaves_it_open_whether_there_is_more",
+    ),
+    _guard(
+        "all of an instrument waits for what is on its way",
+        _CANCEL_ALL,
+        "0 if found.left or unread or on_its_way else",
+        "0 if found.left or unread else",
+        f"{_ALL_OF}test_an_order_that_is_sent_meanwhile_is_waited_for_and_cancelled",
+    ),
+    _guard(
+        "a cancelled call does not stop several cancels halfway",
+        _CANCEL,
+        "with anyio.CancelScope(shield=True):\n            await all_of(",
+        "with anyio.CancelScope(shield=False):\n            await all_of(",
+        f"{_SEVERAL}test_cancels_whose_caller_is_cancelled_are_sent_all_the_same",
+    ),
+    _guard(
+        "a question that hangs keeps no other order from being told",
+        _CANCEL,
+        "await within(_LOOK_WITHIN_S, partial(self._looked_at, named, failure))",
+        "await self._looked_at(named, failure)",
+        f"{_SEVERAL}test_an_order_whose_question_hangs_is_not_known_and_keeps_no_other_from_being_told",
+    ),
+    _guard(
+        "among several a ticket is withdrawn without a request",
+        _DESK,
+        "or not (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
+        "or not receipt.state.was_never_used:",
+        f"{_SEVERAL}test_a_ticket_is_withdrawn_and_no_request_made_of_it",
     ),
     _guard(
         "OKX cancels what a dead server left open",

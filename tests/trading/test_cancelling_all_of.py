@@ -255,6 +255,32 @@ async def test_an_order_that_arrives_meanwhile_is_cancelled(desk: OrderDesk, wir
     assert list(said(cancelled[0]).values()) == ["yes"]
 
 
+async def test_an_order_that_is_sent_meanwhile_is_waited_for_and_cancelled(
+    desk: OrderDesk, wire: Wire, clock: VirtualClock
+) -> None:
+    approval, is_listed, cancelled = await approved(desk), anyio.Event(), list[AllCancelled]()
+
+    async def arrives_late(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        is_listed.set()
+        await clock.sleep(3)
+        return await deliver()
+
+    async def is_being_sent(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        tasks.start_soon(desk.commit, approval)
+        await is_listed.wait()
+        return response
+
+    wire.breaks(PENDING, is_being_sent)
+    wire.breaks(PLACE, arrives_late)
+
+    async with anyio.create_task_group() as tasks:
+        cancelled.append(await desk.cancel_all_of(SPOT))
+
+    assert said(cancelled[0]) == {approval.ticket_id: "yes"}
+    assert cancelled[0].problem is None
+
+
 async def test_an_order_of_ours_that_was_cancelled_elsewhere_and_forgotten_is_not_told(
     desk: OrderDesk, owner: Owner, clock: VirtualClock
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import NoConnection, OrderRefused, Refused, Throttled, Unknown
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading import cancelling
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.cancelling import CancelResult
 from okx_mcp.trading.desk import OrderDesk
@@ -31,6 +32,7 @@ from tests.wire import (
     code,
     cut,
     foreign_row,
+    held,
     html,
     interrupted,
     no_rows,
@@ -315,6 +317,19 @@ async def test_orders_and_trigger_orders_do_not_wait_for_each_others_answers(
         results = await desk.cancel_several([ticket, stop])
 
     assert said(results) == ["yes", "yes"]
+
+
+async def test_an_order_whose_question_hangs_is_not_known_and_keeps_no_other_from_being_told(
+    desk: OrderDesk, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "_LOOK_WITHIN_S", 0.05)
+    tickets = await placed(desk, 2)
+    wire.breaks(READ, of_order(tickets[0], held(anyio.Event())), times=2)
+
+    with anyio.fail_after(3):
+        results = await desk.cancel_several(tickets)
+
+    assert said(results) == ["unknown", "yes"]
 
 
 @pytest.mark.parametrize("acted", [False, True])
