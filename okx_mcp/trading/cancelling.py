@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
-from okx_mcp.okx.errors import OkxError, Refused, Unknown
+from okx_mcp.okx.error_codes import Again
+from okx_mcp.okx.errors import BadCredentials, OkxError, Refused, Unknown
 from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
@@ -109,13 +110,12 @@ class Canceller:
         """Cancel all of these at once, in their order; what becomes of one stands in no other one's way."""
         failures = await self.tried(named)
         results = await all_of(*(partial(self._looked_at_in_time, *each) for each in zip(named, failures, strict=True)))
-        found = zip(named, results, strict=True)
-        waiting = [replace(each, waits=True) for each, result in found if _may_wait(each, result)]
+        pairs = list(zip(named, results, strict=True))
+        waiting = [replace(each, waits=True) for each, result in pairs if _may_wait(each, result)]
         if not waiting:
             return results
         among_waiting = iter(await self.cancel_several(waiting))
-        found = zip(named, results, strict=True)
-        return [next(among_waiting) if _may_wait(each, result) else result for each, result in found]
+        return [next(among_waiting) if _may_wait(each, result) else result for each, result in pairs]
 
     async def tried(self, named: Sequence[Named]) -> list[OkxError | None]:
         """Send the cancels, whatever becomes of the call that asked for them. For each why it failed, if it did."""
@@ -135,11 +135,15 @@ class Canceller:
         return failures
 
     async def _tried_batch(self, batch: Sequence[Named]) -> list[OkxError | None]:
-        """Of one kind, and no more than a request takes."""
+        """Of one kind, and no more than a request takes. An id that OKX cannot read may void a request as a whole; then
+        each goes in one of its own.
+        """
         bodies, exchange = [each.body for each in batch], self._exchange
         try:
             answers = await (exchange.cancel_algo_orders(bodies) if batch[0].waits else exchange.cancel_orders(bodies))
         except OkxError as error:
+            if len(batch) > 1 and _is_about_what_was_sent(error):
+                return await all_of(*(partial(self._tried_alone, each) for each in batch))
             return [error] * len(batch)
         return [answer if isinstance(answer, OkxError) else None for answer in answers]
 
@@ -206,6 +210,11 @@ class Canceller:
 def _in_batches(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
     for first in range(0, len(numbers), most):
         yield numbers[first : first + most]
+
+
+def _is_about_what_was_sent(error: OkxError) -> bool:
+    """Whether OKX did nothing for a reason that lies in the request."""
+    return isinstance(error, Refused) and error.again is Again.NO and not isinstance(error, BadCredentials)
 
 
 def _may_wait(named: Named, result: CancelResult) -> bool:

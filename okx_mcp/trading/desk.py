@@ -490,14 +490,16 @@ class OrderDesk:
         """Take several orders or tickets back at once, each as `cancel` does, and say of each what became of it."""
         results: dict[str, CancelResult] = {}
         together: dict[str, Named] = {}
-        for any_id in any_ids:
+        tickets: list[str] = []
+        for any_id in dict.fromkeys(any_ids):
             try:
                 receipt = self._journal_receipt(any_id, inst_id)
-                if receipt is None or not (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
+                if receipt is not None and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
+                    tickets.append(any_id)
+                else:
                     together[any_id] = _named(any_id, inst_id, receipt)
             except Refusal as refusal:
                 results[any_id] = CancelResult(any_id, None, refusal)
-        tickets = [any_id for any_id in any_ids if any_id not in results and any_id not in together]
         cancelled, *withdrawn = await all_of(
             partial(self._canceller.cancel_several, list(together.values())),
             *(partial(self._withdrawn, any_id, inst_id) for any_id in tickets),

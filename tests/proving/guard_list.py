@@ -1646,6 +1646,13 @@ _CHAINED: Final = (
         f"{_SEVERAL}test_cancels_whose_caller_is_cancelled_are_sent_all_the_same",
     ),
     _guard(
+        "an id that OKX cannot read keeps no other order open",
+        _CANCEL,
+        "if len(batch) > 1 and _is_about_what_was_sent(error):",
+        "if False:",
+        f"{_SEVERAL}test_an_id_that_voids_the_whole_request_keeps_no_other_order_open",
+    ),
+    _guard(
         "a question that hangs keeps no other order from being told",
         _CANCEL,
         "await within(_LOOK_WITHIN_S, partial(self._looked_at, named, failure))",
@@ -1655,8 +1662,8 @@ _CHAINED: Final = (
     _guard(
         "among several a ticket is withdrawn without a request",
         _DESK,
-        "or not (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
-        "or not receipt.state.was_never_used:",
+        "and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
+        "and receipt.state.was_never_used:",
         f"{_SEVERAL}test_a_ticket_is_withdrawn_and_no_request_made_of_it",
     ),
     _guard(

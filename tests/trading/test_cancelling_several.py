@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.errors import NoConnection, OrderRefused, Refused, Throttled, Unknown
+from okx_mcp.okx.errors import BadCredentials, NoConnection, OrderRefused, Throttled, Unknown
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading import cancelling
 from okx_mcp.trading.approval import Channel
@@ -225,6 +225,33 @@ def of_order(any_id: str, fault: Fault) -> Fault:
     return chosen
 
 
+def unreadable_with(any_id: str) -> Fault:
+    """A request that has this id in it is refused as a whole."""
+
+    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        return await (code("51000", acted=False) if any_id in request.content.decode() else passes)(request, deliver)
+
+    return fault
+
+
+async def passes(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+    return await deliver()
+
+
+async def test_an_id_that_voids_the_whole_request_keeps_no_other_order_open(
+    desk: OrderDesk, owner: Owner, wire: Wire
+) -> None:
+    tickets, stops = await placed(desk, 2), [owner.waits(), owner.waits()]
+    never_there = "9" * 32
+    for place in (CANCEL, CANCEL_BATCH, CANCEL_ALGOS):
+        wire.breaks(place, unreadable_with(never_there), times=100)
+    wire.breaks(READ, of_order(never_there, code("51000", acted=False)), times=100)
+
+    results = await desk.cancel_several([*tickets, never_there, *stops], SPOT)
+
+    assert said(results) == ["yes", "yes", "no", "yes", "yes"]
+
+
 LOST_AND_DONE: Final[dict[str, Fault]] = {
     "cut": cut(acted=True),
     "gateway": server_error(acted=True),
@@ -250,7 +277,7 @@ NOT_DONE: Final[dict[str, tuple[Fault, str, type[Exception]]]] = {
     "outage": (code("50001", acted=False, status=503), "unknown", Unknown),
     "no connection": (refused(), "no", NoConnection),
     "throttled": (throttled(), "no", Throttled),
-    "refused whole": (code("50014", acted=False), "no", Refused),
+    "a bad key": (code("50111", acted=False, status=401), "no", BadCredentials),
 }
 
 
