@@ -190,7 +190,7 @@ class _Prepared:
     async def ticker(self, inst_id: str) -> Ticker:
         return self._ticker.model_copy(update={"ts": self.exchange_clock.now_ms()})
 
-    async def open_orders(self, inst_id: str | None = None) -> list[Order]:
+    async def open_orders(self, inst_id: str | None = None, **_: object) -> list[Order]:
         return []
 
     async def price_limit(self, inst_id: str) -> PriceLimit:

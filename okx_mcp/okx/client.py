@@ -363,33 +363,24 @@ class OkxClient:
             OrderRefused: the row's sCode is not 0.
             Unknown: the order may have been placed.
         """
-        acks, answered = await self._rest.write(
-            models.OrderAck, "trade/order", body, valid_ms=valid_ms, before_send=before_send
-        )
-        return _own_row(acks, body, endpoint("POST", "trade/order"), answered)
+        return await self._write_order(models.OrderAck, "trade/order", body, valid_ms, before_send)
 
     async def amend_order(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
     ) -> models.AmendAck:
         """POST /trade/amend-order. The acknowledgement means that OKX will try. Otherwise as `place_order`."""
-        acks, answered = await self._rest.write(
-            models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms, before_send=before_send
-        )
-        asked = endpoint("POST", "trade/amend-order")
-        ack = _own_row(acks, body, asked, answered)
+        ack = await self._write_order(models.AmendAck, "trade/amend-order", body, valid_ms, before_send)
         if body.get("reqId") and ack.req_id != body["reqId"]:
-            raise Unknown(f"{asked}: the answer is about another change", asked, answered)
+            raise _about_another("change", "trade/amend-order")
         return ack
 
     async def cancel_order(self, body: JsonObject) -> models.CancelAck:
         """POST /trade/cancel-order. Raises as `place_order`."""
-        acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-order", body)
-        return _own_row(acks, body, endpoint("POST", "trade/cancel-order"), answered)
+        return await self._write_order(models.CancelAck, "trade/cancel-order", body)
 
     async def cancel_orders(self, bodies: Sequence[JsonObject]) -> list[models.CancelAck | OkxError]:
         """POST /trade/cancel-batch-orders, at most 20. For each body its own acknowledgement or error."""
-        acks, answered = await self._rest.write(models.CancelAck, "trade/cancel-batch-orders", bodies)
-        return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-batch-orders"), answered)
+        return await self._write_orders(models.CancelAck, "trade/cancel-batch-orders", bodies)
 
     async def cancel_all_after(self, seconds: int, tag: str) -> models.CancelAllAfter:
         """Cancel all open orders that carry this tag in so many seconds (10 to 120), unless it is asked again by then.
@@ -397,26 +388,20 @@ class OkxClient:
         OKX: POST /trade/cancel-all-after, once a second per tag.
         """
         body = {"timeOut": str(seconds), "tag": tag}
-        rows, answered = await self._rest.write(models.CancelAllAfter, "trade/cancel-all-after", body)
-        asked = endpoint("POST", "trade/cancel-all-after")
-        row = only(rows, asked, answered)
+        row = await self._write_one(models.CancelAllAfter, "trade/cancel-all-after", body)
         if row.tag != tag:
-            raise Unknown(f"{asked}: the answer is about another tag", asked)
+            raise _about_another("tag", "trade/cancel-all-after")
         return row
 
     async def place_algo_order(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
     ) -> models.AlgoAck:
         """POST /trade/order-algo. Otherwise as `place_order`; OKX does not honour expTime here."""
-        acks, answered = await self._rest.write(
-            models.AlgoAck, "trade/order-algo", body, valid_ms=valid_ms, before_send=before_send
-        )
-        return _own_row(acks, body, endpoint("POST", "trade/order-algo"), answered)
+        return await self._write_order(models.AlgoAck, "trade/order-algo", body, valid_ms, before_send)
 
     async def cancel_algo_orders(self, bodies: Sequence[JsonObject]) -> list[models.AlgoAck | OkxError]:
         """POST /trade/cancel-algos, at most 10. For each body its own acknowledgement or error."""
-        acks, answered = await self._rest.write(models.AlgoAck, "trade/cancel-algos", bodies)
-        return _row_by_row(acks, bodies, endpoint("POST", "trade/cancel-algos"), answered)
+        return await self._write_orders(models.AlgoAck, "trade/cancel-algos", bodies)
 
     # --- the account, written: sent once, and only the desk calls these -----------------------------------------
 
@@ -428,11 +413,7 @@ class OkxClient:
         Raises:
             Unknown: it may have been set.
         """
-        asked = endpoint("POST", "account/set-leverage")
-        rows, answered = await self._rest.write(
-            models.Leverage, "account/set-leverage", body, valid_ms=valid_ms, before_send=before_send
-        )
-        return only(rows, asked, answered)
+        return await self._write_one(models.Leverage, "account/set-leverage", body, valid_ms, before_send)
 
     async def leverage(self, inst_id: str, mgn_mode: str) -> list[models.Leverage]:
         """What is set, a row for each position side where they differ. GET /account/leverage-info."""
@@ -446,13 +427,9 @@ class OkxClient:
         Raises:
             Unknown: it may have been made.
         """
-        asked = endpoint("POST", "asset/transfer")
-        rows, answered = await self._rest.write(
-            models.Transfer, "asset/transfer", body, valid_ms=valid_ms, before_send=before_send
-        )
-        row = only(rows, asked, answered)
+        row = await self._write_one(models.Transfer, "asset/transfer", body, valid_ms, before_send)
         if row.client_id is not None and row.client_id != body.get("clientId"):
-            raise Unknown(f"{asked}: the answer is about another transfer", asked, answered)
+            raise _about_another("transfer", "asset/transfer")
         return row
 
     async def transfer_state(self, client_id: str) -> models.Transfer | None:
@@ -464,6 +441,37 @@ class OkxClient:
                 return None
             raise
         return next((row for row in rows if row.client_id == client_id), None)
+
+    async def _write_order(
+        self,
+        model: type[_Ack],
+        path: str,
+        body: JsonObject,
+        valid_ms: int | None = None,
+        before_send: BeforeSend | None = None,
+    ) -> _Ack:
+        """POST what is about one order; the row that answers for this very order."""
+        acks, answered = await self._rest.write(model, path, body, valid_ms=valid_ms, before_send=before_send)
+        return _own_row(acks, body, endpoint("POST", path), answered)
+
+    async def _write_orders(
+        self, model: type[_Ack], path: str, bodies: Sequence[JsonObject], valid_ms: int | None = None
+    ) -> list[_Ack | OkxError]:
+        """POST what is about several; for each the row that answers for it, or why there is none."""
+        acks, answered = await self._rest.write(model, path, bodies, valid_ms=valid_ms)
+        return _row_by_row(acks, bodies, endpoint("POST", path), answered)
+
+    async def _write_one(
+        self,
+        model: type[AnyRow],
+        path: str,
+        body: JsonObject,
+        valid_ms: int | None = None,
+        before_send: BeforeSend | None = None,
+    ) -> AnyRow:
+        """POST what is about no order; the single row of the answer."""
+        rows, answered = await self._rest.write(model, path, body, valid_ms=valid_ms, before_send=before_send)
+        return only(rows, endpoint("POST", path), answered)
 
     async def _candles(
         self, path: str, inst_id: str, bar: str, after: int | None, before: int | None, limit: int
@@ -525,6 +533,11 @@ class OkxClient:
 
     async def _all(self, model: type[AnyRow], path: str, **params: object) -> list[AnyRow]:
         return await self._rest.read(model, path, params)
+
+
+def _about_another(what: str, path: str) -> Unknown:
+    asked = endpoint("POST", path)
+    return Unknown(f"{asked}: the answer is about another {what}", asked)
 
 
 def _row_by_row(

@@ -126,6 +126,6 @@ AnyOrderId = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9]{1,32}$",
-        description="Ticket id, OKX order id (ordId) or client order id (clOrdId)",
+        description="Ticket id, OKX's ordId, or clOrdId",
     ),
 ]

@@ -3,12 +3,21 @@
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from mcp.types import InputRequiredResult
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
 from okx_mcp.tools.arguments import AnyOrderId, InstId, Percent, Price, Size, TicketId, TriggerPrice
 from okx_mcp.tools.progress import LONGEST_WAIT_S
-from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
+from okx_mcp.tools.reports import (
+    MOST_FILLS,
+    CancelReport,
+    CheckedOrder,
+    FillReport,
+    OrderReport,
+    of_fill,
+    of_order,
+    of_receipt,
+)
 from okx_mcp.tools.tables import table_of
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
@@ -28,12 +37,18 @@ __all__ = ["MOST_OF_A_LINE", "order_report", "orders"]
 
 MOST_OF_A_LINE: Final = 600
 """Letters of a ticket's line; with the longest names and figures it has about 370."""
+MOST_CANCELLED: Final = 20
+"""Orders that a call may name."""
 
 orders = Toolset()
 
 _InstIdOfOthers = Annotated[InstId | None, Field(description="Needed only for orders not made by this server")]
 
-
+_OrderIds = Annotated[
+    list[AnyOrderId],
+    Field(min_length=1, max_length=MOST_CANCELLED),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "maxItems": MOST_CANCELLED}),
+]
 _Side = Literal["buy", "sell"]
 _Unit = Annotated[
     Literal["base", "quote", "contracts"],
@@ -224,11 +239,35 @@ async def amend_order(
     return await ask.about(Amendment(known_inst_id, order_id, new_size, new_price))
 
 
-@orders.tool(title="Cancel an order", annotations=REDUCES)
-async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
-    """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
-    order = await desk.cancel(order_id, inst_id)
-    return of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
+@orders.tool(title="Cancel orders", annotations=REDUCES)
+async def cancel_order(
+    order_id: AnyOrderId | None = None,
+    inst_id: _InstIdOfOthers = None,
+    order_ids: _OrderIds | None = None,
+    all_of_instrument: bool = False,
+    *,
+    desk: "OrderDesk",
+) -> CancelReport:
+    """Take back an open order or a ticket, several (order_ids), or all_of_instrument (inst_id), trigger orders too.
+
+    Needs no approval; what was filled before stays filled.
+    """
+    from okx_mcp.tools.cancelling import of_all_cancelled, of_cancelled  # with the table of codes
+
+    match order_id, order_ids, all_of_instrument, inst_id:
+        case str(), None, False, _:
+            order = await desk.cancel(order_id, inst_id)
+            report = of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
+            return CancelReport(**report.model_dump(exclude={"expires"}))
+        case None, list(), False, _:
+            return of_cancelled(await desk.cancel_several(order_ids, inst_id), desk.account)
+        case None, None, True, str():
+            return of_all_cancelled(inst_id, await desk.cancel_all_of(inst_id), desk.account)
+        case _:
+            raise Misfit(
+                "Say one order in order_id, several in order_ids, or an instrument in inst_id with all_of_instrument. "
+                "Nothing was cancelled."
+            )
 
 
 def _mode(name: str | None) -> MgnMode | None:

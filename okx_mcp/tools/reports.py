@@ -9,7 +9,7 @@ from okx_mcp.tools.tables import Rows, fields_of
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import Exits, LimitOrder
-from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.order_state import OrderSent, OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.views.order_ticket import iso_time
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_FILLS",
+    "CancelReport",
+    "CancelledRow",
     "CheckedOrder",
     "EnvironmentName",
     "FillReport",
@@ -27,6 +29,7 @@ __all__ = [
     "of_fill",
     "of_order",
     "of_receipt",
+    "state_in_words",
 ]
 
 MOST_FILLS: Final = 20
@@ -38,14 +41,14 @@ Number = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSch
 EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum": [*Environment]})]
 
 
-class OrderReport(BaseModel):
-    """An order or a ticket as it stands."""
+class _Report(BaseModel):
+    """What is told of an order, or of several as one."""
 
     summary: str
-    state: str
-    order_sent: Literal["no", "yes", "unknown"]
+    state: str | None = None
+    order_sent: OrderSent | None = None
     environment: EnvironmentName
-    order: str
+    order: str | None = None
     ticket_id: str | None = None
     client_order_id: str | None = None
     order_id: str | None = None
@@ -54,7 +57,31 @@ class OrderReport(BaseModel):
     fee: Number | None = None
     fee_ccy: str | None = None
     approved_by: str | None = None
+
+
+class OrderReport(_Report):
+    """An order or a ticket as it stands."""
+
+    state: str
+    order_sent: OrderSent
+    order: str
     expires: str | None = None
+
+
+class CancelledRow(BaseModel):
+    """One order of several that were to be cancelled."""
+
+    id: str
+    cancelled: Literal["yes", "no", "unknown"]
+    state: str | None = None
+    filled_size: Number | None = None
+    note: str | None = None
+
+
+class CancelReport(_Report):
+    """An order as it stands after its cancel; of several a row each."""
+
+    orders: list[CancelledRow] | None = None
 
 
 class FillReport(BaseModel):
@@ -82,7 +109,7 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     ticket, order = receipt.ticket, receipt.order
     code = f"OKX {receipt.code}:" if receipt.code else None
     words = (
-        _state_in_words(receipt.state, order),
+        state_in_words(receipt.state, order),
         _changed_since(receipt),
         _end_of(order, _unit_of(ticket)),
         None if order is None or order.waits else _attached(order.exits),
@@ -119,7 +146,7 @@ def of_order(order: "OrderView", environment: Environment) -> OrderReport:
     unit = _unit_of_pair(order.inst_id)
     words = (
         "Not an order of this server.",
-        _state_in_words(order.state, order),
+        state_in_words(order.state, order),
         _end_of(order, unit),
         None if order.waits else _attached(order.exits),
     )
@@ -174,7 +201,8 @@ def _unit_of_pair(inst_id: str) -> str:
     return "contracts" if "-" in rest else base
 
 
-def _state_in_words(state: OrderState, order: "OrderView | None") -> str:
+def state_in_words(state: OrderState, order: "OrderView | None") -> str:
+    """The state as a sentence."""
     return _WAITS if state is OrderState.LIVE and order is not None and order.waits else _WORDS[state]
 
 

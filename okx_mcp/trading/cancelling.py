@@ -1,39 +1,91 @@
-"""Taking orders back: one, or every one that is open. Asks nobody for leave and waits for no lock."""
+"""Taking orders back by their names, one or several. Asks nobody for leave and waits for no lock."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
-from okx_mcp.okx.errors import OkxError, Unknown
+from okx_mcp.okx.error_codes import Again
+from okx_mcp.okx.errors import BadCredentials, OkxError, Refused, Unknown
 from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
+from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
-from okx_mcp.trading.other_lookups import TRIGGER_LISTS, trigger_at
-from okx_mcp.trading.refusals import NoSuchOrder, UnsettledOrder
+from okx_mcp.trading.other_lookups import trigger_at
+from okx_mcp.trading.refusals import NoSuchOrder, Refusal, UnsettledOrder
+from okx_mcp.trading.together import all_of, within
 
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.reconcile import Reconciler
 
-__all__ = ["Canceller"]
+__all__ = ["CancelResult", "Canceller", "Named"]
 
-_Row = TypeVar("_Row")
-
-_CANCELLED_AT_ONCE: Final = 20
-"""So many orders a request at most (POST /trade/cancel-batch-orders)."""
+_ORDERS_AT_ONCE: Final = 20
+"""So many a request at most (POST /trade/cancel-batch-orders)."""
 _TRIGGERS_AT_ONCE: Final = 10
 """POST /trade/cancel-algos."""
-_CANCEL_ALL_WITHIN_S: Final = 20.0
-_CANCEL_AGAIN_AFTER_S: Final = 0.5
+_LOOK_WITHIN_S: Final = 10.0
 _CANCEL_SHOWS_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)
-_MAY_STILL_ARRIVE: Final = (
-    "Nothing is open now, but an order whose outcome is not known may still arrive. Cancel all again in half a minute."
-)
 _NOTHING_TO_CANCEL: Final = ("51400", "51401", "51402", "51410", "51603")
 """OKX has no such order, or it ended, or is about to (POST /trade/cancel-order)."""
+_TAKEN_BACK: Final = (OrderState.CANCELED, OrderState.DECLINED, OrderState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An order to take back, by OKX's id of it or its client's.
+
+    `receipt` is there if it is one of ours; `waits` is whether it waits for a trigger, None where the id does not say.
+    """
+
+    any_id: str
+    inst_id: str
+    receipt: Receipt | None = None
+    waits: bool | None = False
+
+    @property
+    def body(self) -> dict[str, str]:
+        """How OKX is told which order is meant."""
+        okxs, clients = ("algoId", "algoClOrdId") if self.waits else ("ordId", "clOrdId")
+        return {"instId": self.inst_id, okxs if is_ord_id(self.any_id) else clients: self.any_id}
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """How an order stands after its cancel: as the exchange shows it, None where it does not.
+
+    `problem` is why it is not proven to have ended; without one there is an order.
+    """
+
+    any_id: str
+    order: Receipt | OrderView | None
+    problem: OkxError | Refusal | None = None
+
+    @property
+    def cancelled(self) -> Literal["yes", "no", "unknown"]:
+        """Whether it was taken back; `no` of one that ended otherwise, or that was not to be had."""
+        match self.problem:
+            case None:
+                return "yes" if self.order is not None and self.order.state in _TAKEN_BACK else "no"
+            case Unknown() | UnsettledOrder():
+                return "unknown"
+            case Refused(code=code) if code in _NOTHING_TO_CANCEL:
+                return "unknown"
+            case _:
+                return "no"
+
+    def proven(self) -> Receipt | OrderView:
+        """The order, which has ended.
+
+        Raises:
+            OkxError, Refusal: the problem.
+        """
+        if self.order is None or self.problem is not None:
+            raise self.problem or _cancelled_unseen(self.any_id)
+        return self.order
 
 
 class Canceller:
@@ -44,143 +96,130 @@ class Canceller:
         self._reconciler = reconciler
         self._clock = clock
 
-    async def cancel(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
-        """Cancel the order, `receipt` if it is one of ours, and say how it stands afterwards.
+    async def cancel(self, named: Named) -> Receipt | OrderView:
+        """Cancel the order and say how it stands afterwards.
 
         Raises:
             NoSuchOrder: the exchange knows no such order.
             UnsettledOrder: the exchange does not know the order yet, and it may still arrive.
             OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        named = {"ordId": any_id} if is_ord_id(any_id) else {"clOrdId": any_id}
-        failure = await _tried(partial(self._exchange.cancel_order, {"instId": inst_id, **named}))
-        view = await self._after_cancel(partial(self._order, inst_id, any_id), any_id, failure)
-        return await self._told(view, any_id, inst_id, receipt, failure)
+        return (await self._cancelled(named)).proven()
 
-    async def cancel_any(self, any_id: str, inst_id: str) -> Receipt | OrderView:
-        """Cancel somebody else's order, in the book or waiting for a trigger: the id does not say which it is.
+    async def cancel_several(self, named: Sequence[Named]) -> list[CancelResult]:
+        """Cancel all of these at once, in their order; what becomes of one stands in no other one's way."""
+        failures = await self.tried(named)
+        results = await all_of(*(partial(self._looked_at_in_time, *each) for each in zip(named, failures, strict=True)))
+        pairs = list(zip(named, results, strict=True))
+        waiting = [replace(each, waits=True) for each, result in pairs if _may_wait(each, result)]
+        if not waiting:
+            return results
+        among_waiting = iter(await self.cancel_several(waiting))
+        return [next(among_waiting) if _may_wait(each, result) else result for each, result in pairs]
 
-        Raises:
-            as `cancel`.
+    async def tried(self, named: Sequence[Named]) -> list[OkxError | None]:
+        """Send the cancels, whatever becomes of the call that asked for them. For each why it failed, if it did."""
+        failures: list[OkxError | None] = [None] * len(named)
+
+        async def send(batch: Sequence[int]) -> None:
+            for number, failure in zip(batch, await self._tried_batch([named[each] for each in batch]), strict=True):
+                failures[number] = failure
+
+        orders = [number for number, each in enumerate(named) if not each.waits]
+        triggers = [number for number, each in enumerate(named) if each.waits]
+        with anyio.CancelScope(shield=True):
+            await all_of(
+                *(partial(send, batch) for batch in _in_batches(orders, _ORDERS_AT_ONCE)),
+                *(partial(send, batch) for batch in _in_batches(triggers, _TRIGGERS_AT_ONCE)),
+            )
+        return failures
+
+    async def _tried_batch(self, batch: Sequence[Named]) -> list[OkxError | None]:
+        """Of one kind, and no more than a request takes. An id that OKX cannot read may void a request as a whole; then
+        each goes in one of its own.
+        """
+        bodies, exchange = [each.body for each in batch], self._exchange
+        try:
+            answers = await (exchange.cancel_algo_orders(bodies) if batch[0].waits else exchange.cancel_orders(bodies))
+        except OkxError as error:
+            if len(batch) > 1 and _is_about_what_was_sent(error):
+                return await all_of(*(partial(self._tried_alone, each) for each in batch))
+            return [error] * len(batch)
+        return [answer if isinstance(answer, OkxError) else None for answer in answers]
+
+    async def _cancelled(self, named: Named) -> CancelResult:
+        result = await self._looked_at(named, await self._tried_alone(named))
+        return await self._cancelled(replace(named, waits=True)) if _may_wait(named, result) else result
+
+    async def _tried_alone(self, named: Named) -> OkxError | None:
+        """As `tried`, of one."""
+        if named.waits:
+            return (await self.tried([named]))[0]
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._exchange.cancel_order(named.body)
+            except OkxError as error:
+                return error
+        return None
+
+    async def _looked_at_in_time(self, named: Named, failure: OkxError | None) -> CancelResult:
+        looked = await within(_LOOK_WITHIN_S, partial(self._looked_at, named, failure))
+        return looked or CancelResult(named.any_id, None, failure or _cancelled_unseen(named.any_id))
+
+    async def _looked_at(self, named: Named, failure: OkxError | None) -> CancelResult:
+        """How it stands, written down if it is ours; an order that is open still is no success.
+
+        One that was triggered meanwhile is cancelled as the order that it became.
         """
         try:
-            return await self.cancel(any_id, inst_id, None)
-        except NoSuchOrder:
-            return await self.cancel_trigger(any_id, inst_id, None)
-
-    async def cancel_trigger(self, any_id: str, inst_id: str, receipt: Receipt | None) -> Receipt | OrderView:
-        """Cancel an order that waits for a trigger; one that was triggered meanwhile, as the order that it became.
-
-        Raises:
-            as `cancel`.
-        """
-        named = {"algoId": any_id} if is_ord_id(any_id) else {"algoClOrdId": any_id}
-        failure = await _tried(partial(self._exchange.cancel_algo_orders, [{"instId": inst_id, **named}]))
-        view = await self._after_cancel(partial(self._trigger, inst_id, any_id), any_id, failure)
-        if view is not None and view.became is not None:
-            return await self.cancel(view.became, inst_id, receipt)
-        return await self._told(view, any_id, inst_id, receipt, failure)
-
-    async def _told(
-        self,
-        view: OrderView | None,
-        any_id: str,
-        inst_id: str,
-        receipt: Receipt | None,
-        failure: OkxError | None,
-    ) -> Receipt | OrderView:
-        """How it stands, written down if it is ours; an order that is open still is no success."""
+            view = await self._after_cancel(named, failure)
+        except OkxError:
+            return CancelResult(named.any_id, None, failure or _cancelled_unseen(named.any_id))
+        receipt = named.receipt
         if view is None and receipt is not None and receipt.state.was_never_used:
-            return receipt
+            return CancelResult(named.any_id, receipt)
         if view is None:
-            raise _not_cancelled(any_id, inst_id, receipt, failure) if failure else _cancelled_unseen(any_id)
+            why = _not_cancelled(named, failure) if failure else _cancelled_unseen(named.any_id)
+            return CancelResult(named.any_id, None, why)
+        if view.became is not None:
+            became = await self._cancelled(Named(view.became, named.inst_id, receipt))
+            return replace(became, any_id=named.any_id)
         seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
         if not view.state.is_final:
-            raise failure or _cancelled_unseen(any_id)
-        return seen
+            return CancelResult(named.any_id, seen, failure or _cancelled_unseen(named.any_id))
+        return CancelResult(named.any_id, seen)
 
-    async def cancel_all(self, may_still_arrive: Callable[[], bool]) -> list[OrderView]:
-        """Cancel every open order of the account, whoever placed it, and everything that waits for a trigger.
-
-        Returns what is open after all. `may_still_arrive` says whether an order is on its way that OKX's list cannot
-        show yet. Asked of the exchange again and again until there is none: an accepted cancel may still be at work.
-
-        Raises:
-            OkxError: what is open could not be read, so it is not known.
-            UnsettledOrder: nothing is open, and an order that was sent before may still arrive.
-        """
-        give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
-        while True:
-            unread: list[OkxError] = []
-            orders = await self._read(unread, self._exchange.open_orders)
-            triggers = [
-                trigger
-                for kind in TRIGGER_LISTS
-                for trigger in await self._read(unread, partial(self._exchange.open_algo_orders, kind))
-            ]
-            views = [*map(OrderView.from_order, orders), *map(OrderView.from_algo_order, triggers)]
-            if not views and not unread and not may_still_arrive():
-                return []
-            if self._clock.monotonic_s() > give_up_s:
-                if unread:
-                    raise unread[0]
-                if not views:
-                    raise UnsettledOrder(_MAY_STILL_ARRIVE)
-                return views
-            await self._cancel_each(
-                [{"instId": each.inst_id, "ordId": each.ord_id} for each in orders],
-                [{"instId": each.inst_id, "algoId": each.algo_id} for each in triggers],
-            )
-            await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
-
-    async def _read(self, unread: list[OkxError], read: Callable[[], Awaitable[list[_Row]]]) -> list[_Row]:
-        """A list, or none of it where it cannot be read; then the other ones are cancelled all the same."""
-        try:
-            return await read()
-        except OkxError as error:
-            unread.append(error)
-            return []
-
-    async def _cancel_each(self, orders: list[dict[str, str | None]], triggers: list[dict[str, str | None]]) -> None:
-        for first in range(0, len(orders), _CANCELLED_AT_ONCE):
-            with anyio.CancelScope(shield=True), suppress(OkxError):
-                await self._exchange.cancel_orders(orders[first:][:_CANCELLED_AT_ONCE])
-        for first in range(0, len(triggers), _TRIGGERS_AT_ONCE):
-            with anyio.CancelScope(shield=True), suppress(OkxError):
-                await self._exchange.cancel_algo_orders(triggers[first:][:_TRIGGERS_AT_ONCE])
-
-    async def _after_cancel(
-        self, look: Callable[[], Awaitable[OrderView | None]], any_id: str, failure: OkxError | None
-    ) -> OrderView | None:
+    async def _after_cancel(self, named: Named, failure: OkxError | None) -> OrderView | None:
         """The order as it is then. An accepted cancel will be tried, says OKX; so it is waited for a little."""
-        try:
-            view = await look()
-            for pause_s in _CANCEL_SHOWS_AFTER_S:
-                if failure is not None or view is None or view.state.is_final or view.became is not None:
-                    break
-                await self._clock.sleep(pause_s)
-                view = await look()
-        except OkxError as unread:
-            raise failure or _cancelled_unseen(any_id) from unread
+        view = await self._view(named)
+        for pause_s in _CANCEL_SHOWS_AFTER_S:
+            if failure is not None or view is None or view.state.is_final or view.became is not None:
+                break
+            await self._clock.sleep(pause_s)
+            view = await self._view(named)
         return view
 
-    async def _order(self, inst_id: str, any_id: str) -> OrderView | None:
-        order = await order_at(self._exchange, inst_id, any_id)
+    async def _view(self, named: Named) -> OrderView | None:
+        if named.waits:
+            algo = await trigger_at(self._exchange, named.inst_id, named.any_id)
+            return None if algo is None else OrderView.from_algo_order(algo)
+        order = await order_at(self._exchange, named.inst_id, named.any_id)
         return None if order is None else OrderView.from_order(order)
 
-    async def _trigger(self, inst_id: str, any_id: str) -> OrderView | None:
-        algo = await trigger_at(self._exchange, inst_id, any_id)
-        return None if algo is None else OrderView.from_algo_order(algo)
+
+def _in_batches(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    for first in range(0, len(numbers), most):
+        yield numbers[first : first + most]
 
 
-async def _tried(cancel: Callable[[], Awaitable[object]]) -> OkxError | None:
-    """Send the cancel, whatever becomes of the call that asked for it. Returns why it failed, if it did."""
-    with anyio.CancelScope(shield=True):
-        try:
-            answer = await cancel()
-        except OkxError as error:
-            return error
-    return next((each for each in answer if isinstance(each, OkxError)), None) if isinstance(answer, list) else None
+def _is_about_what_was_sent(error: OkxError) -> bool:
+    """Whether OKX did nothing for a reason that lies in the request."""
+    return isinstance(error, Refused) and error.again is Again.NO and not isinstance(error, BadCredentials)
+
+
+def _may_wait(named: Named, result: CancelResult) -> bool:
+    """Whether it is to be looked for among those that wait for a trigger, as it is no order in the book."""
+    return named.waits is None and isinstance(result.problem, NoSuchOrder)
 
 
 def _cancelled_unseen(any_id: str) -> Unknown:
@@ -189,13 +228,13 @@ def _cancelled_unseen(any_id: str) -> Unknown:
     )
 
 
-def _not_cancelled(any_id: str, inst_id: str, receipt: Receipt | None, failure: OkxError) -> Exception:
+def _not_cancelled(named: Named, failure: OkxError) -> OkxError | Refusal:
     """Why an order that OKX denies was not cancelled; one denial beside a cancel that failed otherwise is no reason."""
     if failure.code not in _NOTHING_TO_CANCEL:
         return failure
-    if receipt is not None and receipt.state.order_sent == "unknown":
+    if named.receipt is not None and named.receipt.state.order_sent == "unknown":
         return UnsettledOrder(
-            f"OKX does not know order {any_id} yet, so it could not be cancelled, and it may still arrive. Call "
+            f"OKX does not know order {named.any_id} yet, so it could not be cancelled, and it may still arrive. Call "
             "check_order with that id, then cancel again."
         )
-    return NoSuchOrder(f"OKX knows no open order {any_id} of {inst_id}; there is nothing to cancel.")
+    return NoSuchOrder(f"OKX knows no open order {named.any_id} of {named.inst_id}; there is nothing to cancel.")

@@ -6,6 +6,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn, overload
@@ -21,8 +22,9 @@ from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
+from okx_mcp.trading.cancel_all import AllCancelled, CancelAll
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
-from okx_mcp.trading.cancelling import Canceller
+from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend, Exchange
 from okx_mcp.trading.exposure import positions_in
@@ -64,6 +66,8 @@ _ORDER_VALID_MS: Final = 5_000
 _REQUEST_VALID_MS: Final = 30_000
 """Where OKX honours no expTime, it refuses a signature that is older than this (50102), which is as final."""
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
+_BELIEVED_OPEN: Final = 20
+"""As many orders of one instrument as may be open by default."""
 _ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
@@ -113,6 +117,7 @@ class OrderDesk:
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
         self._canceller = Canceller(exchange, self._reconciler, clock)
+        self._cancel_all = CancelAll(exchange, self._canceller, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
         self._approving = Approving(account, journal, rules)
         after_s = limits.cancel_all_after_s
@@ -488,16 +493,73 @@ class OrderDesk:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
         if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
             return receipt
-        if receipt is not None and isinstance(receipt.ticket, AccountTicket):
-            raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
-        if receipt is not None and receipt.ticket.order is not None:
-            ord_id = receipt.ticket.order.ord_id
-            raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
-        if receipt is not None and isinstance(receipt.ticket.intent, TriggerOrder):
-            return await self._canceller.cancel_trigger(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt)
-        if receipt is None:
-            return await self._canceller.cancel_any(any_id, _known_inst_id(None, inst_id))
-        return await self._canceller.cancel(any_id, _known_inst_id(receipt, inst_id), receipt)
+        return await self._canceller.cancel(_named(any_id, inst_id, receipt))
+
+    async def cancel_several(self, any_ids: Sequence[str], inst_id: str | None = None) -> list[CancelResult]:
+        """Take several orders or tickets back at once, each as `cancel` does, and say of each what became of it."""
+        results: dict[str, CancelResult] = {}
+        together: dict[str, Named] = {}
+        tickets: list[str] = []
+        for any_id in dict.fromkeys(any_ids):
+            try:
+                receipt = self._journal_receipt(any_id, inst_id)
+                if receipt is not None and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
+                    tickets.append(any_id)
+                else:
+                    together[any_id] = _named(any_id, inst_id, receipt)
+            except Refusal as refusal:
+                results[any_id] = CancelResult(any_id, None, refusal)
+        cancelled, *withdrawn = await all_of(
+            partial(self._canceller.cancel_several, list(together.values())),
+            *(partial(self._withdrawn, any_id, inst_id) for any_id in tickets),
+        )
+        results |= {any_id: replace(each, any_id=any_id) for any_id, each in zip(together, cancelled, strict=True)}
+        results |= {each.any_id: each for [each] in withdrawn}
+        return [results[any_id] for any_id in any_ids]
+
+    async def _withdrawn(self, ticket_id: str, inst_id: str | None) -> list[CancelResult]:
+        try:
+            return [CancelResult(ticket_id, await self.cancel(ticket_id, inst_id))]
+        except (Refusal, OkxError) as problem:
+            return [CancelResult(ticket_id, None, problem)]
+
+    async def cancel_all_of(self, inst_id: str) -> AllCancelled:
+        """Take back every open order of an instrument, whoever placed it, and everything that waits there for a price.
+
+        What the journal has for open is cancelled too, should OKX's lists not show it.
+
+        Raises:
+            NoSuchInstrument: nothing is open there, and there is no such instrument.
+        """
+        cancelled = await self._cancel_all.of_instrument(
+            inst_id, self._believed_open(inst_id), self._receipt_of, partial(self._may_still_arrive, inst_id)
+        )
+        if not cancelled.results:
+            with suppress(OkxError):
+                await self.instruments.get(inst_id)
+        return cancelled
+
+    def _believed_open(self, inst_id: str) -> list[Named]:
+        """The newest orders of an instrument that the journal has for open; none where it cannot be read."""
+        try:
+            receipts = self._journal.that_may_rest(self.account)
+        except JournalUnavailable:
+            return []
+        newest = sorted(receipts, key=lambda receipt: -receipt.ticket.created_ms)
+        orders = [each for each in newest if isinstance(each.ticket, Ticket) and each.ticket.order is None]
+        named = [_named(each.ticket.id, None, each) for each in orders]
+        return [each for each in named if each.inst_id == inst_id][:_BELIEVED_OPEN]
+
+    def _receipt_of(self, view: OrderView) -> Receipt | None:
+        """The receipt of an order of ours that the exchange shows; None where it is not, or nobody can tell."""
+        try:
+            receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None
+        except JournalUnavailable:
+            return None
+        if receipt is None or not isinstance(receipt.ticket, Ticket) or receipt.ticket.order is not None:
+            return None
+        intent = receipt.ticket.intent
+        return receipt if (intent.inst_id, isinstance(intent, TriggerOrder)) == (view.inst_id, view.waits) else None
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.
@@ -524,16 +586,25 @@ class OrderDesk:
         Raises:
             OkxError: what is open could not be read, so it is not known.
         """
-        return await self._canceller.cancel_all(self._may_still_arrive)
+        return await self._cancel_all.of_account(self._may_still_arrive)
 
-    def _may_still_arrive(self) -> bool:
-        """Whether an order is on its way that OKX's list cannot show yet; a journal that fails holds nothing up."""
+    def _may_still_arrive(self, inst_id: str | None = None) -> bool:
+        """Whether an order is on its way that OKX's list cannot show yet, of this instrument if it is said.
+
+        A journal that fails holds nothing up.
+        """
         try:
             open_ends = self._journal.open_ends(self.account)
         except JournalUnavailable:
             return bool(self._under_way)
         now_ms = self._now_ms()
-        orders = [each for each in open_ends if isinstance(each.ticket, Ticket) and each.ticket.order is None]
+        orders = [
+            each
+            for each in open_ends
+            if isinstance(each.ticket, Ticket)
+            and each.ticket.order is None
+            and inst_id in (None, each.ticket.intent.inst_id)
+        ]
         return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in orders)
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
@@ -598,6 +669,24 @@ class OrderDesk:
 
     def _now_ms(self) -> int:
         return self._reconciler.now_ms()
+
+
+def _named(any_id: str, inst_id: str | None, receipt: Receipt | None) -> Named:
+    """How the order is named to the exchange.
+
+    Raises:
+        NoSuchOrder: the ticket is none of an order, or neither journal nor caller knows the instrument.
+    """
+    if receipt is None:
+        return Named(any_id, _known_inst_id(None, inst_id), waits=None)
+    if isinstance(receipt.ticket, AccountTicket):
+        raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
+    if receipt.ticket.order is not None:
+        ord_id = receipt.ticket.order.ord_id
+        raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
+    if isinstance(receipt.ticket.intent, TriggerOrder):
+        return Named(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt, waits=True)
+    return Named(any_id, _known_inst_id(receipt, inst_id), receipt)
 
 
 def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:

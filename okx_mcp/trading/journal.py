@@ -248,6 +248,11 @@ class Journal:
         with self._file.usable() as db:
             return receipts_in(db, account, OPEN_ENDS)
 
+    def that_may_rest(self, account: Account) -> list[Receipt]:
+        """Orders of this account that may be in the order book, or wait for a trigger, for all that is recorded."""
+        with self._file.usable() as db:
+            return receipts_in(db, account, MAY_REST)
+
     def may_rest(self, account: Account) -> bool:
         """Whether an order of this account may be in the order book, for all that is recorded."""
         marks = ", ".join("?" * len(MAY_REST))

@@ -197,7 +197,8 @@ class Agent:
             (20, self._a_confirmation),
             (12, self._what_it_was_told),
             (9, lambda: self._call("amend_order", self._a_change())),
-            (6, lambda: self._call(self.draw.choice(("check_order", "cancel_order")), self._an_id())),
+            (3, lambda: self._call("check_order", self._an_id())),
+            (3, lambda: self._call("cancel_order", self._what_to_cancel())),
             (7, lambda: self._call(*self.draw.choice(_READS))),
             (9, self._a_replay),
             (14, self._a_hostile_call),
@@ -313,6 +314,16 @@ class Agent:
             known["inst_id"] = self.draw.choice(INSTRUMENTS)
         return known
 
+    def _what_to_cancel(self) -> Arguments:
+        """One order, several, or once in a while all of an instrument."""
+        inst_id = self.draw.choice((*INSTRUMENTS, *CONTRACTS))
+        if self.draw.random() < 0.1:
+            return {"inst_id": inst_id, "all_of_instrument": True}
+        if self.draw.random() < 0.6:
+            return self._an_id()
+        ids = [self._an_id()["order_id"] for _ in range(self.draw.randint(1, 5))]
+        return {"order_ids": ids, "inst_id": inst_id} if self.draw.random() < 0.5 else {"order_ids": ids}
+
     def _a_replay(self) -> Call:
         """An answer of the person's again, with another call or another state; a yes only where it was said before."""
         if not self.answered and self.draw.random() < 0.7:
@@ -354,6 +365,7 @@ class Agent:
         fitting = {**self._any_other_order().arguments, **self._an_order(), **self._an_id(), **self._a_change()}
         if self.tickets:
             fitting |= dict(zip(("ticket_id", "order"), self.draw.choice(self.tickets)[1:], strict=True))
+        fitting["order_ids"] = [fitting["order_id"]]
         return fitting.get(name, self.draw.choice(_HOSTILE))
 
     def _near(self, call: Call) -> Call:

@@ -49,6 +49,7 @@ _STATES: Final = "trading/order_state.py"
 _INTENTS: Final = "trading/intents.py"
 _RECONCILE: Final = "trading/reconcile.py"
 _CANCEL: Final = "trading/cancelling.py"
+_CANCEL_ALL: Final = "trading/cancel_all.py"
 _LOOKUPS: Final = "trading/lookups.py"
 _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
@@ -80,6 +81,8 @@ _DISK: Final = "trading/test_journal_disk.py::"
 _HALTING: Final = "trading/test_halt.py::"
 _KEYS: Final = "trading/test_keys.py::"
 _IN_CHAIN: Final = "trading/test_audit.py::"
+_SEVERAL: Final = "trading/test_cancelling_several.py::"
+_ALL_OF: Final = "trading/test_cancelling_all_of.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _SIZES: Final = "trading/test_contract_sizes.py::"
@@ -529,8 +532,8 @@ _ONE_SEND: Final = (
     _guard(
         "a cancelled call does not stop a cancel halfway",
         _CANCEL,
-        "with anyio.CancelScope(shield=True):\n        try:\n            answer = await cancel()",
-        "with anyio.CancelScope(shield=False):\n        try:\n            answer = await cancel()",
+        "with anyio.CancelScope(shield=True):\n            try:",
+        "with anyio.CancelScope(shield=False):\n            try:",
         f"{_CANCELLING}test_a_cancel_whose_caller_is_cancelled_is_sent_all_the_same",
     ),
     _guard(
@@ -661,7 +664,7 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "nothing is said to be gone that may still arrive",
-        _CANCEL,
+        _CANCEL_ALL,
         "                if not views:\n                    raise UnsettledOrder(_MAY_STILL_ARRIVE)\n",
         "",
         f"{_TRIGGERS}test_while_a_trigger_order_may_still_arrive_nobody_says_that_nothing_is_open",
@@ -669,17 +672,17 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "a triggered order is cancelled by whatever id it is named",
         _DESK,
-        "cancel_trigger(receipt.ticket.id,",
-        "cancel_trigger(any_id,",
+        "Named(receipt.ticket.id,",
+        "Named(any_id,",
         f"{_TRIGGERS}test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that_it_became",
     ),
     _guard(
         "cancelling goes on beside an UNKNOWN order",
         _DESK,
-        "        return await self._canceller.cancel(any_id",
+        "        return await self._canceller.cancel(_named(",
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
-        "        return await self._canceller.cancel(any_id",
+        "        return await self._canceller.cancel(_named(",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
     ),
     _guard(
@@ -812,15 +815,15 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what does not show it is not told as live",
         _CANCEL,
-        "        if not view.state.is_final:\n            raise failure",
-        "        if False:\n            raise failure",
+        "        if not view.state.is_final:\n            return CancelResult",
+        "        if False:\n            return CancelResult",
         f"{_CANCELLING}test_an_order_that_does_not_show_its_accepted_cancel_is_not_called_live",
         f"{_CANCELLING}test_a_cancel_that_did_not_work_says_so_and_the_order_stays_known_as_live",
     ),
     _guard(
         "an order that is not there yet is not said to be gone",
         _CANCEL,
-        'if receipt is not None and receipt.state.order_sent == "unknown":',
+        'if named.receipt is not None and named.receipt.state.order_sent == "unknown":',
         "if False:",
         f"{_FAULTS}test_an_order_that_is_not_there_yet_is_not_said_to_be_gone",
     ),
@@ -1313,8 +1316,8 @@ _CHANGES: Final = (
     _guard(
         "a change is not cancelled in its order's place",
         _DESK,
-        "        if receipt is not None and receipt.ticket.order is not None:\n            ord_id",
-        "        if False and receipt is not None and receipt.ticket.order is not None:\n            ord_id",
+        "    if receipt.ticket.order is not None:\n        ord_id = receipt",
+        "    if False and receipt.ticket.order is not None:\n        ord_id = receipt",
         f"{_AMENDING}test_what_rests_after_a_change_can_be_cancelled",
     ),
 )
@@ -1487,8 +1490,8 @@ _HALTED: Final = (
     _guard(
         "it does not stand before a cancel",
         _DESK,
-        "        return await self._canceller.cancel(any_id",
-        "        self._risk.halt.check()\n        return await self._canceller.cancel(any_id",
+        "        return await self._canceller.cancel(_named(",
+        "        self._risk.halt.check()\n        return await self._canceller.cancel(_named(",
         f"{_HALTING}test_cancels_pass_a_halt_and_all_open_orders_can_be_cancelled_whoever_placed_them",
     ),
     _guard(
@@ -1587,10 +1590,81 @@ _CHAINED: Final = (
     ),
     _guard(
         "not all is cancelled while an order is on its way",
-        _CANCEL,
-        "if not views and not unread and not may_still_arrive():",
-        "if not views and not unread:",
+        _CANCEL_ALL,
+        "0 if views or unread or may_still_arrive() else",
+        "0 if views or unread else",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
+    ),
+    _guard(
+        "one empty list is not believed",
+        _CANCEL_ALL,
+        "_LISTS_TO_BELIEVE: Final = 2",
+        "_LISTS_TO_BELIEVE: Final = 1",
+        f"{_ALL_OF}test_one_empty_list_is_not_believed",
+        f"{_HALTING}test_one_empty_list_is_not_believed",
+    ),
+    _guard(
+        "what our journal has for open is cancelled whatever the lists say",
+        _DESK,
+        "            inst_id, self._believed_open(inst_id), self._receipt_of",
+        "            inst_id, [], self._receipt_of",
+        f"{_ALL_OF}test_what_our_journal_has_for_open_is_cancelled_whatever_the_lists_say",
+    ),
+    _guard(
+        "all of one instrument leaves others alone",
+        _CANCEL_ALL,
+        "[each for each in views if inst_id in (None, each.inst_id)]",
+        "views",
+        f"{_ALL_OF}test_an_order_of_another_instrument_in_the_list_is_not_touched_and_the_list_not_believed",
+    ),
+    _guard(
+        "an order that no list shows has to show itself that it ended",
+        _CANCEL_ALL,
+        "if result.problem is None or is_denied:",
+        "if True:",
+        f"{_ALL_OF}test_an_order_that_no_list_shows_any_more_and_that_is_open_is_not_called_cancelled",
+    ),
+    _guard(
+        "a list that was not read shows nothing",
+        _CANCEL_ALL,
+        "0 if found.left or unread or on_its_way else",
+        "0 if found.left or on_its_way else",
+        f"{_ALL_OF}test_a_list_that_cannot_be_read_holds_up_no_other_and_leaves_it_open_whether_there_is_more",
+    ),
+    _guard(
+        "all of an instrument waits for what is on its way",
+        _CANCEL_ALL,
+        "0 if found.left or unread or on_its_way else",
+        "0 if found.left or unread else",
+        f"{_ALL_OF}test_an_order_that_is_sent_meanwhile_is_waited_for_and_cancelled",
+    ),
+    _guard(
+        "a cancelled call does not stop several cancels halfway",
+        _CANCEL,
+        "with anyio.CancelScope(shield=True):\n            await all_of(",
+        "with anyio.CancelScope(shield=False):\n            await all_of(",
+        f"{_SEVERAL}test_cancels_whose_caller_is_cancelled_are_sent_all_the_same",
+    ),
+    _guard(
+        "an id that OKX cannot read keeps no other order open",
+        _CANCEL,
+        "if len(batch) > 1 and _is_about_what_was_sent(error):",
+        "if False:",
+        f"{_SEVERAL}test_an_id_that_voids_the_whole_request_keeps_no_other_order_open",
+    ),
+    _guard(
+        "a question that hangs keeps no other order from being told",
+        _CANCEL,
+        "await within(_LOOK_WITHIN_S, partial(self._looked_at, named, failure))",
+        "await self._looked_at(named, failure)",
+        f"{_SEVERAL}test_an_order_whose_question_hangs_is_not_known_and_keeps_no_other_from_being_told",
+    ),
+    _guard(
+        "among several a ticket is withdrawn without a request",
+        _DESK,
+        "and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
+        "and receipt.state.was_never_used:",
+        f"{_SEVERAL}test_a_ticket_is_withdrawn_and_no_request_made_of_it",
     ),
     _guard(
         "OKX cancels what a dead server left open",

@@ -196,6 +196,7 @@ class _Room:
             "waits": self._waits_for_a_price,
             "account": self._changes_the_account,
             "loses": self._loses_an_order,
+            "cancels": self._cancels,
             "halts": self._halts,
         }
         self._texts: list[str] = []
@@ -326,6 +327,14 @@ class _Room:
         await self._asks_about(
             await self._approves(await self._calls("place_limit_order", **resting_order(self._exchange)))
         )
+
+    async def _cancels(self) -> None:
+        """Several orders of another client's by their ids, then all that are open; and they come again."""
+        ids = [self._others.place(), self._others.wait()]
+        await self._calls("cancel_order", order_ids=[*ids, "1" * 18], inst_id="BTC-USDT")
+        await self._calls("cancel_order", inst_id="BTC-USDT", all_of_instrument=True)
+        self._others.place()
+        self._others.wait()
 
     async def _halts(self) -> None:
         """Another client's orders go too, and come again."""

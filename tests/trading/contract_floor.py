@@ -15,6 +15,7 @@ from okx_mcp.trading.intents import AccountIntent, ClosePosition, Exits, MarketO
 from okx_mcp.trading.orders import OrderView, Receipt
 from tests.clocks import VirtualClock
 
+SPOT: Final = "BTC-USDT"
 SWAP: Final = "BTC-USDT-SWAP"
 INVERSE: Final = "BTC-USD-SWAP"
 PLACE_ALGO: Final = "POST /trade/order-algo"
@@ -60,6 +61,17 @@ class Owner:
         [row] = self.post("trade/order", instId=inst_id, side=side, sz=size, tdMode=mode, **fields)
         assert row["sCode"] == "0", row
         return str(row["ordId"])
+
+    def rests(self, inst_id: str = SPOT, **fields: object) -> str:
+        """An order of spot that is far from the market. Its ordId."""
+        return self.order("buy", "0.001", inst_id, "cash", **({"ordType": "limit", "px": "1000"} | fields))
+
+    def waits(self, inst_id: str = SPOT) -> str:
+        """A stop of spot that is far from the market. Its algoId."""
+        fields = {"side": "sell", "ordType": "conditional", "sz": "0.001", "slTriggerPx": "100", "slOrdPx": "-1"}
+        [row] = self.post("trade/order-algo", instId=inst_id, tdMode="cash", **fields)
+        assert row["sCode"] == "0", row
+        return str(row["algoId"])
 
     def positions(self, inst_id: str = SWAP) -> dict[str, Decimal]:
         rows = self.get("account/positions", instId=inst_id)

@@ -236,7 +236,9 @@ def test_a_change_that_risks_no_more_is_not_gated_by_its_value() -> None:
 
 
 @pytest.mark.anyio
-async def test_not_all_is_cancelled_while_an_order_is_on_its_way(limited: Desks, wire: Wire) -> None:
+async def test_not_all_is_cancelled_while_an_order_is_on_its_way(
+    limited: Desks, wire: Wire, clock: VirtualClock
+) -> None:
     desk = limited()
     approval = await approved(desk)
     left: list[Any] = []
@@ -251,16 +253,17 @@ async def test_not_all_is_cancelled_while_an_order_is_on_its_way(limited: Desks,
     async def cancel_all() -> None:
         left.extend(await desk.cancel_all())
 
-    async def arrives_after_the_list_was_read(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+    async def arrives_long_after_the_list_was_read(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
         await desk.halt("Stop.")
         wire.breaks("GET /trade/orders-pending", listed)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cancel_all)
             await was_listed.wait()
+            await clock.sleep(3)
             answered.append(await deliver())
         return answered[0]
 
-    wire.breaks(PLACE, arrives_after_the_list_was_read)
+    wire.breaks(PLACE, arrives_long_after_the_list_was_read)
 
     receipt = await desk.commit(approval)
 

@@ -17,7 +17,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.refusals import TradingHalted
 from tests.clocks import VirtualClock
 from tests.trading.floor import PENDING, PLACE, a_desk, approved
-from tests.wire import Wire, interrupted, server_error
+from tests.wire import Wire, interrupted, no_rows, server_error
 
 NOW_MS: Final = 1_751_000_000_000
 
@@ -168,6 +168,15 @@ async def test_what_is_open_still_is_told_and_not_called_cancelled(desk: OrderDe
     left = await desk.cancel_all()
 
     assert [each.ord_id for each in left] == [order.ord_id]
+
+
+@pytest.mark.anyio
+async def test_one_empty_list_is_not_believed(desk: OrderDesk, exchange: PaperExchange, wire: Wire) -> None:
+    await desk.commit(await approved(desk))
+    wire.breaks(PENDING, no_rows(acted=True))
+
+    assert await desk.cancel_all() == []
+    assert {order.state for order in exchange.orders()} == {"canceled"}
 
 
 @pytest.mark.anyio
