@@ -2088,7 +2088,7 @@ _STREAMS: Final = (
     _guard(
         "a stream tells a fill once",
         _STREAMED,
-        "        if execution is not None and execution.trade_id in known.trade_ids:",
+        "        if execution is not None and execution.trade_id in known.executions:",
         "        if False:",
         _TOLD + "test_an_event_that_is_told_twice_is_one_event",
         _TOLD + "test_in_any_order_and_with_any_repetition_every_fill_is_told_once_and_the_order_ends_as_it_ended",
