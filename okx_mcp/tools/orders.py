@@ -8,7 +8,17 @@ from pydantic import Field
 from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
 from okx_mcp.tools.arguments import AnyOrderId, InstId, Percent, Price, Size, TicketId, TriggerPrice
 from okx_mcp.tools.progress import LONGEST_WAIT_S
-from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderReport, of_fill, of_order, of_receipt
+from okx_mcp.tools.reports import (
+    MOST_FILLS,
+    CheckedOrder,
+    FillReport,
+    OrderReport,
+    SourceName,
+    of_execution,
+    of_fill,
+    of_order,
+    of_receipt,
+)
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, TriggerOrder
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.order_watch import OrderWatch
     from okx_mcp.trading.orders import OrderView
+    from okx_mcp.trading.pushed import Told
+    from okx_mcp.trading.pushed_account import PushedAccount, Standing
 
 __all__ = ["MOST_OF_A_LINE", "order_report", "orders"]
 
@@ -167,12 +179,18 @@ async def check_order(
     exchange: "OkxClient",
     watch: "OrderWatch",
     progress: "Progress",
+    pushed: "PushedAccount",
 ) -> CheckedOrder:
-    """What became of an order or ticket, with its fills, asked now. The way to settle an unknown outcome."""
+    """What became of an order or ticket, with its fills, as of now. The way to settle an unknown outcome."""
+    told = None if wait_s else await pushed.order(desk.recorded(order_id, inst_id), order_id, inst_id)
+    if told is not None:
+        return _as_pushed(told, desk)
     found = await desk.check(order_id, inst_id)
     if found is not None and wait_s:
         found = await watch.changed(found, order_id, inst_id, wait_s, progress.tell)
-    return await _checked(found, order_id, inst_id, desk, exchange)
+    report = await _checked(found, order_id, inst_id, desk, exchange)
+    await pushed.follow_order(found)
+    return report
 
 
 async def order_report(order_id: str, desk: "OrderDesk", exchange: "OkxClient") -> CheckedOrder:
@@ -187,9 +205,19 @@ async def _checked(
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
     order = found.order if isinstance(found, Receipt) else found
-    report = of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
     fills = [] if order is None or not order.filled_size else await _fills(exchange, order)
-    return CheckedOrder(**report.model_dump(), fills=fills or None)
+    source: SourceName | None = None if order is None else "rest"
+    return CheckedOrder(**_report_of(found, desk).model_dump(), fills=fills or None, source=source)
+
+
+def _as_pushed(told: "Told[Standing]", desk: "OrderDesk") -> CheckedOrder:
+    report, executions = _report_of(told.value.found, desk), told.value.executions
+    fills = [of_execution(each) for each in executions[::-1][:MOST_FILLS]]
+    return CheckedOrder(**report.model_dump(), fills=fills or None, source=told.source.value, age_ms=told.age_ms)
+
+
+def _report_of(found: "Receipt | OrderView", desk: "OrderDesk") -> OrderReport:
+    return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
 
 
 async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:
@@ -223,8 +251,7 @@ async def amend_order(
 @orders.tool(title="Cancel an order", annotations=REDUCES)
 async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
     """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
-    order = await desk.cancel(order_id, inst_id)
-    return of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
+    return _report_of(await desk.cancel(order_id, inst_id), desk)
 
 
 def _mode(name: str | None) -> MgnMode | None:

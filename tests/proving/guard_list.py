@@ -595,8 +595,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "reading goes on beside an UNKNOWN order",
         _DESK,
-        "        receipt = self._journal_receipt(any_id, inst_id)\n        if receipt is not None:\n            return",
-        "        receipt = self._journal_receipt(any_id, inst_id)\n"
+        "        receipt = self.recorded(any_id, inst_id)\n        if receipt is not None:\n            return",
+        "        receipt = self.recorded(any_id, inst_id)\n"
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
         "        if receipt is not None:\n            return",

@@ -79,8 +79,8 @@ class Connection:
         self.closes_soon = False
         self.ending: Ending | None = None
         self.proven_s: float | None = None
-        """Everything that OKX said on this connection until then has arrived, by the monotonic clock: the last ping that
-        a pong has answered was sent then, and a connection keeps its order."""
+        """Everything that OKX said here until then has arrived, by the monotonic clock: the last ping that a pong has
+        answered was sent then, and a connection keeps its order."""
         self._is_private = path is Path.PRIVATE
         self._pinged_s: deque[float] = deque()
         self._socket = socket

@@ -1,7 +1,7 @@
 """Balance and positions: a snapshot, in pages if it is long, and then rows about what changed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -11,7 +11,7 @@ from okx_mcp.okx.stream.channels import Channel
 from okx_mcp.okx.stream.feeds import Kept
 from okx_mcp.okx.stream.messages import Push
 
-__all__ = ["BalanceFeed", "PositionsFeed"]
+__all__ = ["BalanceFeed", "PositionsFeed", "Snapshot"]
 
 _SNAPSHOT: Final = "snapshot"
 
@@ -44,6 +44,13 @@ class BalanceFeed(Kept[Balance]):
         return self._sums and self._sums.model_copy(update={"details": tuple(self._details.values())})
 
 
+class Snapshot(NamedTuple):
+    """When all that is open was told: made by OKX's clock in Unix ms, arrived by the monotonic one."""
+
+    made_ms: int
+    arrived_s: float
+
+
 class PositionsFeed(Kept[tuple[Position, ...]]):
     """The channel `positions`: what is open. A position with a size of 0 was closed.
 
@@ -53,9 +60,9 @@ class PositionsFeed(Kept[tuple[Position, ...]]):
 
     def __init__(self, channel: Channel, clock: Clock) -> None:
         super().__init__(channel, clock)
-        self.whole_ms: int | None = None
-        """The moment, by OKX's clock, of the last whole snapshot: from then on nothing is older. None where there is
-        none, or it says no time, as one in which nothing is open."""
+        self.whole: Snapshot | None = None
+        """The last one that named all that is open: nothing told here is older. None where there is none, or it says no
+        time, as one in which nothing is open."""
         self._is_known = False
         self._positions: _Positions = {}
         self._coming: _Positions | None = None
@@ -79,7 +86,7 @@ class PositionsFeed(Kept[tuple[Position, ...]]):
             self._renew()
 
     def lose(self) -> None:
-        self._is_known, self._positions, self._coming, self.whole_ms = False, {}, None, None
+        self._is_known, self._positions, self._coming, self.whole = False, {}, None, None
 
     def _take_page(self, push: Push, rows: Sequence[Position]) -> None:
         if push.page == 1:
@@ -97,10 +104,11 @@ class PositionsFeed(Kept[tuple[Position, ...]]):
         """A change stays that was pushed before, and that the snapshot was made too early to show."""
         made_ms = _made_ms(told)
         if made_ms is not None:
-            if self.whole_ms is not None and made_ms < self.whole_ms:  # of the connection that took over
+            if self.whole is not None and made_ms < self.whole.made_ms:  # of the connection that took over
                 return
             _take_over(told, [row for row in self._positions.values() if (row.u_time or 0) > made_ms])
-        self._is_known, self._positions, self.whole_ms = True, told, made_ms
+        self._is_known, self._positions = True, told
+        self.whole = None if made_ms is None else Snapshot(made_ms, self._clock.monotonic_s())
 
     def _value(self) -> tuple[Position, ...] | None:
         return tuple(row for row in self._positions.values() if row.pos) if self._is_known else None
