@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["PushedAccount", "Standing"]
 
 _GATHERED_MS: Final = 500
-"""OKX gathers changes for some 50 ms before it pushes them; ten times that, for what is slow on a bad day."""
+"""OKX gathers changes for some 50 ms before it pushes them: ten times that is taken off every proof, so an age is the
+longest that it can be."""
 _ASKED_FOR_S: Final = 30.0
 """How long an order is told from its stream before OKX is asked again. That the connection lives does not prove that
 OKX still puts the account's orders on it."""
@@ -94,13 +95,12 @@ class PushedAccount:
     def _age_ms(self, whole_s: float | None) -> int | None:
         if whole_s is None:
             return None
-        now_s = self._clock.monotonic_s()
-        age_ms = round((now_s - whole_s) * 1000)
+        age_ms = round((self._clock.monotonic_s() - whole_s) * 1000) + _GATHERED_MS
         return age_ms if self._is_proof(age_ms, self._exchange.account_asked_s) else None
 
     def _is_proof(self, age_ms: int, since_s: float) -> bool:
-        """Whether it is fresh, and younger than this moment with all that was on its way then."""
-        return age_ms <= FRESH_MS and age_ms + _GATHERED_MS <= (self._clock.monotonic_s() - since_s) * 1000
+        """Whether it is fresh, and younger than this moment."""
+        return age_ms <= min(FRESH_MS, (self._clock.monotonic_s() - since_s) * 1000)
 
     def _standing(
         self, feed: "OrderFeed", recorded: Receipt | None, any_id: str, inst_id: str | None
@@ -141,7 +141,7 @@ class PushedAccount:
             return None
         made_ago_ms = self._exchange.exchange_clock.now_ms() - whole.made_ms + uncertainty_ms
         arrived_ago_ms = round((self._clock.monotonic_s() - whole.arrived_s) * 1000)
-        age_ms = max(made_ago_ms, arrived_ago_ms)
+        age_ms = max(made_ago_ms, arrived_ago_ms) + _GATHERED_MS
         if not self._is_proof(age_ms, max(self._exchange.account_asked_s, self._told_s)):
             return None
         self._positions_until_s = self._clock.monotonic_s() + FOLLOWED_S

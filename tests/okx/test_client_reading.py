@@ -127,7 +127,7 @@ async def test_the_end_of_each_request_about_the_account_is_noted_answered_or_no
 ) -> None:
     okx.answers("GET", "market/ticker", answer({"instId": "BTC-USDT"}))
     okx.answers("GET", "trade/orders-pending", answer())
-    okx.answers("POST", "trade/cancel-order", httpx.ReadError("cut"))
+    okx.answers("POST", "trade/cancel-order", httpx2.ReadError("cut"))
     ended_s = []
 
     for ask in (
