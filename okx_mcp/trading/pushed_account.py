@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from okx_mcp.okx.models import Position
+    from okx_mcp.okx.stream.holdings import Snapshot
     from okx_mcp.okx.stream.orders import Execution, OrderFeed
 
 __all__ = ["PushedAccount", "Standing"]
@@ -135,21 +136,24 @@ class PushedAccount:
         if streams is None:
             return None
         async with streams.positions() as feed:
-            seen, whole = feed.latest, feed.whole
-        uncertainty_ms = self._exchange.exchange_clock.uncertainty_ms
-        if not seen or not seen.value or whole is None or uncertainty_ms is None or self._needs_time:
+            seen = feed.latest
+            age_ms = self._age_of_snapshot_ms(feed.whole)
+        if not seen or not seen.value or age_ms is None:
             return None
-        made_ago_ms = self._exchange.exchange_clock.now_ms() - whole.made_ms + uncertainty_ms
-        arrived_ago_ms = round((self._clock.monotonic_s() - whole.arrived_s) * 1000)
-        age_ms = max(made_ago_ms, arrived_ago_ms) + _GATHERED_MS
         if not self._is_proof(age_ms, max(self._exchange.account_asked_s, self._told_s)):
             return None
         self._positions_until_s = self._clock.monotonic_s() + FOLLOWED_S
         return Told(seen.value, Source.STREAM, age_ms)
 
-    @property
-    def _needs_time(self) -> bool:
-        return self._exchange.exchange_clock.needs_measuring
+    def _age_of_snapshot_ms(self, whole: "Snapshot | None") -> int | None:
+        """By OKX's clock, or by its arrival if that is longer ago; None where OKX's clock is not known."""
+        clock = self._exchange.exchange_clock
+        uncertainty_ms = None if clock.needs_measuring else clock.uncertainty_ms
+        if whole is None or uncertainty_ms is None:
+            return None
+        made_ago_ms = clock.now_ms() - whole.made_ms + uncertainty_ms
+        arrived_ago_ms = round((self._clock.monotonic_s() - whole.arrived_s) * 1000)
+        return max(made_ago_ms, arrived_ago_ms) + _GATHERED_MS
 
 
 def _is_open_order(recorded: Receipt) -> bool:

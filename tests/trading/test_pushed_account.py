@@ -20,7 +20,7 @@ from tests.okx.stream.account import AskedAccount
 from tests.okx.stream.line import URL, ScriptedOkx
 from tests.okx.stream.test_orders import filled, pushed
 from tests.okx.wire import CREDENTIALS
-from tests.trading.contract_floor import SWAP
+from tests.trading.contract_floor import SWAP, trigger
 from tests.trading.floor import a_ticket, buy
 
 pytestmark = pytest.mark.anyio
@@ -217,6 +217,9 @@ async def test_an_order_of_which_an_execution_is_missing_is_asked_for(
 # --- an order of ours ---------------------------------------------------------------------------------------------
 
 
+BUY: Final = OrderView.from_order(order(side="buy"))
+
+
 def receipt(state: OrderState = OrderState.LIVE, **changes: Any) -> Receipt:
     ticket = a_ticket(id="a7")
     return replace(Receipt(ticket, state, ord_id="7", order=OrderView.from_order(order())), **changes)
@@ -254,10 +257,11 @@ async def test_the_receipt_of_an_open_order_shows_it_as_it_is_pushed(ours: Pushe
         {"ticket": a_ticket(id="another")},
         {"ticket": a_ticket(id="a7", side_of_close=None, intent=replace(buy(), inst_id="ETH-USDT"))},
         {"ticket": a_ticket(id="a7", intent=replace(buy(), exits=Exits(stop_loss=D(90))))},
-        {"ticket": a_ticket(id="a7", intent=Amendment(BTC, "7", D(2), None), order=OrderView.from_order(order()))},
+        {"ticket": a_ticket(id="a7", intent=Amendment(BTC, "7", D(2), None), order=BUY)},
+        {"ticket": a_ticket(id="a7", intent=trigger("buy", "1", BTC, unit="base", trigger_price=D(90)))},
         {"order": replace(OrderView.from_order(order()), filled_size=D(2))},
     ],
-    ids=["another id", "another instrument", "without its stop", "a change", "less than was known"],
+    ids=["another id", "another instrument", "without its stop", "a change", "a trigger order", "less than was known"],
 )
 async def test_what_does_not_show_the_whole_of_this_very_order_is_asked_for(
     ours: PushedAccount, changes: dict[str, Any]
@@ -407,7 +411,7 @@ async def test_a_position_that_cannot_be_read_makes_everything_unknown(positions
 async def test_a_late_snapshot_takes_back_no_change(positions: Positions) -> None:
     await positions.said(positions.row())
     await positions.changed(positions.row(pos="3", changed_ms=positions.clock.wall_ms()))
-    await positions.said(positions.row(ago_ms=200))
+    await positions.said(positions.row(ago_ms=70))
     assert await positions.told() == {SWAP: "3"}
 
     await positions.said(positions.row(pos="4"))
