@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.market import Market
+    from okx_mcp.trading.pushed_account import PushedAccount
 
 __all__ = ["Sources", "add_resources"]
 
@@ -48,6 +49,10 @@ class Sources(Protocol):
     @property
     def exchange(self) -> "OkxClient":
         """The exchange itself."""
+
+    @property
+    def pushed(self) -> "PushedAccount":
+        """What the exchange pushes about the account."""
 
     def without_secrets(self, text: str) -> str:
         """The text as it may leave this server."""
@@ -109,7 +114,8 @@ def _add_those_of_the_account(server: MCPServer, sources: Sources) -> None:
     async def positions() -> str:
         """Open positions."""
         return await _written(
-            sources, get_positions(desk=sources.desk, exchange=sources.exchange, prices=sources.prices)
+            sources,
+            get_positions(desk=sources.desk, exchange=sources.exchange, prices=sources.prices, pushed=sources.pushed),
         )
 
     @server.resource("okx://limits", title="Limits", mime_type=_JSON)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.market import Market
     from okx_mcp.trading.order_watch import OrderWatch
+    from okx_mcp.trading.pushed_account import PushedAccount
 
 __all__ = ["ServerParts", "create_server"]
 
@@ -227,6 +228,13 @@ class ServerParts:
         from okx_mcp.trading.order_watch import OrderWatch
 
         return OrderWatch(self.desk, self.streams, self._clock)
+
+    @cached_property
+    def pushed(self) -> "PushedAccount":
+        """What this exchange pushes about the account."""
+        from okx_mcp.trading.pushed_account import PushedAccount
+
+        return PushedAccount(self.streams, self._clock, self.exchange)
 
     @cached_property
     def diagnosis(self) -> "Diagnosis":

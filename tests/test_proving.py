@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx import errors, foreign_text
+from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.asking import Asker
@@ -23,8 +24,9 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.orders import Ticket, body_digest
 from okx_mcp.trading.outcome import About, Outcome
+from okx_mcp.trading.pushed_account import PushedAccount
 from okx_mcp.views import order_ticket
-from tests.proving import audit, collar, drift, hostile, injection, limits, lives, replay, secrets, shown
+from tests.proving import audit, collar, drift, hostile, injection, limits, lives, replay, secrets, shown, stream
 from tests.proving.injections import MARK
 from tests.proving.running import Run
 from tests.proving.tally import Violation
@@ -121,6 +123,14 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "quoted", foreign_text.cleaned)
 
 
+def tells_what_was_pushed_however_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PushedAccount, "_is_proof", lambda *_: True)
+
+
+def forgets_what_okx_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OkxClient, "account_asked_s", float("-inf"))
+
+
 @pytest.mark.parametrize(
     ("breaks", "run", "cases", "violation"),
     [
@@ -140,6 +150,8 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
         (lets_secrets_pass, hostile.run, 600, "secret_out"),
         (shows_what_cannot_be_seen, injection.run, 40, "unclean"),
         (quotes_without_saying_whom, injection.run, 40, "unmarked"),
+        (tells_what_was_pushed_however_old, stream.run, 1, "stale"),
+        (forgets_what_okx_has_answered, stream.run, 2, "stale"),
     ],
 )
 def test_a_broken_guard_is_found_and_its_case_replays(

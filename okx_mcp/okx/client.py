@@ -89,6 +89,11 @@ class OkxClient:
         """OKX's clock as last measured."""
         return self._rest.exchange_clock
 
+    @property
+    def account_asked_s(self) -> float:
+        """When the last request about this account ended, answered or not, by the monotonic clock."""
+        return self._rest.account_asked_s
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -71,6 +71,8 @@ class Rest:
         self._redaction = Redaction(credentials, proxy)
         self._clock = clock or SystemClock()
         self.exchange_clock = ExchangeClock(self._clock)
+        self.account_asked_s = float("-inf")
+        """When the last request about the account ended, answered or not, by the monotonic clock."""
         self._measuring: _Measuring | None = None
         self._rate_limits = RateLimits(self._clock)
         self._read_within_s = read_within_s
@@ -287,6 +289,9 @@ class Rest:
             raise NoConnection(f"{asked}: no connection to {self.base_url} ({type(error).__name__})", asked) from None
         except (httpx2.HTTPError, TimeoutError, TooLarge) as error:
             raise Unknown(f"{asked}: no answer that can be read ({type(error).__name__})", asked) from None
+        finally:
+            if asked.permission is not Permission.PUBLIC:
+                self.account_asked_s = self._clock.monotonic_s()
         envelope = read_envelope(response, body, self._redaction, one_object=asked.answers_object)
         if isinstance(envelope, Answered):
             raise Unknown(f"{asked}: HTTP {response.status_code} and no answer of OKX's", asked, envelope)

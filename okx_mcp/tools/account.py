@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from okx_mcp.tools.arguments import Ccy, InstId
 from okx_mcp.tools.instruments import Kind
-from okx_mcp.tools.reports import EnvironmentName, Number
+from okx_mcp.tools.reports import EnvironmentName, Number, SourceName
 from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.views.order_ticket import iso_time
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.funding import FundingHolding
     from okx_mcp.trading.market import Market
     from okx_mcp.trading.positions import PositionView
+    from okx_mcp.trading.pushed_account import PushedAccount
 
 __all__ = ["account"]
 
@@ -77,6 +78,8 @@ class PositionsReport(BaseModel):
     """What is open."""
 
     environment: EnvironmentName
+    source: SourceName
+    age_ms: int | None = None
     columns: Annotated[list[str], fields_of(PositionReport)]
     positions: Rows
 
@@ -125,14 +128,26 @@ async def get_positions(
     desk: "OrderDesk",
     exchange: "OkxClient",
     prices: "Market",
+    pushed: "PushedAccount",
 ) -> PositionsReport:
     """Open derivatives and margin positions: size, PnL, margin, liquidation price. Spot is in get_balance."""
-    from okx_mcp.trading.positions import read_positions
+    from okx_mcp.trading.positions import positions_of
+    from okx_mcp.trading.pushed import Source, Told
 
     await desk.facts.rules()
-    views = await read_positions(exchange, prices.instruments, inst_id, kind)
-    table = table_of([_position(each) for each in views])
-    return PositionsReport(environment=desk.account.environment, columns=table.columns, positions=table.rows)
+    told = await pushed.positions()
+    if told is None:
+        told = Told(tuple(await exchange.positions(kind, inst_id)), Source.REST, None)
+        await pushed.follow_positions(told.value)
+    meant = [row for row in told.value if inst_id in (None, row.inst_id) and kind in (None, row.inst_type)]
+    table = table_of([_position(each) for each in await positions_of(meant, prices.instruments)])
+    return PositionsReport(
+        environment=desk.account.environment,
+        source=told.source.value,
+        age_ms=told.age_ms,
+        columns=table.columns,
+        positions=table.rows,
+    )
 
 
 def _trading(detail: "BalanceDetail") -> Holding:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from okx_mcp.tools.arguments import InstId, InstIds, Percent, Size, TriggerPrice, UtcTime
 from okx_mcp.tools.progress import LONGEST_WAIT_S
-from okx_mcp.tools.reports import Number
+from okx_mcp.tools.reports import Number, SourceName
 from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.trading.decimals import plain
@@ -33,10 +33,6 @@ _DEEPEST = 400
 _MOST_BARS = 1000
 
 
-Source = Literal["stream", "rest"]
-"""Pushed a moment ago, or asked for."""
-
-
 class TickerReport(BaseModel):
     """One instrument, in its quote currency; the last five of derivatives. Times are UTC."""
 
@@ -52,7 +48,7 @@ class TickerReport(BaseModel):
     low_24h: Number | None = None
     volume_24h_base: Number | None = None
     time: str | None = None
-    source: Source
+    source: SourceName
     age_ms: int | None = None
     mark: Number | None = None
     index: Number | None = None
@@ -88,7 +84,7 @@ class BookReport(BaseModel):
     buy: TakenReport | None = None
     sell: TakenReport | None = None
     time: str | None = None
-    source: Source
+    source: SourceName
     age_ms: int | None = None
 
 
@@ -102,7 +98,7 @@ class PriceWaitReport(BaseModel):
     last: Number
     low: Number
     high: Number
-    source: Source
+    source: SourceName
     age_ms: int | None = None
 
 

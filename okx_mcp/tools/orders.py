@@ -14,6 +14,8 @@ from okx_mcp.tools.reports import (
     CheckedOrder,
     FillReport,
     OrderReport,
+    SourceName,
+    of_execution,
     of_fill,
     of_order,
     of_receipt,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.order_watch import OrderWatch
     from okx_mcp.trading.orders import OrderView
+    from okx_mcp.trading.pushed import Told
+    from okx_mcp.trading.pushed_account import PushedAccount, Standing
 
 __all__ = ["MOST_OF_A_LINE", "order_report", "orders"]
 
@@ -183,12 +187,18 @@ async def check_order(
     exchange: "OkxClient",
     watch: "OrderWatch",
     progress: "Progress",
+    pushed: "PushedAccount",
 ) -> CheckedOrder:
-    """What became of an order or ticket, with its fills, asked now. The way to settle an unknown outcome."""
+    """What became of an order or ticket, with its fills, as of now. The way to settle an unknown outcome."""
+    told = None if wait_s else await pushed.order(desk.recorded(order_id, inst_id), order_id, inst_id)
+    if told is not None:
+        return _as_pushed(told, desk)
     found = await desk.check(order_id, inst_id)
     if found is not None and wait_s:
         found = await watch.changed(found, order_id, inst_id, wait_s, progress.tell)
-    return await _checked(found, order_id, inst_id, desk, exchange)
+    report = await _checked(found, order_id, inst_id, desk, exchange)
+    await pushed.follow_order(found)
+    return report
 
 
 async def order_report(order_id: str, desk: "OrderDesk", exchange: "OkxClient") -> CheckedOrder:
@@ -203,12 +213,29 @@ async def _checked(
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
     order = found.order if isinstance(found, Receipt) else found
-    report = of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
     fills = [] if order is None or not order.filled_size else await _fills(exchange, order)
+    source: SourceName | None = None if order is None else "rest"
+    return _with_fills(_report_of(found, desk), fills, source)
+
+
+def _as_pushed(told: "Told[Standing]", desk: "OrderDesk") -> CheckedOrder:
+    report, executions = _report_of(told.value.found, desk), told.value.executions
+    fills = [of_execution(each) for each in executions[::-1][:MOST_FILLS]]
+    return _with_fills(report, fills, told.source.value, told.age_ms)
+
+
+def _with_fills(
+    report: OrderReport, fills: list[FillReport], source: SourceName | None, age_ms: int | None = None
+) -> CheckedOrder:
+    told = {**report.model_dump(), "source": source, "age_ms": age_ms}
     if not fills:
-        return CheckedOrder(**report.model_dump())
+        return CheckedOrder(**told)
     table = table_of(fills)
-    return CheckedOrder(**report.model_dump(), columns=table.columns, fills=table.rows)
+    return CheckedOrder(**told, columns=table.columns, fills=table.rows)
+
+
+def _report_of(found: "Receipt | OrderView", desk: "OrderDesk") -> OrderReport:
+    return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
 
 
 async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:
@@ -256,8 +283,7 @@ async def cancel_order(
 
     match order_id, order_ids, all_of_instrument, inst_id:
         case str(), None, False, _:
-            order = await desk.cancel(order_id, inst_id)
-            report = of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
+            report = _report_of(await desk.cancel(order_id, inst_id), desk)
             return CancelReport(**report.model_dump(exclude={"expires"}))
         case None, list(), False, _:
             return of_cancelled(await desk.cancel_several(order_ids, inst_id), desk.account)

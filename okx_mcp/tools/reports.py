@@ -15,6 +15,7 @@ from okx_mcp.views.order_ticket import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Fill
+    from okx_mcp.okx.stream.orders import Execution
     from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "FillReport",
     "Number",
     "OrderReport",
+    "SourceName",
+    "of_execution",
     "of_fill",
     "of_order",
     "of_receipt",
@@ -37,6 +40,9 @@ MOST_FILLS: Final = 20
 
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string"})]
 """A decimal that is shown as text."""
+
+SourceName = Literal["stream", "rest"]
+"""Pushed a moment ago, or asked for."""
 
 EnvironmentName = Annotated[Environment, WithJsonSchema({"type": "string", "enum": [*Environment]})]
 
@@ -100,6 +106,8 @@ class CheckedOrder(OrderReport):
 
     filled_size: Number | None = Field(None, description="In base, or contracts")
     fee: Number | None = Field(None, description="Negative: charged")
+    source: SourceName | None = None
+    age_ms: int | None = None
     columns: Annotated[list[str], fields_of(FillReport)] | None = Field(None, description="Of fills")
     fills: Rows | None = Field(None, description="Of the last 3 days, the newest 20")
 
@@ -222,6 +230,18 @@ def of_fill(fill: "Fill") -> FillReport:
         fee_ccy=fill.fee_ccy,
         role=_ROLES.get(fill.exec_type or ""),
         time=None if fill.fill_time is None else iso_time(fill.fill_time),
+    )
+
+
+def of_execution(execution: "Execution") -> FillReport:
+    """One execution, as it was pushed."""
+    return FillReport(
+        price=execution.px,
+        size=execution.sz,
+        fee=execution.fee,
+        fee_ccy=execution.fee_ccy,
+        role=_ROLES.get(execution.exec_type or ""),
+        time=None if execution.time_ms is None else iso_time(execution.time_ms),
     )
 
 

@@ -455,12 +455,27 @@ class OrderDesk:
             OkxError: OKX did not say, so nothing newer is known.
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
         """
-        receipt = self._journal_receipt(any_id, inst_id)
+        receipt = self.recorded(any_id, inst_id)
         if receipt is not None:
             return await self._asked_beyond_the_journal(await self._reconciler.settled(receipt, fresh=True))
         if inst_id is None:
             return None
         return await view_at(self._exchange, inst_id, any_id)
+
+    def recorded(self, any_id: str, inst_id: str | None = None) -> Receipt | None:
+        """The journal's word on an order of ours, by any of its ids; nobody is asked.
+
+        Where it cannot be read, the exchange's word has to do, if there is a way to ask for it: then None.
+
+        Raises:
+            JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
+        """
+        try:
+            return self._journal.receipt(any_id, self.account)
+        except JournalUnavailable as unavailable:
+            if inst_id is None:
+                raise JournalUnavailable(f"{unavailable} For this order say its instrument (inst_id) too.") from None
+            return None
 
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
         """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
@@ -488,7 +503,7 @@ class OrderDesk:
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
             OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        receipt = self._journal_receipt(any_id, inst_id)
+        receipt = self.recorded(any_id, inst_id)
         if receipt is not None and receipt.state is OrderState.PROPOSED:
             receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
         if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
@@ -502,7 +517,7 @@ class OrderDesk:
         tickets: list[str] = []
         for any_id in dict.fromkeys(any_ids):
             try:
-                receipt = self._journal_receipt(any_id, inst_id)
+                receipt = self.recorded(any_id, inst_id)
                 if receipt is not None and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
                     tickets.append(any_id)
                 else:
@@ -614,7 +629,7 @@ class OrderDesk:
             NoSuchOrder: it is not one of ours.
             JournalUnavailable: it cannot be read, and `inst_id` does not say it.
         """
-        return _known_inst_id(self._journal_receipt(any_id, inst_id), inst_id)
+        return _known_inst_id(self.recorded(any_id, inst_id), inst_id)
 
     async def open_orders(self) -> list[OrderView]:
         """Open orders of the account, whoever placed them.
@@ -657,15 +672,6 @@ class OrderDesk:
         return self._journal.unsettled(self.account, self._now_ms())
 
     # --- around it ----------------------------------------------------------------------------------------------
-
-    def _journal_receipt(self, any_id: str, inst_id: str | None) -> Receipt | None:
-        """The journal's word; where it cannot be read, the exchange's has to do, if there is a way to ask for it."""
-        try:
-            return self._journal.receipt(any_id, self.account)
-        except JournalUnavailable as unavailable:
-            if inst_id is None:
-                raise JournalUnavailable(f"{unavailable} For this order say its instrument (inst_id) too.") from None
-            return None
 
     def _now_ms(self) -> int:
         return self._reconciler.now_ms()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.names import InstType, PosSide
@@ -10,11 +10,13 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.refusals import NoSuchInstrument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from okx_mcp.okx.models import Position
     from okx_mcp.trading.instrument_list import InstrumentList
     from okx_mcp.trading.instruments import Instrument, Quantity
 
-__all__ = ["PositionView", "read_positions"]
+__all__ = ["PositionView", "positions_of"]
 
 _ZERO: Final = Decimal(0)
 
@@ -77,22 +79,10 @@ class PositionView:
         )
 
 
-class _Positions(Protocol):
-    """One method of `OkxClient`, documented there."""
-
-    async def positions(self, inst_type: str | None = None, inst_id: str | None = None) -> "list[Position]": ...
-
-
-async def read_positions(
-    exchange: _Positions, instruments: "InstrumentList", inst_id: str | None = None, kind: str | None = None
-) -> list[PositionView]:
-    """Open positions, of one instrument or kind if that is said.
-
-    Raises:
-        OkxError: they could not be read.
-    """
+async def positions_of(rows: "Iterable[Position]", instruments: "InstrumentList") -> list[PositionView]:
+    """OKX's rows, read with what is known of their instruments."""
     views = []
-    for row in await exchange.positions(kind, inst_id):
+    for row in rows:
         view = PositionView.from_position(row, await _listed(instruments, row))
         if view is not None:
             views.append(view)

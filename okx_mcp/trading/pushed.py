@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from okx_mcp.okx.stream.feeds import Kept
     from okx_mcp.okx.stream.streams import Streams
 
-__all__ = ["PushedPrices", "Source", "StreamsNow", "Told"]
+__all__ = ["FOLLOWED_S", "FRESH_MS", "PushedPrices", "Source", "StreamsNow", "Told"]
 
 T = TypeVar("T")
 FRESH_MS: Final = 3_000
-"""How old a price may be that is served without asking."""
+"""How old a price may be that is served without asking, or the proof of how the account stands."""
 _FUNDING_FRESH_MS: Final = 120_000
 """OKX pushes it every 30 to 90 s."""
 _INTEREST_FRESH_MS: Final = 10_000
 """OKX pushes it every 3 s."""
-_FOLLOWED_S: Final = 180.0
+FOLLOWED_S: Final = 180.0
 _MOST_FOLLOWED: Final = 40
 """Instruments that are pushed at once because they were asked about."""
 
@@ -66,7 +66,7 @@ class PushedPrices:
     def follow(self, inst_id: str) -> None:
         """This instrument exists and is of interest: what is asked about it next is to be pushed for some minutes."""
         now_s = self._clock.monotonic_s()
-        for each in [each for each, asked_s in self._asked_s.items() if now_s - asked_s >= _FOLLOWED_S]:
+        for each in [each for each, asked_s in self._asked_s.items() if now_s - asked_s >= FOLLOWED_S]:
             del self._asked_s[each]
         if inst_id in self._asked_s or len(self._asked_s) < _MOST_FOLLOWED:
             self._asked_s[inst_id] = now_s

@@ -1,5 +1,6 @@
 """Reading any endpoint of the catalogue: signed where it must be, counted where it is counted, never a write."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -119,3 +120,25 @@ async def test_few_are_under_way_at_once_so_that_the_desk_finds_turns() -> None:
         slow.let.set()
 
     assert slow.most == 4
+
+
+async def test_the_end_of_each_request_about_the_account_is_noted_answered_or_not(
+    okx: Okx, client: OkxClient, clock: VirtualClock
+) -> None:
+    okx.answers("GET", "market/ticker", answer({"instId": "BTC-USDT"}))
+    okx.answers("GET", "trade/orders-pending", answer())
+    okx.answers("POST", "trade/cancel-order", httpx2.ReadError("cut"))
+    ended_s = []
+
+    for ask in (
+        lambda: client.ticker("BTC-USDT"),
+        client.open_orders,
+        lambda: client.cancel_order({"instId": "BTC-USDT", "clOrdId": "a1"}),
+    ):
+        clock.advance(5)
+        with suppress(Unknown):
+            await ask()
+        ended_s.append(client.account_asked_s)
+
+    now_s = clock.monotonic_s()
+    assert ended_s == [float("-inf"), now_s - 5, now_s]

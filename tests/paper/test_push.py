@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TICKERS: Final = {"channel": "tickers", "instId": "BTC-USDT"}
 BOOKS: Final = {"channel": "books", "instId": "BTC-USDT"}
 ORDERS: Final = {"channel": "orders", "instType": "ANY"}
+POSITIONS: Final = {"channel": "positions", "instType": "ANY"}
 
 
 class Client:
@@ -356,6 +357,42 @@ def test_a_post_only_order_that_would_take_is_never_called_live(connect: Connect
     api.place(side="buy", ordType="post_only", px=str(ask), sz="0.01")
 
     assert [message["data"][0]["state"] for message in client.said()] == ["canceled"]
+
+
+def test_positions_are_pushed_as_they_change_and_whole_again_and_again(connect: Connect, api: Api) -> None:
+    api.post("account/set-account-level", {"acctLv": "2"})
+    client = connect("private")
+    client.log_in()
+    subscribed, *_, first = client.ask("subscribe", POSITIONS | {"extraParams": '{"updateInterval":"2000"}'})
+    api.place(instId="BTC-USDT-SWAP", tdMode="cross", side="buy", ordType="market", sz="3")
+    opened = client.after(SECOND_US, 10)
+    whole = client.after(4 * SECOND_US, 40)
+    api.place(instId="BTC-USDT-SWAP", tdMode="cross", side="sell", ordType="market", sz="3")
+    closed = client.after(SECOND_US, 10)
+
+    assert subscribed["arg"] == POSITIONS
+    assert (first["eventType"], first["lastPage"], first["data"]) == ("snapshot", True, [])
+    assert [(each["eventType"], each["data"][0]["pos"], "curPage" in each) for each in opened] == [
+        ("event_update", "3", False)
+    ]
+    assert [each["eventType"] for each in whole] == ["snapshot", "snapshot"]
+    assert int(whole[1]["data"][0]["pTime"]) - int(whole[0]["data"][0]["pTime"]) == 2_000
+    assert [each["data"][0]["pos"] for each in closed if each["eventType"] == "event_update"] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("params", "times"), [({}, 2), ({"extraParams": '{"updateInterval":"0"}'}, 0), ({"extraParams": "odd"}, 2)]
+)
+def test_how_often_positions_are_pushed_whole_is_asked_for(
+    connect: Connect, params: dict[str, str], times: int
+) -> None:
+    client = connect("private")
+    client.log_in()
+    client.ask("subscribe", POSITIONS | params)
+
+    assert len(client.after(11 * SECOND_US, 110)) == times
+    client.ask("unsubscribe", POSITIONS | params)
+    assert client.after(11 * SECOND_US, 110) == []
 
 
 def test_a_refused_order_is_not_told(connect: Connect, api: Api) -> None:

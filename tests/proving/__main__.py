@@ -53,7 +53,7 @@ SMALL: Final = {
     "input": 2_000,
     "hostile": 1000,
     "injection": 100,
-    "stream": 5,
+    "stream": 4,
 }
 """How many cases a run without --n has, each in at most twenty seconds or so; `matrix` has all cells with --n 0."""
 

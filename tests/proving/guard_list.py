@@ -69,11 +69,16 @@ _FEEDS: Final = "okx/stream/feeds.py"
 _SESSION: Final = "okx/stream/session.py"
 _WEBSOCKET: Final = "okx/stream/socket.py"
 _STREAMED: Final = "okx/stream/orders.py"
+_HOLDINGS: Final = "okx/stream/holdings.py"
+_PUSHED: Final = "trading/pushed.py"
+_PUSHED_ACCOUNT: Final = "trading/pushed_account.py"
 
 _IN_BOOKS: Final = "okx/stream/test_books.py::"
 _IN_SESSIONS: Final = "okx/stream/test_sessions.py::"
 _OVER_SOCKETS: Final = "okx/stream/test_over_sockets.py::"
 _TOLD: Final = "okx/stream/test_orders.py::"
+_PRICES_TOLD: Final = "trading/test_pushed.py::"
+_ACCOUNT_TOLD: Final = "trading/test_pushed_account.py::"
 _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
@@ -598,8 +603,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "reading goes on beside an UNKNOWN order",
         _DESK,
-        "        receipt = self._journal_receipt(any_id, inst_id)\n        if receipt is not None:\n            return",
-        "        receipt = self._journal_receipt(any_id, inst_id)\n"
+        "        receipt = self.recorded(any_id, inst_id)\n        if receipt is not None:\n            return",
+        "        receipt = self.recorded(any_id, inst_id)\n"
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
         "        if receipt is not None:\n            return",
@@ -2219,7 +2224,7 @@ _STREAMS: Final = (
     _guard(
         "a stream tells a fill once",
         _STREAMED,
-        "        if execution is not None and execution.trade_id in known.trade_ids:",
+        "        if execution is not None and execution.trade_id in known.executions:",
         "        if False:",
         _TOLD + "test_an_event_that_is_told_twice_is_one_event",
         _TOLD + "test_in_any_order_and_with_any_repetition_every_fill_is_told_once_and_the_order_ends_as_it_ended",
@@ -2265,6 +2270,221 @@ _STREAMS: Final = (
         "logger=_SILENT,",
         "logger=None,",
         _OVER_SOCKETS + "test_a_login_is_in_no_log",
+    ),
+    _guard(
+        "a stream's open orders are asked for after each subscription",
+        _STREAMED,
+        "    closes_gaps = True",
+        "    closes_gaps = False",
+        _TOLD + "test_what_is_open_is_asked_for_since_the_channel_begins_without_a_snapshot",
+    ),
+    _guard(
+        "a connection that takes over is subscribed before the one that OKX announced to end goes",
+        _SESSION,
+        "await self._connect(tasks, before=current)",
+        "await self._connect(tasks, before=None)",
+        _IN_SESSIONS + "test_after_a_notice_the_new_connection_is_subscribed_before_the_old_one_goes",
+    ),
+    _guard(
+        "a pushed price or book that is not fresh is not told",
+        _PUSHED,
+        "if age_ms <= fresh_ms else None",
+        "if True else None",
+        _PRICES_TOLD + "test_a_price_grows_old_by_its_own_time",
+    ),
+    _guard(
+        "without OKX's time no pushed price is told",
+        _PUSHED,
+        "if ts is None or self._exchange_clock.needs_measuring:",
+        "if ts is None:",
+        _PRICES_TOLD + "test_after_this_machine_slept_no_pushed_price_counts",
+    ),
+)
+
+_PUSHED_OF_ACCOUNT: Final = (
+    _guard(
+        "what is pushed about the account is told while it is fresh",
+        _PUSHED_ACCOUNT,
+        "return age_ms <= min(FRESH_MS, (self._clock.monotonic_s() - since_s) * 1000)",
+        "return age_ms <= (self._clock.monotonic_s() - since_s) * 1000",
+        _ACCOUNT_TOLD + "test_without_pongs_an_order_is_not_told_whatever_else_arrives",
+        _ACCOUNT_TOLD + "test_positions_are_told_with_the_age_of_the_last_push_that_named_all",
+    ),
+    _guard(
+        "what is pushed about the account is younger than OKX's last answer",
+        _PUSHED_ACCOUNT,
+        "return age_ms <= min(FRESH_MS, (self._clock.monotonic_s() - since_s) * 1000)",
+        "return age_ms <= FRESH_MS",
+        _ACCOUNT_TOLD + "test_what_is_told_is_younger_than_okxs_last_answer",
+        _ACCOUNT_TOLD + "test_positions_are_younger_than_okxs_last_answer",
+    ),
+    _guard(
+        "a request about the account counts when it ends, answered or not",
+        _REST,
+        "                self.account_asked_s = self._clock.monotonic_s()",
+        "                pass",
+        "okx/test_client_reading.py::test_the_end_of_each_request_about_the_account_is_noted_answered_or_not",
+    ),
+    _guard(
+        "a pong proves what was said before its ping",
+        _CONNECTION,
+        "self.proven_s = self._pinged_s.popleft()",
+        "self.proven_s = self._clock.monotonic_s()",
+        _ACCOUNT_TOLD + "test_a_pong_proves_what_was_said_before_its_ping_and_no_more",
+    ),
+    _guard(
+        "a connection that took over is caught up with before an order is told from it",
+        _STREAMED,
+        "is_whole = self.is_complete and self._caught_up_with == self._subscriptions",
+        "is_whole = self.is_complete",
+        _ACCOUNT_TOLD + "test_a_connection_that_took_over_has_to_catch_up_first",
+    ),
+    _guard(
+        "only what the journal calls open is told from the stream",
+        _PUSHED_ACCOUNT,
+        "(recorded is not None and not _is_open_order(recorded))",
+        "False",
+        _ACCOUNT_TOLD + "test_only_what_the_journal_calls_open_is_told_from_the_stream",
+    ),
+    _guard(
+        "a change and a trigger order are asked for",
+        _PUSHED_ACCOUNT,
+        "isinstance(ticket, Ticket) and ticket.order is None and not isinstance(ticket.intent, TriggerOrder)",
+        "True",
+        _ACCOUNT_TOLD + "test_what_does_not_show_the_whole_of_this_very_order_is_asked_for",
+    ),
+    _guard(
+        "that an order has ended is asked for",
+        _PUSHED_ACCOUNT,
+        "found is None or not view.is_open else",
+        "found is None else",
+        _ACCOUNT_TOLD + "test_an_order_that_is_not_open_any_more_is_asked_for",
+    ),
+    _guard(
+        "an order that is told from its stream is asked for again after a while",
+        _PUSHED_ACCOUNT,
+        "if now_s - at_s < _ASKED_FOR_S}",
+        "if True}",
+        _ACCOUNT_TOLD + "test_after_half_a_minute_okx_is_asked_again",
+    ),
+    _guard(
+        "an order is told under its own instrument",
+        _PUSHED_ACCOUNT,
+        "seen.value.inst_id != inst_id or ",
+        "",
+        _ACCOUNT_TOLD + "test_it_is_found_by_its_client_order_id_and_under_its_own_instrument",
+    ),
+    _guard(
+        "what is pushed under a ticket's order is that ticket's",
+        _PUSHED_ACCOUNT,
+        "(view.cl_ord_id, view.side) != (ticket.id, ticket.side)",
+        "False",
+        _ACCOUNT_TOLD + "test_what_does_not_show_the_whole_of_this_very_order_is_asked_for",
+    ),
+    _guard(
+        "less of an order than was known is not told",
+        _PUSHED_ACCOUNT,
+        "if known is not None and view.filled_size < known.filled_size:",
+        "if False:",
+        _ACCOUNT_TOLD + "test_what_does_not_show_the_whole_of_this_very_order_is_asked_for",
+    ),
+    _guard(
+        "an order without its exits is asked for",
+        _PUSHED_ACCOUNT,
+        "return receipt if receipt.missing_exits == Exits() else None",
+        "return receipt",
+        _ACCOUNT_TOLD + "test_what_does_not_show_the_whole_of_this_very_order_is_asked_for",
+    ),
+    _guard(
+        "an order is told with all of its executions",
+        _STREAMED,
+        "return told if sum(each.sz for each in told) == (known.order.acc_fill_sz or 0) else None",
+        "return told",
+        _ACCOUNT_TOLD + "test_an_order_of_which_an_execution_is_missing_is_asked_for",
+    ),
+    _guard(
+        "that nothing is open is asked for",
+        _PUSHED_ACCOUNT,
+        "if not seen or not seen.value or age_ms is None:",
+        "if not seen or age_ms is None:",
+        _ACCOUNT_TOLD + "test_that_nothing_is_open_is_asked_for",
+    ),
+    _guard(
+        "positions are younger than an order that was told before",
+        _PUSHED_ACCOUNT,
+        "max(self._exchange.account_asked_s, self._told_s)",
+        "self._exchange.account_asked_s",
+        _ACCOUNT_TOLD + "test_positions_are_younger_than_an_order_that_was_told_before",
+    ),
+    _guard(
+        "without OKX's time no positions are told",
+        _PUSHED_ACCOUNT,
+        "None if clock.needs_measuring else clock.uncertainty_ms",
+        "clock.uncertainty_ms",
+        _ACCOUNT_TOLD + "test_without_okxs_time_no_age_is_known_so_nothing_is_told",
+    ),
+    _guard(
+        "positions that were dated ahead are as old as their arrival",
+        _PUSHED_ACCOUNT,
+        "return max(made_ago_ms, arrived_ago_ms) + _GATHERED_MS",
+        "return made_ago_ms + _GATHERED_MS",
+        _ACCOUNT_TOLD + "test_what_was_held_up_or_is_dated_ahead_is_as_old_as_it_is",
+    ),
+    _guard(
+        "positions that were held up are as old as they are",
+        _PUSHED_ACCOUNT,
+        "return max(made_ago_ms, arrived_ago_ms) + _GATHERED_MS",
+        "return arrived_ago_ms + _GATHERED_MS",
+        _ACCOUNT_TOLD + "test_what_was_held_up_or_is_dated_ahead_is_as_old_as_it_is",
+    ),
+    _guard(
+        "a snapshot of positions counts with its last page",
+        _HOLDINGS,
+        "        if push.is_last:",
+        "        if True:",
+        _ACCOUNT_TOLD + "test_a_snapshot_counts_when_its_last_page_is_there",
+    ),
+    _guard(
+        "a page of positions that is missing is noticed",
+        _HOLDINGS,
+        "elif self._coming is None or push.page != self._page + 1:",
+        "elif self._coming is None:",
+        _ACCOUNT_TOLD + "test_a_snapshot_without_one_of_its_pages_makes_everything_unknown",
+    ),
+    _guard(
+        "a position that cannot be read makes all unknown",
+        _HOLDINGS,
+        "        except ValidationError:\n            self.lose()\n            return",
+        "        except ValidationError:\n            return",
+        _ACCOUNT_TOLD + "test_a_position_that_cannot_be_read_makes_everything_unknown",
+    ),
+    _guard(
+        "a snapshot of positions that is older than the last one is left out",
+        _HOLDINGS,
+        "if self.whole is not None and made_ms < self.whole.made_ms:",
+        "if False:",
+        _ACCOUNT_TOLD + "test_a_late_snapshot_takes_back_no_change",
+    ),
+    _guard(
+        "a snapshot of positions takes back no later change",
+        _HOLDINGS,
+        "            _take_over(told, [row for row in self._positions.values() if (row.u_time or 0) > made_ms])",
+        "            pass",
+        _ACCOUNT_TOLD + "test_a_late_snapshot_takes_back_no_change",
+    ),
+    _guard(
+        "a snapshot of positions without its time proves nothing",
+        _HOLDINGS,
+        "return min(moments_ms) if moments_ms and len(moments_ms) == len(snapshot) else None",
+        "return min(moments_ms) if moments_ms else None",
+        _ACCOUNT_TOLD + "test_a_snapshot_without_its_time_proves_nothing",
+    ),
+    _guard(
+        "positions are unknown when their stream is lost",
+        _HOLDINGS,
+        "        self._is_known, self._positions, self._coming, self.whole = False, {}, None, None",
+        "        pass",
+        _ACCOUNT_TOLD + "test_after_a_cut_positions_are_unknown_until_the_next_snapshot",
     ),
 )
 
@@ -2425,5 +2645,6 @@ GUARDS: Final = (
     *_SIZED_AND_READ,
     *_ONLY_READ,
     *_STREAMS,
+    *_PUSHED_OF_ACCOUNT,
     *_CONTRACTS_AND_TRIGGERS,
 )

@@ -299,7 +299,7 @@ async def test_what_was_filled_says_what_it_counts_and_cost_and_what_was_not_say
             "trade/orders-pending",
             {"instType": "SWAP", "state": "live", "limit": "20"},
         ),
-        ({"which": "history", "limit": 3}, "trade/orders-history", {"instType": "SPOT", "limit": "3"}),
+        ({"which": "history", "kind": "SPOT", "limit": 3}, "trade/orders-history", {"instType": "SPOT", "limit": "3"}),
         (
             {"which": "archive", "inst_id": SWAP, "after": "77"},
             "trade/orders-history-archive",

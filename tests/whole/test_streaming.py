@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,9 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts, create_server
+from tests.clocks import VirtualClock
 from tests.tools.served import result, settings_of
+from tests.trading.contract_floor import SWAP, Owner
 from tests.whole.stdio import Person
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +126,50 @@ async def test_a_price_that_is_not_fresh_is_asked_for(tmp_path: Path) -> None:
 
     assert stalled["source"] == "rest"
     assert stalled["age_ms"] < 1_000
+
+
+async def test_an_order_that_rests_is_followed_without_a_request_and_its_end_is_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        ticket_id = await a_resting_order(client)
+        first = await result(client, "check_order", order_id=ticket_id)
+        await anyio.sleep(4)
+        before = len(parts.paper.requests)
+        again = await result(client, "check_order", order_id=ticket_id)
+        asked = len(parts.paper.requests) - before
+        await result(client, "cancel_order", order_id=ticket_id)
+        ended = await result(client, "check_order", order_id=ticket_id)
+
+    assert (first["source"], first["state"]) == ("rest", "live")
+    assert (again["source"], again["state"], asked) == ("stream", "live", 0)
+    assert 0 <= again["age_ms"] <= 3_000
+    assert {name: each for name, each in again.items() if name not in ("source", "age_ms")} == {
+        name: each for name, each in first.items() if name != "source"
+    }
+    assert (ended["source"], ended["state"]) == ("rest", "canceled")
+
+
+async def test_open_positions_are_told_without_a_request_and_none_of_before_a_new_order(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, parts):
+        owner = Owner(parts.paper, VirtualClock(int(time.time() * 1000)))
+        owner.mode("2")
+        owner.order("buy", "10")
+        first = await result(client, "get_positions")
+        await anyio.sleep(4)
+        before = len(parts.paper.requests)
+        again = await result(client, "get_positions", inst_id=SWAP)
+        others = await result(client, "get_positions", kind="OPTION")
+        asked = len(parts.paper.requests) - before
+        order = {"side": "buy", "size": "5", "unit": "contracts", "margin_mode": "cross"}
+        await result(client, "place_market_order", inst_id=SWAP, **order)
+        after = await result(client, "get_positions")
+
+    assert (first["source"], again["source"], others["source"], asked) == ("rest", "stream", "stream", 0)
+    assert [each["contracts"] for each in first["positions"]] == ["10"]
+    assert [each["contracts"] for each in again["positions"]] == ["10"]
+    assert 0 <= again["age_ms"] <= 3_000
+    assert others["positions"] == []
+    assert after["source"] == "rest"
+    assert [each["contracts"] for each in after["positions"]] == ["15"]
 
 
 async def test_a_name_that_is_none_is_never_subscribed_to(tmp_path: Path) -> None:

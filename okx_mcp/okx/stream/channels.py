@@ -29,13 +29,22 @@ class Channel(NamedTuple):
         return Path.BUSINESS if "candle" in self.name or self.name == "trades-all" else Path.PUBLIC
 
     def to_wire(self) -> dict[str, str]:
-        arguments = {"channel": self.name, "instId": self.inst_id, "instType": self.inst_type}
+        rhythm = _POSITIONS_EVERY_2_S if self.name == "positions" else ""
+        arguments = {
+            "channel": self.name,
+            "instId": self.inst_id,
+            "instType": self.inst_type,
+            "extraParams": rhythm,
+        }
         return {name: value for name, value in arguments.items() if value}
 
     def __str__(self) -> str:
         return " ".join(part for part in self if part)
 
 
+_POSITIONS_EVERY_2_S: Final = '{"updateInterval":"2000"}'
+"""Beside the push of each change, all that is open this often; without it every five seconds. OKX's messages do not
+repeat it."""
 _PRIVATE: Final = frozenset({"orders", "account", "positions"})
 
 

@@ -4,6 +4,7 @@ Rules: OKX v5, "WebSocket", connect, login, subscribe, connection limits.
 """
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,8 @@ __all__ = ["Connection", "Ending", "at_path"]
 _PING_AFTER_S: Final = 20.0
 """OKX closes a connection on which nothing was said for 30 s (4004)."""
 _PONG_WITHIN_S: Final = 8.0
+_PROVE_EVERY_S: Final = 2.0
+"""On the private path, where silence says either that nothing has happened or that nothing arrives."""
 _MOMENT_S: Final = 0.01
 """The shortest sleep; one shorter than a clock can tell would not pass."""
 _ANSWER_WITHIN_S: Final = 10.0
@@ -75,6 +78,11 @@ class Connection:
         self.refused: dict[Channel, OkxError] = {}
         self.closes_soon = False
         self.ending: Ending | None = None
+        self.proven_s: float | None = None
+        """Everything that OKX said here until then has arrived, by the monotonic clock: the last ping that a pong has
+        answered was sent then, and a connection keeps its order."""
+        self._is_private = path is Path.PRIVATE
+        self._pinged_s: deque[float] = deque()
         self._socket = socket
         self._endpoint = at_path(path)
         self._clock = clock
@@ -92,6 +100,8 @@ class Connection:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._keep_awake)
+                    if self._is_private:
+                        tasks.start_soon(self._keep_proving)
                     await self._read()
                     tasks.cancel_scope.cancel()
         finally:
@@ -207,6 +217,10 @@ class Connection:
                 self.end(Ending(f"the account has too many connections with {name}"))
             case messages.ClosingSoon():
                 self.closes_soon = True
+            case messages.Pong():
+                if self._pinged_s:
+                    self.proven_s = self._pinged_s.popleft()
+                return
             case _:
                 return
         self._news.ring()
@@ -246,11 +260,21 @@ class Connection:
                 await self._clock.sleep(max(_PING_AFTER_S - silent_s, _MOMENT_S))
                 continue
             asked_s = self._clock.monotonic_s()
-            await self._say("ping")
+            await self._ping()
             await self._clock.sleep(_PONG_WITHIN_S)
             if self._heard_s < asked_s:
                 self.end(Ending("OKX did not answer a ping"))
                 return
+
+    async def _keep_proving(self) -> None:
+        """Ping whatever is heard, so that it is known how far what is heard goes."""
+        while True:
+            await self._clock.sleep(_PROVE_EVERY_S)
+            await self._ping()
+
+    async def _ping(self) -> None:
+        self._pinged_s.append(self._clock.monotonic_s())
+        await self._say("ping")
 
 
 def _batches(channels: Sequence[Channel]) -> list[list[Channel]]:

@@ -59,6 +59,7 @@ class Feed:
         """What arrived does not fit together; the session subscribes afresh."""
         self._clock = clock
         self._bell = Bell()
+        self._proven_s: Callable[[], float | None] = lambda: None
 
     def take(self, push: Push) -> None:
         """Rows of this channel have arrived. Raises nothing."""
@@ -73,9 +74,10 @@ class Feed:
         self.refused = error
         self._bell.ring()
 
-    def resume(self) -> None:
-        """The channel is subscribed to."""
+    def resume(self, proven_s: Callable[[], float | None]) -> None:
+        """The channel is subscribed to, on a connection that is `proven_s`; see there."""
         self.refused = None
+        self._proven_s = proven_s
 
     async def catch_up(self) -> None:
         """Ask for what was missed while there was no connection."""

@@ -29,7 +29,7 @@ class Push(NamedTuple):  # made a thousand times for every other message
     """Rows of a channel, as they were sent; whoever takes them reads them.
 
     `action` is snapshot or update for books, `event_type` likewise for account and positions, whose snapshot may take
-    several pages from `page` 1 on.
+    several pages, from `page` 1 to the one that `is_last`.
     """
 
     channel: Channel
@@ -37,6 +37,7 @@ class Push(NamedTuple):  # made a thousand times for every other message
     action: str = ""
     event_type: str = ""
     page: int = 1
+    is_last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def read_message(text: str) -> Message | None:
             message.get("action", ""),
             message.get("eventType", ""),
             page if isinstance(page, int) else 1,
+            message.get("lastPage", True) is not False,
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a message of OKX's ({type(error).__name__})") from None

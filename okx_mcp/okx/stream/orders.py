@@ -82,7 +82,7 @@ class _Known:
 
     order: Order | None = None
     received_s: float = 0.0
-    trade_ids: set[str] = field(default_factory=set)
+    executions: dict[str, Execution] = field(default_factory=dict)
     changes: set[str] = field(default_factory=set)
 
 
@@ -102,6 +102,26 @@ class OrderFeed(Events[OrderEvent]):
         self._losses = 0
         self.is_complete = False
         """Connected, and everything that was missed was asked for."""
+        self._subscriptions = 0
+        self._caught_up_with = 0
+        """The subscription since which nothing can be missing."""
+
+    @property
+    def whole_s(self) -> float | None:
+        """Whatever happened to any order until then is known here, by the monotonic clock; None where it may not be.
+
+        After a connection took over from another, nothing is whole before what was missed between them is asked for.
+        """
+        is_whole = self.is_complete and self._caught_up_with == self._subscriptions
+        return self._proven_s() if is_whole else None
+
+    def executions(self, ord_id: str) -> tuple[Execution, ...] | None:
+        """Every match of an order, in the order in which they were told; None where one may be missing."""
+        known = self._known.get(ord_id)
+        if known is None or known.order is None:
+            return None
+        told = tuple(known.executions.values())
+        return told if sum(each.sz for each in told) == (known.order.acc_fill_sz or 0) else None
 
     def order(self, *, ord_id: str | None = None, cl_ord_id: str | None = None) -> Seen[Order] | None:
         """An order as last told, or None where that is not known to be its present state."""
@@ -116,6 +136,10 @@ class OrderFeed(Events[OrderEvent]):
         return tuple(self._open()) if self.is_complete else None
 
     # --- for the session ----------------------------------------------------------------------------------------
+
+    def resume(self, proven_s: Callable[[], float | None]) -> None:
+        super().resume(proven_s)
+        self._subscriptions += 1
 
     def take(self, push: Push) -> None:
         for row in push.rows:
@@ -136,13 +160,14 @@ class OrderFeed(Events[OrderEvent]):
 
     async def catch_up(self) -> None:
         """Ask for open orders, for those that ended meanwhile, and for fills. Raises an OkxError."""
-        began_ms, losses = self._now_ms(), self._losses
+        began_ms, losses, subscription = self._now_ms(), self._losses, self._subscriptions
         open_orders = await _pages(lambda after: self._source.open_orders(after=after), lambda order: order.ord_id)
         self._take_rows(open_orders)
         if self._whole_until_ms is not None:
             await self._ask_for_what_passed_since(self._whole_until_ms - _OVERLAP_MS, open_orders)
         if self._losses == losses:  # not lost again meanwhile
             self.is_complete = True
+            self._caught_up_with = subscription
             self._whole_until_ms = began_ms
         self._bell.ring()
 
@@ -184,7 +209,7 @@ class OrderFeed(Events[OrderEvent]):
             return
         known = self._known.setdefault(pushed.ord_id, _Known())
         execution = _execution_of(pushed)
-        if execution is not None and execution.trade_id in known.trade_ids:
+        if execution is not None and execution.trade_id in known.executions:
             execution = None
         change = f"{pushed.req_id} {pushed.amend_result} {pushed.u_time}" if pushed.amend_result else None
         if change in known.changes:
@@ -193,7 +218,7 @@ class OrderFeed(Events[OrderEvent]):
         if execution is None and change is None and not moved:
             return
         if execution is not None:
-            known.trade_ids.add(execution.trade_id)
+            known.executions[execution.trade_id] = execution
         if change is not None:
             known.changes.add(change)
         told = (pushed.req_id, pushed.amend_result) if change else (None, None)
@@ -214,12 +239,12 @@ class OrderFeed(Events[OrderEvent]):
         if fill.ord_id is None or fill.trade_id is None or not fill.fill_sz:
             return
         known = self._known.setdefault(fill.ord_id, _Known())
-        if fill.trade_id in known.trade_ids:
+        if fill.trade_id in known.executions:
             return
-        known.trade_ids.add(fill.trade_id)
         execution = Execution(
             fill.trade_id, fill.fill_px, fill.fill_sz, fill.fee, fill.fee_ccy, fill.exec_type, fill.fill_time
         )
+        known.executions[fill.trade_id] = execution
         self._happened(OrderEvent(known.order, fill.ord_id, execution, was_pushed=False))
 
     def _move(self, known: _Known, ord_id: str, row: Order) -> bool:

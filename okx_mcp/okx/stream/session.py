@@ -263,7 +263,7 @@ class Session:
 
     def _begin(self, feeds: list[Feed], connection: Connection, tasks: TaskGroup) -> None:
         for feed in feeds:
-            feed.resume()
+            feed.resume(lambda: connection.proven_s)
             if feed.closes_gaps:
                 tasks.start_soon(self._catch_up, feed, connection)
 

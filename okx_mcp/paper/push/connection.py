@@ -147,6 +147,7 @@ class PushConnection:
         if op == "subscribe":
             self._subscribe(arg, named)
         elif op == "unsubscribe":
+            arg = _without_parameters(arg)
             self._subscribed.pop(_name(arg), None)
             self.say({**named, "event": "unsubscribe", "arg": arg})
         else:
@@ -166,6 +167,7 @@ class PushConnection:
             raise RequestRefused("60011", "Please log in")
         try:
             pushes = pushes_for(arg, self._host.look, self._host.seq_id_origin)
+            arg = _without_parameters(arg)
         except (RequestRefused, KeyError):
             raise RequestRefused("60018", _not_there(arg)) from None
         except StoreUnavailableError:
@@ -190,6 +192,11 @@ def _read(text: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise RequestRefused("60012", f"Invalid request: {text[:200]}")
+
+
+def _without_parameters(arg: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a channel is named by; how it is to be pushed is no part of that."""
+    return {name: value for name, value in arg.items() if name != "extraParams"}
 
 
 def _name(arg: Arg) -> str:

@@ -226,30 +226,43 @@ def _worth_telling(detail: Mapping[str, Any]) -> str:
 
 
 class _Positions:
-    """What is open at first, then what changed; a closed position with a size of 0."""
+    """What is open at first and again and again, and what changed; a closed position with a size of 0."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, every_us: int) -> None:
         self._look = look
+        self._every_us = every_us
+        self._whole_us = 0
         self._sent: dict[str, Mapping[str, Any]] | None = None
 
     def due(self, now_us: int) -> list[Mapping[str, Any]]:
         rows = {row["posId"]: row for row in (self._look("account/positions") if _HAS_POSITIONS else ())}
-        if self._sent is None:
-            kind, told = "snapshot", list(rows.values())
-        else:
-            kind = "event_update"
+        due: list[Mapping[str, Any]] = []
+        now_ms = str(now_us // 1000)
+        if self._sent is not None:
             told = [row for key, row in rows.items() if self._sent.get(key, {}).get("uTime") != row["uTime"]]
-            told += [{**row, "pos": "0"} for key, row in self._sent.items() if key not in rows]
-        if not told and kind == "event_update":
-            return []
+            told += [{**row, "pos": "0", "uTime": now_ms} for key, row in self._sent.items() if key not in rows]
+            if told:
+                due.append({"eventType": "event_update", "data": [{**row, "pTime": now_ms} for row in told]})
+        if self._sent is None or (self._every_us and now_us - self._whole_us >= self._every_us):
+            self._whole_us = now_us
+            whole = [{**row, "pTime": now_ms} for row in rows.values()]
+            due.append({"eventType": "snapshot", "curPage": 1, "lastPage": True, "data": whole})
         self._sent = rows
-        stamped = [{**row, "pTime": str(now_us // 1000)} for row in told]
-        return [{"eventType": kind, "curPage": 1, "lastPage": True, "data": stamped}]
+        return due
+
+
+def _every_us(arg: Arg) -> int:
+    """How often everything is pushed whatever happens; 0 for never."""
+    try:
+        wanted_ms = json.loads(arg["extraParams"])["updateInterval"]
+    except (KeyError, TypeError, ValueError):
+        return _ACCOUNT_EVERY_US
+    return {"0": 0, "2000": 2 * _US, "3000": 3 * _US, "4000": 4 * _US}.get(str(wanted_ms), _ACCOUNT_EVERY_US)
 
 
 _OTHERS: Final[Mapping[str, Callable[[Arg, Look], Pushes]]] = {
     "account": lambda _, look: _Account(look),
     "orders": lambda *_: _Nothing(),
-    "positions": lambda _, look: _Positions(look),
+    "positions": lambda arg, look: _Positions(look, _every_us(arg)),
     "trades": lambda arg, look: _Trades(lambda: look("market/trades", instId=arg["instId"], limit=_NEW_TRADES)),
 }

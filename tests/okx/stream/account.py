@@ -15,6 +15,7 @@ class AskedAccount:
 
     def __init__(self, clock: VirtualClock) -> None:
         self.exchange_clock = ExchangeClock(clock)
+        self.account_asked_s = float("-inf")
         self.pending: list[Order] = []
         self.ended: list[Order] = []
         self.filled: list[Fill] = []

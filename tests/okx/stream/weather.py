@@ -1,4 +1,4 @@
-"""A wire that fails beneath a stream: cut, stalled, held up, half a frame, lost, doubled, overtaken."""
+"""A wire that fails beneath a stream: cut, stalled, late, held up, half a frame, lost, doubled, overtaken."""
 
 import random
 from collections import Counter, deque
@@ -35,8 +35,9 @@ class Weather:
                 return name
         return None
 
-    async def a_while(self) -> None:
-        await self._clock.sleep(self._random.uniform(1, 15))
+    async def delay(self, name: str) -> None:
+        shortest_s, longest_s = {"late": (0.05, 0.4), "held": (1.0, 15.0)}[name]
+        await self._clock.sleep(self._random.uniform(shortest_s, longest_s))
 
     async def for_ever(self) -> None:
         await self._clock.sleep(1e9)
@@ -80,8 +81,8 @@ class FaultySocket:
                 return await self.receive()
             case "stalled":
                 await self.weather.for_ever()
-            case "held":
-                await self.weather.a_while()
+            case "held" | "late" as name:
+                await self.weather.delay(name)
         return text
 
     async def close(self) -> None:
