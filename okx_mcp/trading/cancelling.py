@@ -53,6 +53,10 @@ class Named:
         return {"instId": self.inst_id, okxs if is_ord_id(self.any_id) else clients: self.any_id}
 
 
+_TOLD_FIRST: Final = ("unknown", "yes", "no")
+"""Of several orders that one became: what may be open still, then what was taken back, then what had ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class CancelResult:
     """How an order stands after its cancel: as the exchange shows it, None where it does not.
@@ -182,8 +186,9 @@ class Canceller:
             why = _not_cancelled(named, failure) if failure else _cancelled_unseen(named.any_id)
             return CancelResult(named.any_id, None, why)
         if view.became is not None:
-            became = await self._cancelled(Named(view.became, named.inst_id, receipt))
-            return replace(became, any_id=named.any_id)
+            orders = [await self._cancelled(Named(each, named.inst_id, receipt)) for each in view.all_it_became]
+            told = min(orders, key=lambda each: _TOLD_FIRST.index(each.cancelled))
+            return replace(told, any_id=named.any_id)
         seen = view if receipt is None else await self._reconciler.read_back(receipt, Sight(view.state, view))
         if not view.state.is_final:
             return CancelResult(named.any_id, seen, failure or _cancelled_unseen(named.any_id))

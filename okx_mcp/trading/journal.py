@@ -180,7 +180,7 @@ class Journal:
         is_ours = receipt.order is None  # the exchange's word can be asked for again
         async with self._file.transaction(synced=is_ours) as db:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
-            if not receipt.state.supersedes(found.state):
+            if not receipt.state.supersedes(found.state) and not _is_what_became_of(found, receipt):
                 return found
             _record(db, receipt)
         return receipt
@@ -355,6 +355,11 @@ def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
 
 def _moved(receipt: Receipt, state: OrderState, now_ms: int, **changes: Any) -> Receipt:
     return replace(receipt, state=state, at_ms=now_ms, **changes)
+
+
+def _is_what_became_of(known: Receipt, told: Receipt) -> bool:
+    """The order that one became which was known as triggered alone begins its own life, at the beginning."""
+    return known.state is OrderState.TRIGGERED and told.order is not None and not told.order.waits
 
 
 def _if_ever_used(receipt: Receipt) -> Receipt:

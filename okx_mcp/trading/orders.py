@@ -74,6 +74,12 @@ class OrderView:
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
     trigger_price: Decimal | None = None
+    became_before: tuple[str, ...] = ()
+
+    @property
+    def all_it_became(self) -> tuple[str, ...]:
+        """The orders that one became which waited for a trigger, the newest first; OKX may make several of one."""
+        return (*((self.became,) if self.became else ()), *self.became_before[::-1])
 
     @property
     def is_open(self) -> bool:
@@ -125,6 +131,7 @@ class OrderView:
             fee_ccy=None,
             state=state_of_algo(algo),
             became=algo.ord_id_list[-1] if algo.ord_id_list else None,
+            became_before=tuple(algo.ord_id_list[:-1]),
             waits=True,
             exits=Exits(algo.tp_trigger_px or None, algo.sl_trigger_px or None),
             trigger_price=algo.trigger_px or None,

@@ -77,12 +77,11 @@ class TriggerLookup(_ByItsOwnQuestion):
 
     async def _followed(self, algo: AlgoOrder) -> Sight:
         view = OrderView.from_algo_order(algo)
-        if view.became is not None:
-            order = await order_at(self._exchange, self._intent.inst_id, view.became)
-            if order is not None:
-                became = OrderView.from_order(order)
-                return Sight(became.state, became)
-        return Sight(view.state, view)
+        inst_id = self._intent.inst_id
+        orders = [await order_at(self._exchange, inst_id, ord_id) for ord_id in view.all_it_became]
+        became = [OrderView.from_order(order) for order in orders if order is not None]
+        told = next((each for each in became if each.is_open), became[0] if became else view)  # what is open tells most
+        return Sight(told.state, told)
 
 
 class LeverageLookup(_ByItsOwnQuestion):

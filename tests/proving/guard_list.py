@@ -835,7 +835,7 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "a word that proves less does not go over what is known",
         _JOURNAL,
-        "if not receipt.state.supersedes(found.state):",
+        "if not receipt.state.supersedes(found.state) and not _is_what_became_of(found, receipt):",
         "if False:",
         f"{_IN_JOURNAL}test_a_late_word_that_proves_less_does_not_take_back_what_is_known",
     ),

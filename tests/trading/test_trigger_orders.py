@@ -335,6 +335,39 @@ async def test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that
         assert owner.get("trade/orders-pending") == []
 
 
+async def test_of_several_orders_that_one_became_the_open_one_is_told_and_taken_back(
+    desk: OrderDesk, owner: Owner, clock: VirtualClock, wire: Wire
+) -> None:
+    first = owner.order("buy", "3", ordType="limit", px=str(at(owner, "0.9")))
+    waiting = await sent(desk, trigger("buy", "5", trigger_price=at(owner, "1.002")))
+    both = changed(lambda envelope: [row.update(ordIdList=[first, *row["ordIdList"]]) for row in envelope["data"]])
+    wire.breaks("GET /trade/order-algo", both, times=1000)
+
+    receipt = await until_triggered(desk, clock, waiting.ticket.id)
+    gone = await desk.cancel(waiting.ticket.id)
+
+    assert (receipt.state, receipt.ord_id) == (OrderState.LIVE, first)
+    assert (gone.state, owner.get("trade/orders-pending")) == (OrderState.CANCELED, [])
+
+
+async def test_what_failed_in_part_is_not_told_as_nothing(
+    desk: OrderDesk, owner: Owner, clock: VirtualClock, wire: Wire
+) -> None:
+    waiting = await sent(desk, trigger("buy", "5", trigger_price=at(owner, "1.002"), order_price=at(owner, "0.97")))
+    in_part = changed(lambda envelope: [row.update(state="partially_failed") for row in envelope["data"]])
+    await until_triggered(desk, clock, waiting.ticket.id)
+    wire.breaks("GET /trade/order-algo", in_part)
+    wire.breaks("GET /trade/order", not_found())
+
+    unseen = await desk.check(waiting.ticket.id)
+    seen = await desk.check(waiting.ticket.id)
+
+    assert isinstance(unseen, Receipt)
+    assert isinstance(seen, Receipt)
+    assert unseen.state is not OrderState.FAILED
+    assert seen.state is OrderState.LIVE
+
+
 async def test_a_trigger_order_of_somebody_else_is_cancelled_by_okxs_id(desk: OrderDesk, owner: Owner) -> None:
     [row] = owner.post(
         "trade/order-algo", instId=SWAP, tdMode="cross", side="buy", ordType="trigger", sz="1",
