@@ -168,6 +168,23 @@ async def test_a_short_on_margin_is_compared_in_the_currency_that_it_is_counted_
     assert (await desk.propose(replace(order, size=Decimal("0.001")), Channel.HOST)).reduces
 
 
+async def test_a_short_on_margin_is_bought_back_in_parts_and_never_beyond_what_is_owed(
+    desk: OrderDesk, owner: Owner, wire: Wire
+) -> None:
+    await sent(desk, market("sell", "0.003", "base", "BTC-USDT", mode=CROSS))
+    price = (owner.last("BTC-USDT") * Decimal("1.01")).quantize(Decimal(1))
+    order = LimitOrder(
+        "BTC-USDT", Side.BUY, Decimal("0.002"), SizeUnit.BASE, price, margin_mode=CROSS, reduce_only=True
+    )
+
+    with pytest.raises(Misfit, match=r"is 0\.003 BTC; a reduce-only order of 0\.0031 is more"):
+        await desk.propose(replace(order, size=Decimal("0.0031")), Channel.HOST)
+    assert (await sent(desk, order)).state is OrderState.FILLED
+    [left] = owner.get("account/positions", instId="BTC-USDT")
+    assert Decimal(left["liab"]) == Decimal("-0.001")
+    assert wire.bodies(PLACE)[-1]["reduceOnly"] is True
+
+
 async def test_where_okx_does_not_keep_to_reduce_only_it_is_not_promised(
     desk: OrderDesk, owner: Owner, wire: Wire
 ) -> None:
