@@ -140,7 +140,8 @@ class _Reading:
         if self._wanted.triggers:
             for kind in TRIGGER_LISTS:
                 self.orders.extend(map(OrderView.from_algo_order, await exchange.open_algo_orders(kind)))
-        if limits.position_usd is not None and self._instrument.contract is not None:
+        has_position = self._instrument.contract is not None or self._wanted.leverage_of is not None
+        if limits.position_usd is not None and has_position:
             self.positions = await positions_in(exchange, self._instrument)
         if limits.position_usd is not None or limits.day_loss_usd is not None:
             self.balance = await exchange.balance()
@@ -190,8 +191,8 @@ def so_far(ticket: Ticket, seen: Exposure, used: "Used", day_result_usd: Decimal
 
 def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
     """What is held and under way in the direction of this order; a change counts with its more."""
-    if ticket.quantity.contracts is not None:
-        return _contracts_on_side(ticket, seen, under_way)
+    if ticket.has_position:
+        return _position_on_side(ticket, seen, under_way)
     usd_per_quote = seen.prices.usd_per_quote or _ZERO
     is_buy = ticket.side == Side.BUY
     bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
@@ -204,7 +205,7 @@ def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decima
     return amount * usd_per_quote * (ticket.price if is_buy else 1)
 
 
-def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
+def _position_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
     """Positions on this order's side and every working order of the same side, in dollars.
 
     Less those on the other side where this order would close them: net, and in its margin mode.
@@ -217,18 +218,18 @@ def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) 
         if (order.inst_id, order.side) == (inst_id, ticket.side)
     ]
     begun = [_more(each) for each in under_way if (each.intent.inst_id, each.side) == (inst_id, ticket.side)]
-    contracts = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
+    own_size = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
     if seen.prices.usd_per_base is not None:
-        return contracts * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
+        return own_size * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
     price = max(ticket.price, seen.prices.bid or _ZERO)
-    return quote_value(ticket.quantity, contracts, price) * (seen.prices.usd_per_quote or _ZERO)
+    return quote_value(ticket.quantity, own_size, price) * (seen.prices.usd_per_quote or _ZERO)
 
 
 def _on_side(position: PositionView, side: str, terms: Terms | None) -> Decimal:
     if position.side == side:
-        return position.size
+        return position.own_size
     is_closed_first = terms is not None and terms.pos_side is None and terms.td_mode == position.margin_mode
-    return -position.size if is_closed_first else _ZERO
+    return -position.own_size if is_closed_first else _ZERO
 
 
 def _more(ticket: Ticket) -> Decimal:

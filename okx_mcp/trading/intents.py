@@ -58,6 +58,11 @@ class Terms:
     tag: str | None = None
 
     @property
+    def borrows(self) -> bool:
+        """Whether an order of a pair opens a position with borrowed money; one of contracts has no need to."""
+        return self.margin_ccy is not None or self.td_mode is TdMode.ISOLATED
+
+    @property
     def fields(self) -> Body:
         """OKX's fields for it."""
         return {

@@ -207,6 +207,11 @@ class Ticket:
         return self.terms.pos_side in (None, closes)
 
     @property
+    def has_position(self) -> bool:
+        """Whether it opens or reduces a position, and does not trade what is held: contracts, or a pair on margin."""
+        return self.quantity.contracts is not None or (self.terms is not None and self.terms.borrows)
+
+    @property
     def has_own_price(self) -> bool:
         """Whether the order cannot be filled at a worse price than `price`."""
         match self.intent:

@@ -46,6 +46,11 @@ class PositionView:
     leverage: Decimal | None
     notional_usd: Decimal | None
 
+    @property
+    def own_size(self) -> Decimal:
+        """The size as an order counts it, contracts or the base currency; at the mark price where that is not said."""
+        return self.quantity.base if self.unit is SizeUnit.QUOTE and self.quantity is not None else self.size
+
     @classmethod
     def from_position(cls, row: "Position", instrument: "Instrument | None") -> "PositionView | None":
         """Read OKX's row; None of a position that is closed. `instrument` is None where it is not listed any more.

@@ -353,8 +353,7 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     """The margin mode whose leverage counts, where the order could open a position with one."""
-    is_borrowed = instrument.contract is not None or terms.margin_ccy is not None or terms.td_mode is TdMode.ISOLATED
-    if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
+    if terms.reduces or instrument.kind == InstType.OPTION or not (instrument.contract or terms.borrows):
         return None
     return terms.td_mode.value
 

@@ -635,8 +635,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "one side makes no room for the other where both are held",
         _EXPOSURE,
-        "return -position.size if is_closed_first else _ZERO",
-        "return -position.size",
+        "return -position.own_size if is_closed_first else _ZERO",
+        "return -position.own_size",
         f"{_POSITIONS}test_in_long_and_short_mode_one_side_makes_no_room_for_the_other",
     ),
     _guard(
