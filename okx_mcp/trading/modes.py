@@ -5,6 +5,7 @@ Pure. Source of the table: POST /trade/order, tdMode and posSide.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AcctLv, InstType, MgnMode, PosMode, PosSide, Side, TdMode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.positions import PositionView
 
 __all__ = [
+    "acts_on",
     "check_has_leverage",
     "check_reduces",
     "check_unit_at_market",
@@ -200,6 +202,12 @@ def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, 
             f"The {wanted} position in {inst_id} is {plain(size)} {unit}; a reduce-only order of {plain(own)} is more.",
             below=size,
         )
+
+
+def acts_on(terms: Terms, held: Sequence["PositionView"]) -> Decimal:
+    """The position that an order on these terms opens or reduces: its size, negative for a short one, 0 for none."""
+    meant = [each for each in held if each.margin_mode == terms.td_mode and terms.pos_side in (None, each.side)]
+    return sum((each.own_size if each.side == "long" else -each.own_size for each in meant), Decimal(0))
 
 
 def position_to_close(inst_id: str, held: Sequence["PositionView"], asked: str | None) -> "PositionView":

@@ -21,6 +21,7 @@ from okx_mcp.trading.intents import (
 )
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import (
+    acts_on,
     check_has_leverage,
     check_reduces,
     check_unit_at_market,
@@ -65,6 +66,7 @@ class _Exact:
     terms: Terms | None = None
     order: OrderView | None = None
     side_of_close: Side | None = None
+    held: Decimal = _ZERO
 
 
 class TicketMaker:
@@ -120,6 +122,7 @@ class TicketMaker:
             order=exact.order,
             terms=exact.terms,
             side_of_close=exact.side_of_close,
+            held=exact.held,
         )
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
@@ -153,7 +156,8 @@ class TicketMaker:
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
         look, terms = await self._look(instrument, terms)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _market(
         self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -173,7 +177,8 @@ class TicketMaker:
             instrument.check_spend(size, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _close(
         self, intent: ClosePosition, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -201,7 +206,7 @@ class TicketMaker:
         quantity = instrument.reading(size, price)
         check_reduces(replace(terms, reduces=True), quantity, instrument.inst_id, side, [position])
         body = intent.body(ticket_id, terms, quantity, side)
-        return _Exact(body, quantity, price, look, terms, side_of_close=side)
+        return _Exact(body, quantity, price, look, terms, side_of_close=side, held=acts_on(terms, [position]))
 
     async def _trigger(
         self, intent: TriggerOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -220,7 +225,8 @@ class TicketMaker:
         else:
             quantity = instrument.quantity(intent.size, intent.unit, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
         order = await self._open_order(intent)

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import PosSide, Side
+from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import in_usd, plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import Exits, LimitOrder, MarketOrder, Transfer, TriggerOrder
 from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for
 from okx_mcp.trading.orders import AccountTicket, Ticket
+from okx_mcp.views.effect import effect_of
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.instruments import Quantity
-    from okx_mcp.trading.orders import AnyTicket, LimitUse, OrderView
+    from okx_mcp.trading.orders import AnyTicket, LimitUse
 
 __all__ = ["iso_time", "ticket_lines"]
 
@@ -54,7 +54,7 @@ def _of_order(ticket: Ticket) -> list[str]:
         f"{_PLACE[ticket.account.environment]}: {_what(ticket)}",
         f"Size: {_size(ticket)}",
         _price(ticket),
-        f"Effect: {_effect(ticket)}",
+        f"Effect: {effect_of(ticket)}",
     ]
     if isinstance(ticket.intent, LimitOrder | MarketOrder) and ticket.intent.exits != Exits():
         lines.append(f"Then: {_exits(ticket.intent.exits)}")
@@ -98,35 +98,6 @@ def _from_market(ticket: Ticket) -> str:
         return ""
     percent = f"{(abs(ticket.distance) * 100).quantize(_CENT, decimal.ROUND_HALF_EVEN)} %"
     return f", {percent} {'above' if ticket.distance > 0 else 'below'} the last price {plain(ticket.last_price)}"
-
-
-def _effect(ticket: Ticket) -> str:
-    quantity = ticket.quantity
-    if ticket.order is not None:
-        return _effect_of_change(ticket.order, _unit(quantity))
-    if quantity.contracts is not None:
-        return _effect_on_position(ticket)
-    if ticket.side == Side.BUY:
-        return f"opens or adds to what is held of {quantity.base_ccy}, paid in {quantity.quote_ccy}"
-    return f"closes or reduces what is held of {quantity.base_ccy}, for {quantity.quote_ccy}"
-
-
-def _effect_on_position(ticket: Ticket) -> str:
-    grows, shrinks = ("long", "short") if ticket.side == Side.BUY else ("short", "long")
-    if ticket.reduces:
-        return f"closes or reduces the {shrinks} position, and can open none"
-    pos_side = ticket.terms.pos_side if ticket.terms else None
-    if pos_side in (PosSide.LONG, PosSide.SHORT):
-        return f"opens or adds to the {pos_side} position"
-    return f"adds to a {grows} position, or reduces a {shrinks} one and goes on to {grows}"
-
-
-def _effect_of_change(order: "OrderView", unit: str) -> str:
-    return f"replaces size and price of this {order.ord_type} order, {plain(order.filled_size)} {unit} filled so far"
-
-
-def _unit(quantity: "Quantity") -> str:
-    return quantity.base_ccy if quantity.contracts is None else "contracts"
 
 
 def _exits(exits: Exits) -> str:

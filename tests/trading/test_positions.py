@@ -69,7 +69,7 @@ def test_a_short_on_margin_is_as_large_as_what_has_to_be_bought_back() -> None:
 def test_a_debt_in_the_quote_currency_is_not_taken_for_the_size_of_a_short() -> None:
     found = view({**SHORT_OF_10, "liabCcy": "USDT"}, SPOT)
 
-    assert (found.unit, found.size) == (SizeUnit.QUOTE, 640000)
+    assert (found.unit, found.size) == (SizeUnit.QUOTE, Decimal(640000))
 
 
 def test_a_position_that_is_closed_is_none() -> None:

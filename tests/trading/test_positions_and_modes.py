@@ -17,6 +17,7 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import AnyTicket
 from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, TradingHalted
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
@@ -264,6 +265,55 @@ async def test_a_ticket_whose_side_opens_is_not_reducing_whatever_its_terms_say(
     assert forged.terms is not None
     assert forged.terms.pos_side is PosSide.LONG
     assert not forged.reduces
+
+
+# What a person reads of it
+
+
+def effect(ticket: AnyTicket) -> str:
+    return next(line for line in ticket_lines(ticket) if line.startswith("Effect: "))
+
+
+async def test_a_sale_on_margin_says_that_it_opens_a_short_and_borrows(desk: OrderDesk) -> None:
+    order = market("sell", "0.003", "base", "BTC-USDT", mode=CROSS)
+
+    first = await desk.propose(order, Channel.HOST)
+    await desk.commit(Approval(first.id, first.digest, Channel.HOST))
+    second = await desk.propose(order, Channel.HOST)
+
+    assert effect(first) == "Effect: opens a short position, with borrowed BTC; none is held now"
+    assert effect(second).startswith("Effect: adds to the short position of 0.003 BTC, as held now")
+
+
+async def test_only_the_position_of_its_own_margin_mode_is_what_an_order_acts_on(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("buy", "4")
+    owner.order("sell", "2", mode="isolated")
+
+    ticket = await desk.propose(market("sell", "1", "contracts", mode=ISOLATED), Channel.HOST)
+
+    assert effect(ticket) == "Effect: adds to the short position of 2 contracts, as held now"
+
+
+async def test_only_the_position_of_its_own_side_is_what_an_order_acts_on(desk: OrderDesk, owner: Owner) -> None:
+    owner.mode("2", "long_short_mode")
+    owner.order("buy", "4", posSide="long")
+
+    opens = await desk.propose(market("sell", "1", "contracts", mode=CROSS), Channel.HOST)
+    reduces = await desk.propose(
+        trigger("sell", "1", exits=Exits(None, Decimal(40000)), reduce_only=True), Channel.HOST
+    )
+
+    assert effect(opens) == "Effect: opens a short position; none is held now"
+    assert effect(reduces) == "Effect: reduces the long position of 4 contracts to 3, as held now, and can open none"
+
+
+async def test_a_closing_order_says_what_it_leaves(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("sell", "4")
+
+    whole, part = [await desk.propose(close(size), Channel.HOST) for size in (None, "1")]
+
+    assert effect(whole) == "Effect: closes the short position of 4 contracts, as held now, and can open none"
+    assert effect(part) == "Effect: reduces the short position of 4 contracts to 3, as held now, and can open none"
 
 
 # Closing
