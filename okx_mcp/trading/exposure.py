@@ -197,8 +197,7 @@ def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decima
     is_buy = ticket.side == Side.BUY
     bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
     amounts = [
-        _bought(bought, order.inst_id, order.side, (order.size or _ZERO) - order.filled_size, order.price or _ZERO)
-        for order in seen.open_orders
+        _bought(bought, order.inst_id, order.side, order.left, order.price or _ZERO) for order in seen.open_orders
     ]
     amounts += [_bought(bought, each.intent.inst_id, each.side, _more(each), each.price) for each in under_way]
     amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
@@ -212,11 +211,7 @@ def _position_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -
     """
     inst_id, grows = ticket.intent.inst_id, "long" if ticket.side == Side.BUY else "short"
     held = sum((_on_side(each, grows, ticket.terms) for each in seen.positions), _ZERO)
-    working = [
-        (order.size or _ZERO) - order.filled_size
-        for order in seen.open_orders
-        if (order.inst_id, order.side) == (inst_id, ticket.side)
-    ]
+    working = [order.left for order in seen.open_orders if (order.inst_id, order.side) == (inst_id, ticket.side)]
     begun = [_more(each) for each in under_way if (each.intent.inst_id, each.side) == (inst_id, ticket.side)]
     own_size = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
     if seen.prices.usd_per_base is not None:

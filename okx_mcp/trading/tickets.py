@@ -29,6 +29,7 @@ from okx_mcp.trading.modes import (
     position_to_close,
     terms_of,
 )
+from okx_mcp.trading.open_orders import check_keeps_no_leverage, check_not_tied_up
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
@@ -124,6 +125,7 @@ class TicketMaker:
             side_of_close=exact.side_of_close,
             held=exact.held,
         )
+        check_not_tied_up(ticket, exact.look.exposure.open_orders if exact.look.exposure else ())
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
     async def _exact(
@@ -148,7 +150,7 @@ class TicketMaker:
     async def _limit(
         self, intent: LimitOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         price = instrument.checked_price(intent.price)
         quantity = instrument.quantity(intent.size, intent.unit, price)
@@ -163,7 +165,7 @@ class TicketMaker:
         self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
         _check_takes_market_orders(instrument)
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         check_unit_at_market(instrument, terms, intent.side, intent.unit)
         check_can_have_exits(intent, instrument)
@@ -213,7 +215,7 @@ class TicketMaker:
     ) -> _Exact:
         if instrument.kind == InstType.OPTION:
             raise Misfit("Trigger orders of options are not placed here.")
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         look, terms = await self._look(instrument, terms, triggers=True)
         last = look.exposure.last if look.exposure else None
@@ -278,6 +280,7 @@ class TicketMaker:
         was = max(levers, default=None)
         if levers and set(levers) == {intent.leverage}:
             raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
+        check_keeps_no_leverage(intent, instrument, await self._exchange.open_orders())
         return was
 
     async def _available(self, intent: Transfer) -> Decimal | None:
@@ -302,9 +305,11 @@ class TicketMaker:
             )
         return available
 
-    async def _held(self, instrument: "Instrument", margin_mode: MgnMode | None) -> "Sequence[PositionView]":
+    async def _held(
+        self, instrument: "Instrument", intent: LimitOrder | MarketOrder | TriggerOrder
+    ) -> "Sequence[PositionView]":
         """Positions that say on which terms an order is carried out; without margin there are none."""
-        if instrument.contract is None and margin_mode is None:
+        if instrument.contract is None and intent.margin_mode is None and not intent.reduce_only:
             return ()
         return await positions_in(self._exchange, instrument)
 

@@ -58,6 +58,7 @@ _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
+_OPEN_ORDERS: Final = "trading/open_orders.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
 _QUESTIONS: Final = "trading/questions.py"
@@ -2174,6 +2175,20 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         "if own > size:",
         "if False:",
         f"{_POSITIONS}test_a_reduce_only_order_larger_than_the_position_is_refused_with_its_size",
+    ),
+    _guard(
+        "what an open order is to close is not closed a second time",
+        _OPEN_ORDERS,
+        "if closing and ticket.own_size > free:",
+        "if False:",
+        f"{_POSITIONS}test_what_an_open_order_is_to_close_is_not_closed_twice_and_the_order_is_named",
+    ),
+    _guard(
+        "an order that opens keeps nothing from being closed",
+        _OPEN_ORDERS,
+        "if each.only_reduces and (",
+        "if (",
+        f"{_POSITIONS}test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way",
     ),
     _guard(
         "of two sides the one that is closed is said",

@@ -104,6 +104,35 @@ async def test_with_positions_in_both_modes_nobody_guesses_either(desk: OrderDes
         await desk.propose(market("buy", "4", "contracts"), Channel.HOST)
 
 
+async def test_an_order_that_reduces_nothing_is_told_what_is_held(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("buy", "4")
+
+    with pytest.raises(
+        Misfit, match=r"no short cross position in .* that this buy could reduce; held is: long cross 4\."
+    ):
+        await desk.propose(market("buy", "4", "contracts", reduces=True), Channel.HOST)
+
+
+@pytest.mark.parametrize("mode", [CROSS, ISOLATED])
+async def test_of_a_pair_too_the_margin_mode_follows_from_the_position_that_is_reduced(
+    desk: OrderDesk, wire: Wire, mode: MgnMode
+) -> None:
+    await sent(desk, market("buy", "200", "quote", "BTC-USDT", mode=mode))
+
+    receipt = await sent(desk, market("sell", "0.001", "base", "BTC-USDT", reduces=True))
+
+    assert receipt.state is OrderState.FILLED
+    assert (wire.bodies(PLACE)[-1]["tdMode"], wire.bodies(PLACE)[-1]["reduceOnly"]) == (mode, True)
+
+
+async def test_of_a_pair_with_positions_in_both_modes_nobody_guesses(desk: OrderDesk) -> None:
+    for mode in (CROSS, ISOLATED):
+        await sent(desk, market("buy", "200", "quote", "BTC-USDT", mode=mode))
+
+    with pytest.raises(Misfit, match="positions in both"):
+        await desk.propose(market("sell", "0.001", "base", "BTC-USDT", reduces=True), Channel.HOST)
+
+
 async def test_in_spot_mode_a_contract_is_refused_with_what_it_needs(desk: OrderDesk, owner: Owner) -> None:
     owner.mode("1")
 
@@ -314,6 +343,45 @@ async def test_a_closing_order_says_what_it_leaves(desk: OrderDesk, owner: Owner
 
     assert effect(whole) == "Effect: closes the short position of 4 contracts, as held now, and can open none"
     assert effect(part) == "Effect: reduces the short position of 4 contracts to 3, as held now, and can open none"
+
+
+# What other orders are to close already
+
+
+@pytest.mark.parametrize("positions", list(PosMode))
+async def test_what_an_open_order_is_to_close_is_not_closed_twice_and_the_order_is_named(
+    desk: OrderDesk, owner: Owner, wire: Wire, positions: str
+) -> None:
+    owner.mode("2", positions)
+    hedged = positions == PosMode.LONG_SHORT
+    owner.order("buy", "4", **({"posSide": "long"} if hedged else {}))
+    price = (owner.last() * Decimal("1.03")).quantize(Decimal(1))
+    closing = {"posSide": "long"} if hedged else {"reduceOnly": True}
+    ord_id = owner.order("sell", "3", ordType="limit", px=f"{price}", **closing)
+
+    for intent in (close(), close("2"), market("sell", "2", "contracts", reduces=True)):
+        with pytest.raises(
+            Misfit, match=rf"to close 3 of the 4 .*: {ord_id} \(sell 3 at {price} {SWAP}\)\. .* lets 1 be"
+        ) as no:
+            await desk.propose(intent, Channel.HOST)
+        assert no.value.below == 1
+    assert (await sent(desk, close("1"))).state is OrderState.FILLED
+    owner.post("trade/cancel-order", instId=SWAP, ordId=ord_id)
+    assert (await sent(desk, close())).state is OrderState.FILLED
+
+
+async def test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way(
+    desk: OrderDesk, owner: Owner
+) -> None:
+    owner.order("buy", "4")
+    owner.order("buy", "3", mode="isolated")
+    price = (owner.last() * Decimal("1.03")).quantize(Decimal(1))
+    owner.order("sell", "3", ordType="limit", px=f"{price}")
+    owner.order("sell", "3", mode="isolated", ordType="limit", px=f"{price}", reduceOnly=True)
+
+    receipt = await sent(desk, market("sell", "4", "contracts", mode=CROSS, reduces=True))
+
+    assert receipt.state is OrderState.FILLED
 
 
 # Closing
