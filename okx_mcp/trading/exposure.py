@@ -82,7 +82,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
     began_ms = exchange.exchange_clock.now_ms()
     found = _Reading(exchange, instrument, limits, wanted)
     await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, *found.worths)
-    balance, priced = found.balance, [each.ticker for each in found.worth.values()]
+    balance, priced = found.balance, [row for each in found.worth.values() for row in each.tickers]
     is_option = instrument.kind == InstType.OPTION
     return Exposure(
         prices=Prices(
@@ -158,9 +158,9 @@ class _Reading:
             self.leverages = [row.lever for row in rows if row.lever is not None]
 
 
-def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
+def _age_ms(now_ms: int, *tickers: "Ticker") -> int | None:
     """How far the farthest of them is from now, negative where it is dated ahead; None where one has no date."""
-    times_ms = [each.ts for each in tickers if each is not None]
+    times_ms = [each.ts for each in tickers]
     return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 

@@ -156,7 +156,7 @@ class TicketMaker:
         quantity = instrument.quantity(intent.size, intent.unit, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
-        check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
+        check_price_band(instrument, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
         look, terms = await self._look(instrument, terms)
         body = intent.body(ticket_id, terms, quantity)
         return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
@@ -189,11 +189,16 @@ class TicketMaker:
             raise Misfit(
                 f"{instrument.inst_id} is a spot pair: sell what is held, or place an order on margin with reduce_only."
             )
-        _check_takes_market_orders(instrument)
         position = position_to_close(
             instrument.inst_id, await positions_in(self._exchange, instrument), intent.position
         )
         side = Side.SELL if position.side == "long" else Side.BUY
+        if instrument.kind == InstType.OPTION:
+            raise Misfit(
+                f"OKX takes no market orders of options, so none closes this {position.side} {position.margin_mode} "
+                f"position of {plain(position.size)} contracts. A limit order does: {side.value} at most that many, "
+                "ioc, without reduce_only, which OKX does not keep to for options."
+            )
         is_hedged = rules.position_mode == PosMode.LONG_SHORT
         terms = Terms(
             _td_mode_of(position),
@@ -236,7 +241,7 @@ class TicketMaker:
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
-        check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
+        check_price_band(instrument, order.side, price, await self._exchange.price_limit(instrument.inst_id))
         look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
 

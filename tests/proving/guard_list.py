@@ -1339,8 +1339,8 @@ _PROPOSED: Final = (
     _guard(
         "a price outside the band is refused before anybody is asked",
         _TICKETS,
-        "check_price_band(instrument.inst_id, intent.side, price, await",
-        "(lambda *_: None)(instrument.inst_id, intent.side, price, await",
+        "check_price_band(instrument, intent.side, price, await",
+        "(lambda *_: None)(instrument, intent.side, price, await",
         f"{_PROPOSING}test_a_price_outside_the_band_is_refused_before_anybody_is_asked",
     ),
 )
@@ -1653,8 +1653,8 @@ _CHAINED: Final = (
     _guard(
         "a quote currency is worth what a whole book says",
         "trading/dollars.py",
-        "if bid is not None and ask is not None and 0 < bid <= ask:",
-        "if bid is not None and ask is not None:",
+        "if bid is not None and ask is not None and 0 < bid <= ask else None",
+        "if bid is not None and ask is not None else None",
         "trading/test_dollars.py::test_a_currency_is_worth_the_most_that_its_first_pair_says",
     ),
     _guard(

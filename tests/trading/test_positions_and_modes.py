@@ -601,11 +601,25 @@ async def test_an_option_has_no_position_side_and_is_closed_by_an_order_of_the_o
     assert owner.positions(inst_id) == {}
 
 
+async def test_how_an_option_is_closed_is_said_so_that_it_works(
+    desk: OrderDesk, client: OkxClient, owner: Owner
+) -> None:
+    inst_id, ask = await an_option(client, owner)
+    await sent(desk, limit("buy", "2", ask, inst_id, margin_mode=CROSS, ord_type=OrdType.IOC))
+
+    with pytest.raises(
+        Misfit, match=r"this long cross position of 2 contracts\. .*: sell .*, ioc, without reduce_only"
+    ):
+        await desk.propose(close(inst_id=inst_id), Channel.HOST)
+    bid = (await client.ticker(inst_id)).bid_px
+    assert bid is not None
+    assert (await sent(desk, limit("sell", "2", bid, inst_id, ord_type=OrdType.IOC))).state is OrderState.FILLED
+
+
 async def test_an_option_takes_no_market_order_and_no_trigger(desk: OrderDesk, client: OkxClient, owner: Owner) -> None:
     inst_id, _ = await an_option(client, owner)
 
-    for intent in (market("buy", "1", "contracts", inst_id, mode=CROSS), close(inst_id=inst_id)):
-        with pytest.raises(Misfit, match="no market orders of options"):
-            await desk.propose(intent, Channel.HOST)
+    with pytest.raises(Misfit, match="no market orders of options"):
+        await desk.propose(market("buy", "1", "contracts", inst_id, mode=CROSS), Channel.HOST)
     with pytest.raises(Misfit, match="Trigger orders of options are not placed"):
         await desk.propose(trigger("buy", "1", inst_id, trigger_price=Decimal("0.1")), Channel.HOST)
