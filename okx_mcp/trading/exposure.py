@@ -140,8 +140,7 @@ class _Reading:
         if self._wanted.triggers:
             for kind in TRIGGER_LISTS:
                 self.orders.extend(map(OrderView.from_algo_order, await exchange.open_algo_orders(kind)))
-        has_position = self._instrument.contract is not None or self._wanted.leverage_of is not None
-        if limits.position_usd is not None and has_position:
+        if limits.position_usd is not None and self._instrument.contract is not None:
             self.positions = await positions_in(exchange, self._instrument)
         if limits.position_usd is not None or limits.day_loss_usd is not None:
             self.balance = await exchange.balance()
@@ -158,9 +157,9 @@ class _Reading:
             self.leverages = [row.lever for row in rows if row.lever is not None]
 
 
-def _age_ms(now_ms: int, *tickers: "Ticker") -> int | None:
+def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
     """How far the farthest of them is from now, negative where it is dated ahead; None where one has no date."""
-    times_ms = [each.ts for each in tickers]
+    times_ms = [each.ts for each in tickers if each is not None]
     return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 
@@ -191,40 +190,45 @@ def so_far(ticket: Ticket, seen: Exposure, used: "Used", day_result_usd: Decimal
 
 def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
     """What is held and under way in the direction of this order; a change counts with its more."""
-    if ticket.has_position:
-        return _position_on_side(ticket, seen, under_way)
+    if ticket.quantity.contracts is not None:
+        return _contracts_on_side(ticket, seen, under_way)
     usd_per_quote = seen.prices.usd_per_quote or _ZERO
     is_buy = ticket.side == Side.BUY
     bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
     amounts = [
-        _bought(bought, order.inst_id, order.side, order.left, order.price or _ZERO) for order in seen.open_orders
+        _bought(bought, order.inst_id, order.side, (order.size or _ZERO) - order.filled_size, order.price or _ZERO)
+        for order in seen.open_orders
     ]
     amounts += [_bought(bought, each.intent.inst_id, each.side, _more(each), each.price) for each in under_way]
     amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
     return amount * usd_per_quote * (ticket.price if is_buy else 1)
 
 
-def _position_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
+def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
     """Positions on this order's side and every working order of the same side, in dollars.
 
     Less those on the other side where this order would close them: net, and in its margin mode.
     """
     inst_id, grows = ticket.intent.inst_id, "long" if ticket.side == Side.BUY else "short"
     held = sum((_on_side(each, grows, ticket.terms) for each in seen.positions), _ZERO)
-    working = [order.left for order in seen.open_orders if (order.inst_id, order.side) == (inst_id, ticket.side)]
+    working = [
+        (order.size or _ZERO) - order.filled_size
+        for order in seen.open_orders
+        if (order.inst_id, order.side) == (inst_id, ticket.side)
+    ]
     begun = [_more(each) for each in under_way if (each.intent.inst_id, each.side) == (inst_id, ticket.side)]
-    own_size = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
+    contracts = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
     if seen.prices.usd_per_base is not None:
-        return own_size * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
+        return contracts * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
     price = max(ticket.price, seen.prices.bid or _ZERO)
-    return quote_value(ticket.quantity, own_size, price) * (seen.prices.usd_per_quote or _ZERO)
+    return quote_value(ticket.quantity, contracts, price) * (seen.prices.usd_per_quote or _ZERO)
 
 
 def _on_side(position: PositionView, side: str, terms: Terms | None) -> Decimal:
     if position.side == side:
-        return position.own_size
+        return position.size
     is_closed_first = terms is not None and terms.pos_side is None and terms.td_mode == position.margin_mode
-    return -position.own_size if is_closed_first else _ZERO
+    return -position.size if is_closed_first else _ZERO
 
 
 def _more(ticket: Ticket) -> Decimal:

@@ -59,7 +59,7 @@ class Terms:
 
     @property
     def borrows(self) -> bool:
-        """Whether an order of a pair opens a position with borrowed money; one of contracts has no need to."""
+        """Of a pair: whether it is traded on margin. Cross alone is how spot is traded in the higher account modes."""
         return self.margin_ccy is not None or self.td_mode is TdMode.ISOLATED
 
     @property

@@ -247,7 +247,7 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
     most, quantity = limits.position_usd, ticket.quantity
     gains = quantity.base_ccy if ticket.side == Side.BUY else quantity.quote_ccy
     what = f"is held and being bought of {gains}"
-    if ticket.has_position:
+    if quantity.contracts is not None:
         gains, what = "", f"is held and being opened in {ticket.intent.inst_id} on this side"
     if most is not None and gains not in DOLLARS and so_far.position_usd + added > most:
         yield (

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import InstType, MgnMode, Side
+from okx_mcp.okx.names import InstType, MgnMode, PosSide, Side
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.intents import LeverageChange, TriggerOrder
+from okx_mcp.trading.intents import LeverageChange
 from okx_mcp.trading.modes import reduced_by
 from okx_mcp.trading.orders import OrderView
 from okx_mcp.trading.refusals import Misfit
@@ -22,26 +22,32 @@ _MOST_NAMED: Final = 5
 _ZERO: Final = Decimal(0)
 
 
-def check_not_tied_up(ticket: "Ticket", open_orders: Sequence[OrderView]) -> None:
+def check_not_tied_up(ticket: "Ticket", open_orders: Sequence["Order"]) -> None:
     """Refuse what OKX would refuse (51112): what open orders are to close cannot be closed a second time.
 
     Raises:
-        Misfit: they and this order are for more than the position.
+        Misfit: they and this order, which only reduces, are for more than the position.
     """
-    if not ticket.reduces or isinstance(ticket.intent, TriggerOrder):  # nothing is tied up before a trigger
-        return
     inst_id, held = ticket.intent.inst_id, abs(ticket.held)
     same = (inst_id, ticket.side, ticket.margin_mode)
-    closing = [each for each in open_orders if each.only_reduces and (each.inst_id, each.side, each.td_mode) == same]
-    tied_up = sum((each.left for each in closing), _ZERO)
+    rows = [each for each in open_orders if _only_reduces(each) and (each.inst_id, each.side, each.td_mode) == same]
+    closing = [OrderView.from_order(each) for each in rows]
+    tied_up = sum(((each.size or _ZERO) - each.filled_size for each in closing), _ZERO)
     free = max(held - tied_up, _ZERO)
     if closing and ticket.own_size > free:
+        unit = ticket.quantity.base_ccy if ticket.quantity.contracts is None else "contracts"
         raise Misfit(
-            f"Open orders are to close {plain(tied_up)} of the {plain(held)} of the {reduced_by(Side(ticket.side))} "
-            f"{ticket.margin_mode} position in {inst_id}: {_named(closing)}. Beside them OKX lets {plain(free)} be "
-            f"closed, and {plain(ticket.own_size)} is more; cancel_order takes them back.",
+            f"Open orders are to close {plain(tied_up)} of the {plain(held)} {unit} of the "
+            f"{reduced_by(Side(ticket.side))} {ticket.margin_mode} position in {inst_id}: {_named(closing)}. Beside them "
+            f"OKX lets {plain(free)} be closed, and {plain(ticket.own_size)} is more; cancel_order takes them back.",
             below=free or None,
         )
+
+
+def _only_reduces(order: "Order") -> bool:
+    """OKX lets it open nothing: it says so or, in long/short mode, its side does."""
+    closing = ((Side.SELL, PosSide.LONG), (Side.BUY, PosSide.SHORT))
+    return bool(order.reduce_only) or (order.side, order.pos_side) in closing
 
 
 def check_keeps_no_leverage(intent: LeverageChange, instrument: "Instrument", open_orders: Sequence["Order"]) -> None:

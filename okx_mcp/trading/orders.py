@@ -46,8 +46,6 @@ __all__ = [
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
 _NO_EXITS: Final = Exits()
-_CLOSING: Final = ((Side.SELL, PosSide.LONG), (Side.BUY, PosSide.SHORT))
-"""In long/short mode OKX lets these only reduce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class OrderView:
     """An order as the exchange reports it.
 
     `became` is the order that one became which waited for a trigger; `waits`, that it still is such a one. `exits` are
-    those that OKX has attached to it, and did not fail to set. `only_reduces`: OKX lets it open nothing.
+    those that OKX has attached to it, and did not fail to set.
     """
 
     inst_id: str
@@ -75,12 +73,6 @@ class OrderView:
     waits: bool = False
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
-    only_reduces: bool = False
-
-    @property
-    def left(self) -> Decimal:
-        """What is not filled of it yet; 0 where OKX does not say its size."""
-        return (self.size or Decimal(0)) - self.filled_size
 
     @property
     def is_open(self) -> bool:
@@ -112,7 +104,6 @@ class OrderView:
             cancel_source=order.cancel_source or None,
             exits=_attached_to(order),
             td_mode=None if order.td_mode is None else str(order.td_mode),
-            only_reduces=bool(order.reduce_only) or (order.side, order.pos_side) in _CLOSING,
         )
 
     @classmethod

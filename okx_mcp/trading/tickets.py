@@ -125,7 +125,8 @@ class TicketMaker:
             side_of_close=exact.side_of_close,
             held=exact.held,
         )
-        check_not_tied_up(ticket, exact.look.exposure.open_orders if exact.look.exposure else ())
+        if ticket.reduces and not isinstance(intent, TriggerOrder):  # nothing is tied up before a trigger
+            check_not_tied_up(ticket, await self._exchange.open_orders())
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
     async def _exact(
@@ -274,7 +275,7 @@ class TicketMaker:
         if most is None or instrument.kind == InstType.OPTION:
             raise NotTradable(f"OKX names no leverage for {intent.inst_id}.")
         if not _ONE <= intent.leverage <= most:
-            raise Misfit(f"The leverage of {intent.inst_id} is from 1 to {plain(most)}.", below=most)
+            raise Misfit(f"OKX takes a leverage from 1 to {plain(most)} for {intent.inst_id}.", below=most)
         is_hedged = rules.position_mode == PosMode.LONG_SHORT and instrument.contract is not None
         needs_side = is_hedged and intent.margin_mode is MgnMode.ISOLATED
         if needs_side != (intent.position is not None):
@@ -369,7 +370,8 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     """The margin mode whose leverage counts, where the order could open a position with one."""
-    if terms.reduces or instrument.kind == InstType.OPTION or not (instrument.contract or terms.borrows):
+    has_leverage = instrument.contract is not None or terms.borrows
+    if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
 

@@ -636,8 +636,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "one side makes no room for the other where both are held",
         _EXPOSURE,
-        "return -position.own_size if is_closed_first else _ZERO",
-        "return -position.own_size",
+        "return -position.size if is_closed_first else _ZERO",
+        "return -position.size",
         f"{_POSITIONS}test_in_long_and_short_mode_one_side_makes_no_room_for_the_other",
     ),
     _guard(
@@ -2186,7 +2186,7 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "an order that opens keeps nothing from being closed",
         _OPEN_ORDERS,
-        "if each.only_reduces and (",
+        "if _only_reduces(each) and (",
         "if (",
         f"{_POSITIONS}test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way",
     ),

@@ -275,8 +275,8 @@ async def test_more_than_there_is_is_not_proposed(desk: OrderDesk, wire: Wire) -
         ("2", "long_short_mode", LeverageChange(SWAP, ISOLATED, Decimal(4)), "side has to be said"),
         ("2", "long_short_mode", replace(FOUR, position="short"), "side is left out"),
         ("2", "net_mode", LeverageChange("BTC-USDT", ISOLATED, Decimal(4), "long"), "side is left out"),
-        ("2", "net_mode", replace(FOUR, leverage=Decimal("0.5")), "is from 1 to"),
-        ("2", "net_mode", replace(FOUR, leverage=Decimal(1000)), "is from 1 to"),
+        ("2", "net_mode", replace(FOUR, leverage=Decimal("0.5")), "from 1 to"),
+        ("2", "net_mode", replace(FOUR, leverage=Decimal(1000)), "from 1 to"),
         ("2", "net_mode", replace(FOUR, leverage=Decimal(3)), "is 3x already"),
     ],
 )

@@ -556,19 +556,6 @@ async def test_an_inverse_position_counts_with_its_dollars(
         await desk.propose(market("sell", "5", "contracts", INVERSE), Channel.HOST)
 
 
-@pytest.mark.parametrize(("side", "size", "unit"), [("buy", "100", "quote"), ("sell", "0.0015", "base")])
-async def test_a_position_on_margin_counts_on_either_side(
-    client: OkxClient, journal_path: Path, clock: VirtualClock, side: str, size: str, unit: str
-) -> None:
-    """The coins of one are in no balance, and those owed of a short are bought by nobody."""
-    desk = limited(client, journal_path, clock, position_usd=Decimal(150))
-    order = market(side, size, unit, "BTC-USDT", mode=CROSS)
-    assert (await sent(desk, order)).state is OrderState.FILLED
-
-    with pytest.raises(AboveLimits, match="opened in BTC-USDT on this side comes to"):
-        await desk.propose(order, Channel.HOST)
-
-
 # Options
 
 
