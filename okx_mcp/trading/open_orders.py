@@ -39,7 +39,8 @@ def check_not_tied_up(ticket: "Ticket", open_orders: Sequence["Order"]) -> None:
         raise Misfit(
             f"Open orders are to close {plain(tied_up)} of the {plain(held)} {unit} of the "
             f"{reduced_by(Side(ticket.side))} {ticket.margin_mode} position in {inst_id}: {_named(closing)}. "
-            f"Beside them OKX lets {plain(free)} be closed, and {plain(ticket.own_size)} is more; cancel_order takes them back.",
+            f"Beside them OKX lets {plain(free)} be closed, and {plain(ticket.own_size)} is more; cancel_order takes "
+            "them back.",
             below=free or None,
         )
 
