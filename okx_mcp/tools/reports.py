@@ -117,7 +117,7 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
     ticket, order = receipt.ticket, receipt.order
     code = f"OKX {receipt.code}:" if receipt.code else None
     words = (
-        state_in_words(receipt.state, order),
+        _refused(ticket) if receipt.state is OrderState.REJECTED else state_in_words(receipt.state, order),
         _changed_since(receipt),
         _end_of(order, _unit_of(ticket)),
         None if order is None or order.waits else _attached(order.exits),
@@ -212,6 +212,14 @@ def _unit_of_pair(inst_id: str) -> str:
 def state_in_words(state: OrderState, order: "OrderView | None") -> str:
     """The state as a sentence."""
     return _WAITS if state is OrderState.LIVE and order is not None and order.waits else _WORDS[state]
+
+
+def _refused(ticket: "AnyTicket") -> str:
+    if not isinstance(ticket, Ticket):
+        return "The exchange refused this change of the account; nothing was changed."
+    if ticket.order is not None:
+        return "The exchange refused the change of this order; it was not made."
+    return _WORDS[OrderState.REJECTED]
 
 
 def _unprotected(missing: Exits) -> str | None:

@@ -82,7 +82,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
     began_ms = exchange.exchange_clock.now_ms()
     found = _Reading(exchange, instrument, limits, wanted)
     await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, *found.worths)
-    balance, priced = found.balance, [each.ticker for each in found.worth.values()]
+    balance, priced = found.balance, [row for each in found.worth.values() for row in each.tickers]
     is_option = instrument.kind == InstType.OPTION
     return Exposure(
         prices=Prices(

@@ -1,7 +1,7 @@
 """A ticket in one line: what a client's approval card shows, and what has to be repeated to the letter."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from okx_mcp.okx.names import AlgoOrdType, OrdType, Side, TdMode
 from okx_mcp.trading.decimals import plain
@@ -23,14 +23,7 @@ from okx_mcp.trading.intents import (
 if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Quantity
 
-__all__ = ["fixed_and_about", "line_of", "line_of_account", "on_terms", "waits_for"]
-
-_WAYS: Final = {
-    AlgoOrdType.TRIGGER: "trigger order",
-    AlgoOrdType.CONDITIONAL: "stop or take-profit order",
-    AlgoOrdType.OCO: "take-profit and stop-loss order, one cancels the other",
-    AlgoOrdType.MOVE_ORDER_STOP: "trailing stop",
-}
+__all__ = ["fixed_and_about", "line_of", "line_of_account", "on_terms", "waits_for", "way_of"]
 
 
 def line_of(
@@ -60,7 +53,7 @@ def line_of(
         case ClosePosition():
             return f"{at_market} ({', '.join([f'{inst_id} closing order', *on_terms(terms)])})"
         case TriggerOrder():
-            kind = ", ".join([f"{inst_id} {_WAYS[intent.ord_type]}", *on_terms(terms)])
+            kind = ", ".join([f"{inst_id} {way_of(intent)}", *on_terms(terms)])
             sized, worth = (fixed, f", about {about}") if intent.order_price is None else (size, f" = {value}")
             return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
@@ -82,6 +75,19 @@ def on_terms(terms: Terms | None) -> list[str]:
     return [*mode, *margin, *side, *(["reduce only"] if terms.reduces else [])]
 
 
+def way_of(intent: TriggerOrder) -> str:
+    """What a person calls such an order."""
+    match intent.ord_type:
+        case AlgoOrdType.TRIGGER:
+            return "trigger order"
+        case AlgoOrdType.MOVE_ORDER_STOP:
+            return "trailing stop"
+        case AlgoOrdType.OCO:
+            return "take-profit and stop-loss order, one cancels the other"
+        case _:
+            return "take-profit order" if intent.exits.stop_loss is None else "stop-loss order"
+
+
 def waits_for(intent: TriggerOrder) -> str:
     """What a trigger order waits for, and what it does then."""
     price = f"the {intent.price_type.value} price"
@@ -94,7 +100,7 @@ def waits_for(intent: TriggerOrder) -> str:
             since = "" if intent.activation_price is None else f" since it reached {plain(intent.activation_price)}"
             return f"at market once the last price has {way}{since} by {plain(intent.trail_percent or Decimal(0))} %"
         case _:
-            return f"at market at {_exits(intent.exits)} of {price}"
+            return f"at market once {price} reaches {_reached(intent.exits)}"
 
 
 def _size(quantity: "Quantity") -> str:
@@ -117,6 +123,11 @@ def fixed_and_about(quantity: "Quantity") -> tuple[str, str]:
 
 def _worth(quantity: "Quantity") -> str:
     return f"{plain(quantity.contract_value or Decimal(0))} {quantity.contract_ccy}"
+
+
+def _reached(exits: Exits) -> str:
+    named = (("take profit", exits.take_profit), ("stop loss", exits.stop_loss))
+    return " or ".join(f"{plain(price)} ({name})" for name, price in named if price is not None)
 
 
 def _exits(exits: Exits) -> str:

@@ -5,6 +5,7 @@ Pure. Source of the table: POST /trade/order, tdMode and posSide.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AcctLv, InstType, MgnMode, PosMode, PosSide, Side, TdMode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.positions import PositionView
 
 __all__ = [
+    "acts_on",
     "check_has_leverage",
     "check_reduces",
     "check_unit_at_market",
@@ -58,13 +60,15 @@ def terms_of(
         raise Misfit("margin_mode is cross or isolated; an order without margin leaves it out.")
     if instrument.contract is not None:
         return _of_derivative(instrument, rules, side, asked, held, reduces=reduces)
-    if asked is None:
-        if reduces:
-            raise Misfit(
-                f"{instrument.inst_id} is a spot pair: what is held is sold, so reduce_only says nothing here."
-            )
-        return Terms(rules.spot_td_mode)
-    return _of_margin(instrument, rules, asked, reduces=reduces)
+    if asked is not None or (reduces and held):
+        meant = _margin_mode(instrument, asked, held, side, reduces=reduces)
+        return _of_margin(instrument, rules, meant, reduces=reduces)
+    if reduces:
+        raise Misfit(
+            f"{instrument.inst_id} is a spot pair, and no position on margin is held in it: what is held is sold, so "
+            "reduce_only says nothing here."
+        )
+    return Terms(rules.spot_td_mode)
 
 
 def _of_margin(instrument: "Instrument", rules: "AccountRules", asked: MgnMode, *, reduces: bool) -> Terms:
@@ -137,8 +141,8 @@ def _margin_mode(
 ) -> MgnMode:
     if asked is not None:
         return asked
-    meant = [each for each in held if not reduces or each.side == reduced_by(side)]
-    modes = {each.margin_mode for each in meant}
+    reduced = [each for each in held if each.side == reduced_by(side)]
+    modes = {each.margin_mode for each in (reduced if reduces and reduced else held)}
     if len(modes) != 1 or not modes <= set(MgnMode):
         raise Misfit(
             f"Say margin_mode, cross or isolated, for {instrument.inst_id}: the account holds "
@@ -190,7 +194,11 @@ def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, 
     wanted = reduced_by(side)
     position = next((each for each in held if each.side == wanted and each.margin_mode == terms.td_mode), None)
     if position is None:
-        raise Misfit(f"There is no {wanted} {terms.td_mode} position in {inst_id} that this could reduce.")
+        others = ", ".join(f"{each.side} {each.margin_mode} {plain(each.own_size)}" for each in held)
+        raise Misfit(
+            f"There is no {wanted} {terms.td_mode} position in {inst_id} that this {side.value} could reduce"
+            f"{f'; held is: {others}' if others else ''}."
+        )
     size, own, unit = position.size, quantity.contracts or quantity.base, "contracts"
     if quantity.contracts is None:
         is_in_quote = position.unit is SizeUnit.QUOTE  # a short one on margin
@@ -200,6 +208,12 @@ def check_reduces(terms: Terms, quantity: "Quantity", inst_id: str, side: Side, 
             f"The {wanted} position in {inst_id} is {plain(size)} {unit}; a reduce-only order of {plain(own)} is more.",
             below=size,
         )
+
+
+def acts_on(terms: Terms, held: Sequence["PositionView"]) -> Decimal:
+    """The position that an order on these terms opens or reduces: its size, negative for a short one, 0 for none."""
+    meant = [each for each in held if each.margin_mode == terms.td_mode and terms.pos_side in (None, each.side)]
+    return sum((each.own_size if each.side == "long" else -each.own_size for each in meant), Decimal(0))
 
 
 def position_to_close(inst_id: str, held: Sequence["PositionView"], asked: str | None) -> "PositionView":

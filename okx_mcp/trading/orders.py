@@ -155,8 +155,9 @@ class Ticket:
     `id` is also the new order's clOrdId (algoClOrdId where it waits for a trigger), or the reqId of a change: fresh for
     each ticket, never reused. `digest` binds an approval to this body. `quantity` and `price` are those the order would
     have; where nothing fixes a price, `price` is what the book would give now. `order` is the one that would change, as
-    it was. `fee_rate` is the account's rate in OKX's sign, negative for a charge. `policy` is the name of the one that
-    approves it, where one does. Times are Unix milliseconds on the exchange's clock.
+    it was. `held` is the position that a new order acts on, as it was: negative for a short one, 0 for none, counted
+    like `own_size`. `fee_rate` is the account's rate in OKX's sign, negative for a charge. `policy` is the name of the
+    one that approves it, where one does. Times are Unix milliseconds on the exchange's clock.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Ticket:
     order: OrderView | None = None
     terms: Terms | None = None
     side_of_close: Side | None = None
+    held: Decimal = Decimal(0)
     limit_use: LimitUse | None = None
     policy: str | None = None
 
@@ -215,6 +217,11 @@ class Ticket:
             return False
         closes = PosSide.LONG if self.side == Side.SELL else PosSide.SHORT
         return self.terms.pos_side in (None, closes)
+
+    @property
+    def has_position(self) -> bool:
+        """Whether it opens or reduces a position, and does not trade what is held: contracts, or a pair on margin."""
+        return self.quantity.contracts is not None or (self.terms is not None and self.terms.borrows)
 
     @property
     def has_own_price(self) -> bool:

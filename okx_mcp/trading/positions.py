@@ -48,6 +48,11 @@ class PositionView:
     leverage: Decimal | None
     notional_usd: Decimal | None
 
+    @property
+    def own_size(self) -> Decimal:
+        """The size as an order counts it, contracts or the base currency; at the mark price where that is not said."""
+        return self.quantity.base if self.unit is SizeUnit.QUOTE and self.quantity is not None else self.size
+
     @classmethod
     def from_position(cls, row: "Position", instrument: "Instrument | None") -> "PositionView | None":
         """Read OKX's row; None of a position that is closed. `instrument` is None where it is not listed any more.
@@ -56,15 +61,15 @@ class PositionView:
         """
         if not row.pos:
             return None
-        unit = _unit(row)
+        size, unit = _size(row)
         price = row.mark_px or row.avg_px
         return cls(
             inst_id=row.inst_id or "",
             side=_side(row),
             margin_mode=str(row.mgn_mode or "?"),
-            size=abs(row.pos),
+            size=size,
             unit=unit,
-            quantity=instrument.reading(abs(row.pos), price, unit) if instrument is not None and price else None,
+            quantity=instrument.reading(size, price, unit) if instrument is not None and price else None,
             ccy=row.ccy,
             entry_price=row.avg_px,
             mark_price=row.mark_px,
@@ -100,14 +105,26 @@ async def _listed(instruments: "InstrumentList", row: "Position") -> "Instrument
 def _side(row: "Position") -> Literal["long", "short"]:
     """In long/short mode it is said, in net mode the sign tells, on margin the currency that is held."""
     if row.inst_type == InstType.MARGIN:
-        return "long" if _unit(row) is SizeUnit.BASE else "short"
+        return "long" if row.pos_ccy == _base_ccy(row) else "short"
     if row.pos_side in (PosSide.LONG, PosSide.SHORT):
         return "long" if row.pos_side == PosSide.LONG else "short"
     return "long" if (row.pos or _ZERO) > 0 else "short"
 
 
-def _unit(row: "Position") -> SizeUnit:
+def _size(row: "Position") -> tuple[Decimal, SizeUnit]:
+    """How large it is, and counted in what.
+
+    `pos` of a short one on margin is the quote currency that it was sold for; what an order has to buy back is what is
+    owed, the base currency of `liab`. Where OKX does not say that, the quote currency is all that is known.
+    """
+    pos = abs(row.pos or _ZERO)
     if row.inst_type != InstType.MARGIN:
-        return SizeUnit.CONTRACTS
-    base, _, _ = (row.inst_id or "").partition("-")
-    return SizeUnit.BASE if row.pos_ccy == base else SizeUnit.QUOTE
+        return pos, SizeUnit.CONTRACTS
+    base_ccy = _base_ccy(row)
+    if row.pos_ccy == base_ccy:
+        return pos, SizeUnit.BASE
+    return (abs(row.liab), SizeUnit.BASE) if row.liab and row.liab_ccy == base_ccy else (pos, SizeUnit.QUOTE)
+
+
+def _base_ccy(row: "Position") -> str:
+    return (row.inst_id or "").partition("-")[0]

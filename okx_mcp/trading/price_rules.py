@@ -19,19 +19,24 @@ _LEAST_TRAIL: Final = Decimal("0.1")
 _MOST_TRAIL: Final = Decimal(50)
 
 
-def check_price_band(inst_id: str, side: str, price: Decimal, band: "PriceLimit") -> None:
+def check_price_band(instrument: "Instrument", side: str, price: Decimal, band: "PriceLimit") -> None:
     """Refuse before anybody is asked what OKX would refuse after (51137, 51138, 51006).
 
     Raises:
         Misfit: the price is outside of GET /public/price-limit.
     """
     highest, lowest = band.buy_lmt, band.sell_lmt
+    inst_id, ccy = instrument.inst_id, instrument.quote_ccy
     if side == Side.BUY and highest is not None and price > highest:
-        asked = f"{plain(price)} is above {plain(highest)}"
-        raise Misfit(f"The price {asked}, the highest at which {inst_id} may be bought now.", below=highest)
+        raise Misfit(
+            f"OKX's price limit for buying {inst_id} is {plain(highest)} {ccy} now, and {plain(price)} is above it.",
+            below=highest,
+        )
     if side == Side.SELL and lowest is not None and price < lowest:
-        asked = f"{plain(price)} is below {plain(lowest)}"
-        raise Misfit(f"The price {asked}, the lowest at which {inst_id} may be sold now.", above=lowest)
+        raise Misfit(
+            f"OKX's price limit for selling {inst_id} is {plain(lowest)} {ccy} now, and {plain(price)} is below it.",
+            above=lowest,
+        )
 
 
 def check_can_have_exits(intent: "MarketOrder", instrument: "Instrument") -> None:

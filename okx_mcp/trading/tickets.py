@@ -21,6 +21,7 @@ from okx_mcp.trading.intents import (
 )
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import (
+    acts_on,
     check_has_leverage,
     check_reduces,
     check_unit_at_market,
@@ -28,6 +29,7 @@ from okx_mcp.trading.modes import (
     position_to_close,
     terms_of,
 )
+from okx_mcp.trading.open_orders import check_keeps_no_leverage, check_not_tied_up
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
@@ -65,6 +67,7 @@ class _Exact:
     terms: Terms | None = None
     order: OrderView | None = None
     side_of_close: Side | None = None
+    held: Decimal = _ZERO
 
 
 class TicketMaker:
@@ -120,7 +123,10 @@ class TicketMaker:
             order=exact.order,
             terms=exact.terms,
             side_of_close=exact.side_of_close,
+            held=exact.held,
         )
+        if ticket.reduces and not isinstance(intent, TriggerOrder):  # nothing is tied up before a trigger
+            check_not_tied_up(ticket, await self._exchange.open_orders())
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
     async def _exact(
@@ -145,21 +151,22 @@ class TicketMaker:
     async def _limit(
         self, intent: LimitOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         price = instrument.checked_price(intent.price)
         quantity = instrument.quantity(intent.size, intent.unit, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
-        check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
+        check_price_band(instrument, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
         look, terms = await self._look(instrument, terms)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _market(
         self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
         _check_takes_market_orders(instrument)
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         check_unit_at_market(instrument, terms, intent.side, intent.unit)
         check_can_have_exits(intent, instrument)
@@ -173,7 +180,8 @@ class TicketMaker:
             instrument.check_spend(size, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _close(
         self, intent: ClosePosition, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -182,11 +190,16 @@ class TicketMaker:
             raise Misfit(
                 f"{instrument.inst_id} is a spot pair: sell what is held, or place an order on margin with reduce_only."
             )
-        _check_takes_market_orders(instrument)
         position = position_to_close(
             instrument.inst_id, await positions_in(self._exchange, instrument), intent.position
         )
         side = Side.SELL if position.side == "long" else Side.BUY
+        if instrument.kind == InstType.OPTION:
+            raise Misfit(
+                f"OKX takes no market orders of options, so none closes this {position.side} {position.margin_mode} "
+                f"position of {plain(position.size)} contracts. A limit order does: {side.value} at most that many, "
+                "ioc, without reduce_only, which OKX does not keep to for options."
+            )
         is_hedged = rules.position_mode == PosMode.LONG_SHORT
         terms = Terms(
             _td_mode_of(position),
@@ -201,14 +214,14 @@ class TicketMaker:
         quantity = instrument.reading(size, price)
         check_reduces(replace(terms, reduces=True), quantity, instrument.inst_id, side, [position])
         body = intent.body(ticket_id, terms, quantity, side)
-        return _Exact(body, quantity, price, look, terms, side_of_close=side)
+        return _Exact(body, quantity, price, look, terms, side_of_close=side, held=acts_on(terms, [position]))
 
     async def _trigger(
         self, intent: TriggerOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
     ) -> _Exact:
         if instrument.kind == InstType.OPTION:
             raise Misfit("Trigger orders of options are not placed here.")
-        held = await self._held(instrument, intent.margin_mode)
+        held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
         look, terms = await self._look(instrument, terms, triggers=True)
         last = look.exposure.last if look.exposure else None
@@ -220,7 +233,8 @@ class TicketMaker:
         else:
             quantity = instrument.quantity(intent.size, intent.unit, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        body = intent.body(ticket_id, terms, quantity)
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
     async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
         order = await self._open_order(intent)
@@ -228,7 +242,7 @@ class TicketMaker:
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
-        check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
+        check_price_band(instrument, order.side, price, await self._exchange.price_limit(instrument.inst_id))
         look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
 
@@ -261,7 +275,7 @@ class TicketMaker:
         if most is None or instrument.kind == InstType.OPTION:
             raise NotTradable(f"OKX names no leverage for {intent.inst_id}.")
         if not _ONE <= intent.leverage <= most:
-            raise Misfit(f"The leverage of {intent.inst_id} is from 1 to {plain(most)}.", below=most)
+            raise Misfit(f"OKX takes a leverage from 1 to {plain(most)} for {intent.inst_id}.", below=most)
         is_hedged = rules.position_mode == PosMode.LONG_SHORT and instrument.contract is not None
         needs_side = is_hedged and intent.margin_mode is MgnMode.ISOLATED
         if needs_side != (intent.position is not None):
@@ -272,6 +286,7 @@ class TicketMaker:
         was = max(levers, default=None)
         if levers and set(levers) == {intent.leverage}:
             raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
+        check_keeps_no_leverage(intent, instrument, await self._exchange.open_orders())
         return was
 
     async def _available(self, intent: Transfer) -> Decimal | None:
@@ -296,9 +311,11 @@ class TicketMaker:
             )
         return available
 
-    async def _held(self, instrument: "Instrument", margin_mode: MgnMode | None) -> "Sequence[PositionView]":
+    async def _held(
+        self, instrument: "Instrument", intent: LimitOrder | MarketOrder | TriggerOrder
+    ) -> "Sequence[PositionView]":
         """Positions that say on which terms an order is carried out; without margin there are none."""
-        if instrument.contract is None and margin_mode is None:
+        if instrument.contract is None and intent.margin_mode is None and not intent.reduce_only:
             return ()
         return await positions_in(self._exchange, instrument)
 
@@ -353,8 +370,8 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     """The margin mode whose leverage counts, where the order could open a position with one."""
-    is_borrowed = instrument.contract is not None or terms.margin_ccy is not None or terms.td_mode is TdMode.ISOLATED
-    if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
+    has_leverage = instrument.contract is not None or terms.borrows
+    if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
 

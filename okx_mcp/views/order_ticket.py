@@ -5,21 +5,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import PosSide, Side
+from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import in_usd, plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Exits, LimitOrder, MarketOrder, Transfer, TriggerOrder
-from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for
+from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder, MarketOrder, Transfer, TriggerOrder
+from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for, way_of
 from okx_mcp.trading.orders import AccountTicket, Ticket
+from okx_mcp.trading.valuation import is_premium
+from okx_mcp.views.distance import away_from
+from okx_mcp.views.effect import effect_of
 
 if TYPE_CHECKING:
-    from okx_mcp.trading.instruments import Quantity
-    from okx_mcp.trading.orders import AnyTicket, LimitUse, OrderView
+    from okx_mcp.trading.orders import AnyTicket, LimitUse
 
 __all__ = ["iso_time", "ticket_lines"]
 
 _ROUGHLY: Final = decimal.Context(prec=3, rounding=decimal.ROUND_UP)
-_CENT: Final = Decimal("0.01")
 _PLACE: Final = {
     Environment.PAPER: "PAPER (no real money)",
     Environment.DEMO: "DEMO (no real money)",
@@ -43,10 +44,15 @@ def _of_account(ticket: AccountTicket) -> list[str]:
     lines = [f"{_PLACE[ticket.account.environment]}: {what}"]
     if isinstance(ticket.intent, Transfer):
         return [*lines, f"Available there: {plain(ticket.was or Decimal(0))} {ticket.intent.ccy}"]
-    return [
-        *lines,
-        "Effect: what is open and what is opened needs more or less margin, and is liquidated sooner or later",
-    ]
+    return [*lines, f"Effect: {_of_leverage(ticket.intent, ticket.was)}"]
+
+
+def _of_leverage(intent: LeverageChange, was: Decimal | None) -> str:
+    if was is None or was == intent.leverage:
+        return "a position needs the less margin, and is liquidated the sooner, the higher its leverage is"
+    if intent.leverage > was:
+        return "higher: positions need less margin; with the same margin they are larger, and liquidated sooner"
+    return "lower: positions need more margin; with the same margin they are smaller, and liquidated later"
 
 
 def _of_order(ticket: Ticket) -> list[str]:
@@ -54,10 +60,10 @@ def _of_order(ticket: Ticket) -> list[str]:
         f"{_PLACE[ticket.account.environment]}: {_what(ticket)}",
         f"Size: {_size(ticket)}",
         _price(ticket),
-        f"Effect: {_effect(ticket)}",
+        f"Effect: {effect_of(ticket)}",
     ]
     if isinstance(ticket.intent, LimitOrder | MarketOrder) and ticket.intent.exits != Exits():
-        lines.append(f"Then: {_exits(ticket.intent.exits)}")
+        lines.append(f"Then: {_exits(ticket, ticket.intent.exits)}")
     if ticket.fee_rate is not None:
         lines.append(f"Fee: {_fee(ticket, ticket.fee_rate)}")
     if ticket.limit_use is not None:
@@ -70,7 +76,8 @@ def _what(ticket: Ticket) -> str:
     if ticket.order is not None:
         return f"change {ticket.side} {inst_id} order {ticket.order.ord_id}, now {ticket.order.terms}, to"
     terms = on_terms(ticket.terms) or [str(ticket.margin_mode)]
-    return ", ".join([f"{ticket.side} {inst_id}", ticket.kind, *terms])
+    kind = way_of(ticket.intent) if isinstance(ticket.intent, TriggerOrder) else ticket.kind
+    return ", ".join([f"{ticket.side} {inst_id}", kind, *terms])
 
 
 def _size(ticket: Ticket) -> str:
@@ -84,68 +91,51 @@ def _size(ticket: Ticket) -> str:
 
 def _price(ticket: Ticket) -> str:
     if isinstance(ticket.intent, TriggerOrder):
-        return f"Waits: {waits_for(ticket.intent)}{_last(ticket)}"
+        return f"Waits: {waits_for(ticket.intent)}{_now(ticket.intent, ticket.last_price)}"
     about = "" if ticket.has_own_price else "at market, about "
     return f"Price: {about}{plain(ticket.price)} {ticket.quantity.quote_ccy}{_from_market(ticket)}"
 
 
-def _last(ticket: Ticket) -> str:
-    return "" if ticket.last_price is None else f"; it is {plain(ticket.last_price)} now"
+def _now(intent: TriggerOrder, last_price: Decimal | None) -> str:
+    """Where the market is, and how far from there each price is that the order names."""
+    if not last_price:
+        return ""
+    exits = intent.exits
+    named = (intent.trigger_price, intent.order_price, exits.take_profit, exits.stop_loss, intent.activation_price)
+    prices = dict.fromkeys(price for price in named if price is not None)
+    far = [f"{plain(price)} is {away_from('it', price, last_price)}" for price in prices]
+    return ", ".join([f"; the last price is {plain(last_price)} now", *far])
 
 
 def _from_market(ticket: Ticket) -> str:
-    if ticket.distance is None or ticket.last_price is None:
+    if not ticket.last_price:
         return ""
-    percent = f"{(abs(ticket.distance) * 100).quantize(_CENT, decimal.ROUND_HALF_EVEN)} %"
-    return f", {percent} {'above' if ticket.distance > 0 else 'below'} the last price {plain(ticket.last_price)}"
+    return f", {away_from(f'the last price {plain(ticket.last_price)}', ticket.price, ticket.last_price)}"
 
 
-def _effect(ticket: Ticket) -> str:
-    quantity = ticket.quantity
-    if ticket.order is not None:
-        return _effect_of_change(ticket.order, _unit(quantity))
-    if quantity.contracts is not None:
-        return _effect_on_position(ticket)
-    if ticket.side == Side.BUY:
-        return f"opens or adds to what is held of {quantity.base_ccy}, paid in {quantity.quote_ccy}"
-    return f"closes or reduces what is held of {quantity.base_ccy}, for {quantity.quote_ccy}"
-
-
-def _effect_on_position(ticket: Ticket) -> str:
-    grows, shrinks = ("long", "short") if ticket.side == Side.BUY else ("short", "long")
-    if ticket.reduces:
-        return f"closes or reduces the {shrinks} position, and can open none"
-    pos_side = ticket.terms.pos_side if ticket.terms else None
-    if pos_side in (PosSide.LONG, PosSide.SHORT):
-        return f"opens or adds to the {pos_side} position"
-    return f"adds to a {grows} position, or reduces a {shrinks} one and goes on to {grows}"
-
-
-def _effect_of_change(order: "OrderView", unit: str) -> str:
-    return f"replaces size and price of this {order.ord_type} order, {plain(order.filled_size)} {unit} filled so far"
-
-
-def _unit(quantity: "Quantity") -> str:
-    return quantity.base_ccy if quantity.contracts is None else "contracts"
-
-
-def _exits(exits: Exits) -> str:
+def _exits(ticket: Ticket, exits: Exits) -> str:
     named = (("take profit", exits.take_profit), ("stop loss", exits.stop_loss))
-    found = " or ".join(f"{name} at {plain(price)}" for name, price in named if price is not None)
-    return f"once it is filled OKX will {found}, at market"
+    found = [
+        f"{plain(price)} ({name}, {away_from('the price', price, ticket.price)})"
+        for name, price in named
+        if price is not None
+    ]
+    does = "sells it" if ticket.side == Side.BUY else "buys it back"
+    return f"once it is filled OKX {does} at market when the last price reaches {' or '.join(found)}"
 
 
 def _fee(ticket: Ticket, rate: Decimal) -> str:
-    """The highest rate, and what it comes to in the coin that OKX takes it from."""
+    """The highest rate, and what it comes to in the coin that OKX takes it from; not of options, where it is capped."""
     quantity = ticket.quantity
     percent = f"{plain(abs(rate) * 100)} %"
-    if quantity.contracts is not None:
+    if is_premium(quantity):
         return f"{percent} of the value or less, in the currency it settles in"
-    received, ccy = quantity.quote, quantity.quote_ccy
-    if ticket.side == Side.BUY:
-        received, ccy = quantity.base, quantity.base_ccy
-    amount = _ROUGHLY.plus(abs(received * rate))
-    return f"{percent} of what is received or less, about {plain(amount)} {ccy}"
+    if quantity.contracts is None:
+        of, is_in_base = "what is received", ticket.side == Side.BUY
+    else:
+        of, is_in_base = "the value", quantity.contract_ccy == quantity.quote_ccy
+    amount, ccy = (quantity.base, quantity.base_ccy) if is_in_base else (quantity.quote, quantity.quote_ccy)
+    return f"{percent} of {of} or less, about {plain(_ROUGHLY.plus(abs(amount * rate)))} {ccy}"
 
 
 def _limits(ticket: Ticket, use: "LimitUse") -> list[str]:

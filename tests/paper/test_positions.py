@@ -205,12 +205,12 @@ def test_in_long_short_mode_resting_closes_shrink_with_their_side(api: Api, cloc
 
 def test_an_amount_that_would_buy_back_more_than_was_sold_buys_back_all(api: Api) -> None:
     order(api, "sell", "0.5", instId="BTC-USDT", tdMode="cross")
-    amount = D(position(api, "BTC-USDT")["pos"]) * api.last("BTC-USDT")
+    amount = -D(position(api, "BTC-USDT")["liab"]) * api.last("BTC-USDT")
 
     back = order(api, "buy", f"{amount:f}", instId="BTC-USDT", tdMode="cross", reduceOnly=True)
 
     assert back["sCode"] == "0"
-    assert 0 <= D(position(api, "BTC-USDT")["pos"]) < D("0.001")
+    assert 0 <= -D(position(api, "BTC-USDT")["liab"]) < D("0.001")
 
 
 def test_a_position_is_closed_whole_at_the_market(api: Api) -> None:
@@ -621,18 +621,18 @@ def test_a_pair_on_margin_is_a_position_in_its_quote_currency(api: Api) -> None:
     order(api, "sell", "0.5", instId="BTC-USDT", tdMode="cross")
 
     row = position(api, "BTC-USDT")
-    assert (row["instType"], row["pos"], row["posCcy"], row["ccy"], row["liabCcy"], row["liab"]) == (
+    assert (row["instType"], row["posCcy"], row["ccy"], row["liabCcy"], row["liab"]) == (
         "MARGIN",
-        "0.5",
         "USDT",
         "USDT",
         "BTC",
         "-0.5",
     )
+    assert D(row["pos"]) == D(row["availPos"]) == D(row["avgPx"]) / 2
     assert D(detail(api, "BTC")["cashBal"]) == 1
     assert D(row["fee"]) == pytest.approx(-D(row["avgPx"]) / 2 * D("0.001"))
     order(api, "buy", 10000, instId="BTC-USDT", tdMode="cross")
-    assert D(position(api, "BTC-USDT")["pos"]) == pytest.approx(D("0.5") - 10000 / D(row["avgPx"]), rel=D("0.001"))
+    assert -D(position(api, "BTC-USDT")["liab"]) == pytest.approx(D("0.5") - 10000 / D(row["avgPx"]), rel=D("0.001"))
     assert api.post("trade/close-position", {"instId": "BTC-USDT", "mgnMode": "cross"}).code == "0"
     assert api.get("account/positions").data == []
 

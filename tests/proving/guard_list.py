@@ -59,6 +59,7 @@ _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
+_OPEN_ORDERS: Final = "trading/open_orders.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
 _QUESTIONS: Final = "trading/questions.py"
@@ -1345,8 +1346,8 @@ _PROPOSED: Final = (
     _guard(
         "a price outside the band is refused before anybody is asked",
         _TICKETS,
-        "check_price_band(instrument.inst_id, intent.side, price, await",
-        "(lambda *_: None)(instrument.inst_id, intent.side, price, await",
+        "check_price_band(instrument, intent.side, price, await",
+        "(lambda *_: None)(instrument, intent.side, price, await",
         f"{_PROPOSING}test_a_price_outside_the_band_is_refused_before_anybody_is_asked",
     ),
 )
@@ -1780,8 +1781,8 @@ _CHAINED: Final = (
     _guard(
         "a quote currency is worth what a whole book says",
         "trading/dollars.py",
-        "if bid is not None and ask is not None and 0 < bid <= ask:",
-        "if bid is not None and ask is not None:",
+        "if bid is not None and ask is not None and 0 < bid <= ask else None",
+        "if bid is not None and ask is not None else None",
         "trading/test_dollars.py::test_a_currency_is_worth_the_most_that_its_first_pair_says",
     ),
     _guard(
@@ -2517,6 +2518,20 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         "if own > size:",
         "if False:",
         f"{_POSITIONS}test_a_reduce_only_order_larger_than_the_position_is_refused_with_its_size",
+    ),
+    _guard(
+        "what an open order is to close is not closed a second time",
+        _OPEN_ORDERS,
+        "if closing and ticket.own_size > free:",
+        "if False:",
+        f"{_POSITIONS}test_what_an_open_order_is_to_close_is_not_closed_twice_and_the_order_is_named",
+    ),
+    _guard(
+        "an order that opens keeps nothing from being closed",
+        _OPEN_ORDERS,
+        "if _only_reduces(each) and (",
+        "if (",
+        f"{_POSITIONS}test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way",
     ),
     _guard(
         "of two sides the one that is closed is said",

@@ -19,6 +19,15 @@ _N: Final = r"[0-9]+(?:\.[0-9]+)?"
 _CCY: Final = r"[A-Z0-9]+"
 _ID: Final = r"[A-Z0-9_]+(?:-[A-Z0-9_]+)+"
 _USD: Final = r"[0-9,]+\.[0-9]{2} USD"
+_AWAY: Final = rf"(?:{_N} % (?:above|below)|less than 0\.01 % from)"
+_FAR: Final = "(?:, FAR AWAY)?"
+_KINDS: Final = {
+    "trigger order": "trigger",
+    "stop-loss order": "conditional",
+    "take-profit order": "conditional",
+    "take-profit and stop-loss order, one cancels the other": "oco",
+    "trailing stop": "move_order_stop",
+}
 _TERMS: Final = (
     rf"(?:, (?P<tdMode>cash|cross|isolated)(?: {_N}x)?)?(?:, margin in (?P<marginCcy>{_CCY}))?"
     r"(?:, (?P<posSide>long|short) position)?(?P<reduces>, reduce only)?"
@@ -32,7 +41,7 @@ _TRANSFER: Final = (
 )
 _TITLE: Final = re.compile(
     r"(?P<env>PAPER \(no real money\)|DEMO \(no real money\)|LIVE, REAL MONEY): (?:"
-    rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+){_TERMS}"
+    rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+|{'|'.join(_KINDS)}){_TERMS}"
     rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}, to"
     rf"|{_LEVERAGE}|{_TRANSFER})"
 )
@@ -42,10 +51,11 @@ _REST: Final = tuple(
         (
             r"Size: (?P<size>.+)",
             rf"Price: (?P<atMarket>at market, about )?(?P<px>{_N}) (?P<pxCcy>{_CCY})"
-            rf"(?:, {_N} % (?:above|below) the last price {_N})?",
-            rf"Waits: (?P<waits>.+?); it is (?P<last>{_N}) now",
+            rf"(?:, {_AWAY} the last price {_N}{_FAR})?",
+            rf"Waits: (?P<waits>.+?); the last price is (?P<last>{_N}) now(?:, {_N} is {_AWAY} it{_FAR})*",
             r"Effect: [ -~]+",
-            r"Then: once it is filled OKX will (?P<then>[a-z0-9. ]+), at market",
+            r"Then: once it is filled OKX (?P<does>sells it|buys it back) at market when the last price reaches "
+            r"(?P<then>[ -~]+)",
             r"Fee: [ -~]+",
             rf"Value: (?:about )?(?P<value>{_N}) {_CCY}, (?:counted as (?P<usd>{_USD}) of {_USD} for one order"
             r"|not counted: it can only reduce)",
@@ -59,10 +69,22 @@ _WAITS: Final = re.compile(
     rf"at (?P<orderPx>market|{_N}) once the (?P<triggerType>last|mark|index) price reaches (?P<triggerPx>{_N})"
     rf"|at market once the last price has (?P<turned>risen from its lowest|fallen from its highest)"
     rf"(?: since it reached (?P<activePx>{_N}))? by (?P<percent>{_N}) %"
-    rf"|at market at (?P<exits>(?:take profit|stop loss) {_N}(?: or stop loss {_N})?)"
-    r" of the (?P<exitType>last|mark|index) price"
+    r"|at market once the (?P<exitType>last|mark|index) price reaches "
+    rf"(?P<exits>{_N} \((?:take profit|stop loss)\)(?: or {_N} \(stop loss\))?)"
 )
-_EXIT: Final = re.compile(rf"(take profit|stop loss)(?: at)? ({_N})")
+_EXIT: Final = re.compile(
+    rf"(?P<name>take profit|stop loss) (?P<price>{_N})"
+    rf"|(?P<before>{_N}) \((?P<after>take profit|stop loss)(?:, {_AWAY} the price{_FAR})?\)"
+)
+_DISTANCES: Final = (
+    (
+        re.compile(rf"(?P<price>{_N}) \w+, (?P<percent>{_N}) % (?P<way>above|below) the last price (?P<other>{_N})"),
+        None,
+    ),
+    (re.compile(rf"(?P<price>{_N}) is (?P<percent>{_N}) % (?P<way>above|below) it"), "last"),
+    (re.compile(rf"(?P<price>{_N}) \([a-z ]+, (?P<percent>{_N}) % (?P<way>above|below) the price"), "px"),
+)
+"""How far a price is from another that is beside it, or on a line of its own."""
 _OF_LINE: Final = tuple(
     re.compile(rf"(?P<env>PAPER|DEMO|LIVE): {each}")
     for each in (
@@ -74,20 +96,14 @@ _OF_LINE: Final = tuple(
         rf"(?P<side>buy|sell) (?P<size>.+?) at market, about (?P<about>{_N} {_CCY}) at (?P<px>{_N}) "
         rf"\((?P<instId>{_ID}) (?P<atMarket>market|closing) order{_TERMS}(?:, then (?P<then>[a-z0-9. ]+))?\)",
         rf"(?P<side>buy|sell) (?P<size>.+?) (?P<waits>at (?:market|{_N}) (?:once|at) .+)"
-        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order"
-        rf"|take-profit and stop-loss order, one cancels the other|trailing stop){_TERMS}\)",
+        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) "
+        rf"(?P<way>{'|'.join(_KINDS)}){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
         rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}), was {_N} at {_N}\)",
         _LEVERAGE,
         _TRANSFER,
     )
 )
-_KINDS: Final = {
-    "trigger order": "trigger",
-    "stop or take-profit order": "conditional",
-    "take-profit and stop-loss order, one cancels the other": "oco",
-    "trailing stop": "move_order_stop",
-}
 _READING: Final = re.compile(rf"(?P<about>about )?(?P<n>{_N}) (?P<of>{_CCY}|contracts of {_N} {_CCY})(?: premium)?")
 _DOLLARS: Final = ("USDT", "USDC", "USD")
 _TWELVE: Final = Context(prec=12, rounding=ROUND_HALF_EVEN)
@@ -114,8 +130,26 @@ def body_of_text(lines: list[str], rules_of: RulesOf, environment: str = "paper"
         if len(found) != 1:
             return None
         said |= found[0].groupdict()
+    said["ordType"] = _KINDS.get(said.get("ordType") or "", said.get("ordType"))
     is_whole = read is not None and read["env"].startswith(environment.upper()) and said.get("ticket")
+    if not all(_is_so_far(said, line) for line in rest):
+        return None
     return _body(said, rules_of) if is_whole else None
+
+
+def _is_so_far(said: dict[str, str | None], line: str) -> bool:
+    """Whether every distance on the line is the one from the price that it names."""
+    for pattern, beside in _DISTANCES:
+        for found in pattern.finditer(line):
+            other = Decimal((said[beside] if beside else found["other"]) or "0")
+            off = (Decimal(found["price"]) - other) / other * 100
+            is_above = found["way"] == "above"
+            if (
+                abs(off).quantize(Decimal("0.01"), ROUND_HALF_EVEN) != Decimal(found["percent"])
+                or (off > 0) != is_above
+            ):
+                return False
+    return True
 
 
 def body_of_line(line: str, ticket_id: str, rules_of: RulesOf, environment: str = "paper") -> Body | None:
@@ -171,6 +205,8 @@ def _order(said: dict[str, str | None], rules_of: RulesOf) -> Body:
     if said["ordType"] in ("limit", "post_only", "ioc", "fok"):
         body["px"] = said["px"]
     body[_NEW_ALGO if waits else _NEW] = said["ticket"]
+    if said.get("does") not in (None, "sells it" if said["side"] == "buy" else "buys it back"):
+        raise _ContradictionError
     if said.get("then"):
         body["attachAlgoOrds"] = [{"attachAlgoClOrdId": f"{said['ticket']}x", **_exits(said["then"] or "", "last")}]
     return body
@@ -199,7 +235,9 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
 
 def _exits(text: str, price_type: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for what, price in _EXIT.findall(text):
+    for what, price in (
+        (each["name"] or each["after"], each["price"] or each["before"]) for each in _EXIT.finditer(text)
+    ):
         name = {"take profit": "tp", "stop loss": "sl"}[what]
         found |= {f"{name}TriggerPx": price, f"{name}TriggerPxType": price_type, f"{name}OrdPx": "-1"}
     if not found or _EXIT.sub("", text).strip() not in ("", "or"):

@@ -1,7 +1,8 @@
 """What a person was shown is what is sent: tickets of every kind, in either position mode and in two account modes, are
 rendered as every channel shows them; the text and the line are read back by a parser of its own, and what they say has
 to be what arrives at the exchange, field by field. The text is also held against itself: every reading of a size at
-its price, what a contract is worth, a value in dollars, twelve lines.
+its price, what a contract is worth, a value in dollars, twelve lines; and against the exchange's books: which position
+an order opens, widens, reduces or turns round, and what becomes of it.
 """
 
 import random
@@ -14,6 +15,7 @@ from okx_mcp.paper.account.account_modes import FUTURES_MODE, AccountModes
 from okx_mcp.trading.intents import Amendment, LimitOrder
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.views.order_ticket import ticket_lines
+from tests.proving.effects import false_effect
 from tests.proving.intents import Drawn, Rules, instruments_of
 from tests.proving.reading_back import body_of_line, body_of_text
 from tests.proving.tally import Tally
@@ -62,6 +64,11 @@ async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
     lines, line = ticket_lines(ticket), ticket.line
     rules_of = partial(_rules_of, world)
     world.tally.faults[_kind(ticket)] += 1
+    with world.exchange.store.transaction() as ledger:
+        held = [each for each in ledger.positions if each.pos]
+    wrong = false_effect(lines, dict(ticket.body), held)
+    if wrong is not None:
+        world.blames("misreported", wrong)
     before = len(world.oracle.arrivals)
     await world.commit(ticket)
     arrived = [dict(each.body) for each in world.oracle.arrivals[before:]]

@@ -1,4 +1,4 @@
-"""A currency is worth what the first pair with a dollar says; without any its worth is not known."""
+"""A currency is worth what the first pair with a dollar says, or a bitcoin in both; else its worth is not known."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
@@ -42,6 +42,12 @@ WORTH: Final[dict[str, tuple[dict[str, tuple[str, str]], Decimal | None]]] = {
     "by the next where one has no price": ({"BRL_USDT": ("0.1", ""), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
     "by the next where one is crossed": ({"BRL_USDT": ("0.3", "0.2"), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
     "by the next where one is zero": ({"BRL_USDT": ("0", "0.2"), "USDT_BRL": ("4", "5")}, Decimal("0.25")),
+    "by a bitcoin where no dollar is traded against it": (
+        {"BTC_BRL": ("400000", "400001"), "BTC_USDT": ("79999", "80000")},
+        Decimal("0.2"),
+    ),
+    "by no bitcoin that has no price": ({"BTC_BRL": ("", "400001"), "BTC_USDT": ("79999", "80000")}, None),
+    "by no bitcoin that has no price in dollars": ({"BTC_BRL": ("4", "5"), "BTC_USDT": ("5", "4")}, None),
     "by nothing": ({"EUR_USDT": ("1", "2")}, None),
 }
 
@@ -53,4 +59,12 @@ async def test_a_currency_is_worth_the_most_that_its_first_pair_says(
     worth = await in_dollars(cast("Exchange", Listed(**tickers)), "BRL")
 
     assert worth.usd == usd
-    assert (worth.ticker is None) is (usd is None)
+    assert (worth.tickers == ()) is (usd is None)
+
+
+async def test_both_prices_of_a_bitcoin_are_dated() -> None:
+    listed = Listed(BTC_BRL=("4", "5"), BTC_USDT=("5", "6"))
+
+    worth = await in_dollars(cast("Exchange", listed), "BRL")
+
+    assert [each.inst_id for each in worth.tickers] == ["BTC-BRL", "BTC-USDT"]

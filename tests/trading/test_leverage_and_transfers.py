@@ -85,6 +85,38 @@ async def test_a_transfer_moves_the_very_amount_within_the_owners_account(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("inst_id", "mode", "fields"),
+    [
+        (SWAP, CROSS, {}),
+        (SWAP, ISOLATED, {}),
+        ("BTC-USDT", CROSS, {"ccy": "USDT"}),
+    ],
+)
+async def test_open_orders_that_have_the_leverage_are_named_before_anybody_is_asked(
+    desk: OrderDesk, owner: Owner, wire: Wire, inst_id: str, mode: MgnMode, fields: dict[str, str]
+) -> None:
+    price = (owner.last() * Decimal("0.98")).quantize(Decimal(1))
+    ord_id = owner.order("buy", "0.1", inst_id, mode, ordType="limit", px=f"{price}", **fields)
+    intent = LeverageChange(inst_id, mode, Decimal(4))
+
+    with pytest.raises(Misfit, match=rf"while {mode} orders are open .*: {ord_id} \(buy 0\.1 at {price} {inst_id}\)\."):
+        await desk.propose(intent, Channel.HOST)
+    owner.post("trade/cancel-order", instId=inst_id, ordId=ord_id)
+    assert (await sent(desk, intent)).state is OrderState.DONE
+    assert wire.tried[SET_LEVERAGE] == 1
+
+
+async def test_open_orders_of_another_leverage_stand_in_no_ones_way(desk: OrderDesk, owner: Owner) -> None:
+    """Cross leverage is a family's, isolated leverage an instrument's, and cash has none."""
+    price = (owner.last() * Decimal("0.98")).quantize(Decimal(1))
+    owner.order("buy", "1", SWAP, "isolated", ordType="limit", px=f"{price}")
+    owner.order("buy", "1", INVERSE, ordType="limit", px=f"{price}")
+    owner.order("buy", "0.001", "BTC-USDT", "cash", ordType="limit", px=f"{price}")
+
+    assert (await sent(desk, FOUR)).state is OrderState.DONE
+
+
 @pytest.mark.parametrize("intent", [FOUR, OUT])
 @pytest.mark.parametrize("fault", LOST)
 async def test_what_was_done_is_found_whatever_became_of_the_answer_and_never_sent_again(
@@ -243,8 +275,8 @@ async def test_more_than_there_is_is_not_proposed(desk: OrderDesk, wire: Wire) -
         ("2", "long_short_mode", LeverageChange(SWAP, ISOLATED, Decimal(4)), "side has to be said"),
         ("2", "long_short_mode", replace(FOUR, position="short"), "side is left out"),
         ("2", "net_mode", LeverageChange("BTC-USDT", ISOLATED, Decimal(4), "long"), "side is left out"),
-        ("2", "net_mode", replace(FOUR, leverage=Decimal("0.5")), "is from 1 to"),
-        ("2", "net_mode", replace(FOUR, leverage=Decimal(1000)), "is from 1 to"),
+        ("2", "net_mode", replace(FOUR, leverage=Decimal("0.5")), "from 1 to"),
+        ("2", "net_mode", replace(FOUR, leverage=Decimal(1000)), "from 1 to"),
         ("2", "net_mode", replace(FOUR, leverage=Decimal(3)), "is 3x already"),
     ],
 )

@@ -12,6 +12,7 @@ from tests.trading.contracts import INVERSE, LINEAR, SPOT, instrument
 
 SWAP: Final = {"instType": "SWAP", "instId": "AAA-USDT-SWAP", "mgnMode": "cross", "markPx": "64120", "avgPx": "64000"}
 MARGIN: Final = {**SWAP, "instType": "MARGIN", "instId": "AAA-USDT", "posSide": "net"}
+SHORT_OF_10: Final = {**MARGIN, "posCcy": "USDT", "pos": "640000", "liab": "-10", "liabCcy": "AAA"}
 
 
 def view(row: dict[str, Any], of: dict[str, Any] | None = None) -> PositionView:
@@ -30,6 +31,7 @@ def view(row: dict[str, Any], of: dict[str, Any] | None = None) -> PositionView:
         ({**SWAP, "posSide": "short", "pos": "-10"}, "short", "10"),
         ({**MARGIN, "pos": "2", "posCcy": "AAA"}, "long", "2"),
         ({**MARGIN, "pos": "2", "posCcy": "USDT"}, "short", "2"),
+        (SHORT_OF_10, "short", "10"),
     ],
 )
 def test_the_direction_is_said_or_a_sign_or_the_currency_that_is_held(
@@ -56,6 +58,18 @@ def test_its_size_is_told_in_every_unit_at_the_mark_price(
     found = view({**row, "pos": "10"}, of)
 
     assert (found.unit, str(found.quantity)) == (unit, reads)
+
+
+def test_a_short_on_margin_is_as_large_as_what_has_to_be_bought_back() -> None:
+    found = view(SHORT_OF_10, SPOT)
+
+    assert (found.unit, str(found.quantity)) == (SizeUnit.BASE, "10 AAA = 641200 USDT")
+
+
+def test_a_debt_in_the_quote_currency_is_not_taken_for_the_size_of_a_short() -> None:
+    found = view({**SHORT_OF_10, "liabCcy": "USDT"}, SPOT)
+
+    assert (found.unit, found.size) == (SizeUnit.QUOTE, Decimal(640000))
 
 
 def test_a_position_that_is_closed_is_none() -> None:

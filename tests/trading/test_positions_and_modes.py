@@ -17,6 +17,7 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import AnyTicket
 from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, TradingHalted
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
@@ -103,6 +104,35 @@ async def test_with_positions_in_both_modes_nobody_guesses_either(desk: OrderDes
         await desk.propose(market("buy", "4", "contracts"), Channel.HOST)
 
 
+async def test_an_order_that_reduces_nothing_is_told_what_is_held(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("buy", "4")
+
+    with pytest.raises(
+        Misfit, match=r"no short cross position in .* that this buy could reduce; held is: long cross 4\."
+    ):
+        await desk.propose(market("buy", "4", "contracts", reduces=True), Channel.HOST)
+
+
+@pytest.mark.parametrize("mode", [CROSS, ISOLATED])
+async def test_of_a_pair_too_the_margin_mode_follows_from_the_position_that_is_reduced(
+    desk: OrderDesk, wire: Wire, mode: MgnMode
+) -> None:
+    await sent(desk, market("buy", "200", "quote", "BTC-USDT", mode=mode))
+
+    receipt = await sent(desk, market("sell", "0.001", "base", "BTC-USDT", reduces=True))
+
+    assert receipt.state is OrderState.FILLED
+    assert (wire.bodies(PLACE)[-1]["tdMode"], wire.bodies(PLACE)[-1]["reduceOnly"]) == (mode, True)
+
+
+async def test_of_a_pair_with_positions_in_both_modes_nobody_guesses(desk: OrderDesk) -> None:
+    for mode in (CROSS, ISOLATED):
+        await sent(desk, market("buy", "200", "quote", "BTC-USDT", mode=mode))
+
+    with pytest.raises(Misfit, match="positions in both"):
+        await desk.propose(market("sell", "0.001", "base", "BTC-USDT", reduces=True), Channel.HOST)
+
+
 async def test_in_spot_mode_a_contract_is_refused_with_what_it_needs(desk: OrderDesk, owner: Owner) -> None:
     owner.mode("1")
 
@@ -166,6 +196,23 @@ async def test_a_short_on_margin_is_compared_in_the_currency_that_it_is_counted_
     with pytest.raises(Misfit, match="is 640 USDT; a reduce-only order of "):
         await desk.propose(order, Channel.HOST)
     assert (await desk.propose(replace(order, size=Decimal("0.001")), Channel.HOST)).reduces
+
+
+async def test_a_short_on_margin_is_bought_back_in_parts_and_never_beyond_what_is_owed(
+    desk: OrderDesk, owner: Owner, wire: Wire
+) -> None:
+    await sent(desk, market("sell", "0.003", "base", "BTC-USDT", mode=CROSS))
+    price = (owner.last("BTC-USDT") * Decimal("1.01")).quantize(Decimal(1))
+    order = LimitOrder(
+        "BTC-USDT", Side.BUY, Decimal("0.002"), SizeUnit.BASE, price, margin_mode=CROSS, reduce_only=True
+    )
+
+    with pytest.raises(Misfit, match=r"is 0\.003 BTC; a reduce-only order of 0\.0031 is more"):
+        await desk.propose(replace(order, size=Decimal("0.0031")), Channel.HOST)
+    assert (await sent(desk, order)).state is OrderState.FILLED
+    [left] = owner.get("account/positions", instId="BTC-USDT")
+    assert Decimal(left["liab"]) == Decimal("-0.001")
+    assert wire.bodies(PLACE)[-1]["reduceOnly"] is True
 
 
 async def test_where_okx_does_not_keep_to_reduce_only_it_is_not_promised(
@@ -247,6 +294,94 @@ async def test_a_ticket_whose_side_opens_is_not_reducing_whatever_its_terms_say(
     assert forged.terms is not None
     assert forged.terms.pos_side is PosSide.LONG
     assert not forged.reduces
+
+
+# What a person reads of it
+
+
+def effect(ticket: AnyTicket) -> str:
+    return next(line for line in ticket_lines(ticket) if line.startswith("Effect: "))
+
+
+async def test_a_sale_on_margin_says_that_it_opens_a_short_and_borrows(desk: OrderDesk) -> None:
+    order = market("sell", "0.003", "base", "BTC-USDT", mode=CROSS)
+
+    first = await desk.propose(order, Channel.HOST)
+    await desk.commit(Approval(first.id, first.digest, Channel.HOST))
+    second = await desk.propose(order, Channel.HOST)
+
+    assert effect(first) == "Effect: opens a short position, with borrowed BTC; none is held now"
+    assert effect(second).startswith("Effect: adds to the short position of 0.003 BTC, as held now")
+
+
+async def test_only_the_position_of_its_own_margin_mode_is_what_an_order_acts_on(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("buy", "4")
+    owner.order("sell", "2", mode="isolated")
+
+    ticket = await desk.propose(market("sell", "1", "contracts", mode=ISOLATED), Channel.HOST)
+
+    assert effect(ticket) == "Effect: adds to the short position of 2 contracts, as held now"
+
+
+async def test_only_the_position_of_its_own_side_is_what_an_order_acts_on(desk: OrderDesk, owner: Owner) -> None:
+    owner.mode("2", "long_short_mode")
+    owner.order("buy", "4", posSide="long")
+
+    opens = await desk.propose(market("sell", "1", "contracts", mode=CROSS), Channel.HOST)
+    reduces = await desk.propose(
+        trigger("sell", "1", exits=Exits(None, Decimal(40000)), reduce_only=True), Channel.HOST
+    )
+
+    assert effect(opens) == "Effect: opens a short position; none is held now"
+    assert effect(reduces) == "Effect: reduces the long position of 4 contracts to 3, as held now, and can open none"
+
+
+async def test_a_closing_order_says_what_it_leaves(desk: OrderDesk, owner: Owner) -> None:
+    owner.order("sell", "4")
+
+    whole, part = [await desk.propose(close(size), Channel.HOST) for size in (None, "1")]
+
+    assert effect(whole) == "Effect: closes the short position of 4 contracts, as held now, and can open none"
+    assert effect(part) == "Effect: reduces the short position of 4 contracts to 3, as held now, and can open none"
+
+
+# What other orders are to close already
+
+
+@pytest.mark.parametrize("positions", list(PosMode))
+async def test_what_an_open_order_is_to_close_is_not_closed_twice_and_the_order_is_named(
+    desk: OrderDesk, owner: Owner, wire: Wire, positions: str
+) -> None:
+    owner.mode("2", positions)
+    hedged = positions == PosMode.LONG_SHORT
+    owner.order("buy", "4", **({"posSide": "long"} if hedged else {}))
+    price = (owner.last() * Decimal("1.03")).quantize(Decimal(1))
+    closing = {"posSide": "long"} if hedged else {"reduceOnly": True}
+    ord_id = owner.order("sell", "3", ordType="limit", px=f"{price}", **closing)
+
+    for intent in (close(), close("2"), market("sell", "2", "contracts", reduces=True)):
+        with pytest.raises(
+            Misfit, match=rf"to close 3 of the 4 .*: {ord_id} \(sell 3 at {price} {SWAP}\)\. .* lets 1 be"
+        ) as no:
+            await desk.propose(intent, Channel.HOST)
+        assert no.value.below == 1
+    assert (await sent(desk, close("1"))).state is OrderState.FILLED
+    owner.post("trade/cancel-order", instId=SWAP, ordId=ord_id)
+    assert (await sent(desk, close())).state is OrderState.FILLED
+
+
+async def test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way(
+    desk: OrderDesk, owner: Owner
+) -> None:
+    owner.order("buy", "4")
+    owner.order("buy", "3", mode="isolated")
+    price = (owner.last() * Decimal("1.03")).quantize(Decimal(1))
+    owner.order("sell", "3", ordType="limit", px=f"{price}")
+    owner.order("sell", "3", mode="isolated", ordType="limit", px=f"{price}", reduceOnly=True)
+
+    receipt = await sent(desk, market("sell", "4", "contracts", mode=CROSS, reduces=True))
+
+    assert receipt.state is OrderState.FILLED
 
 
 # Closing
@@ -453,11 +588,25 @@ async def test_an_option_has_no_position_side_and_is_closed_by_an_order_of_the_o
     assert owner.positions(inst_id) == {}
 
 
+async def test_how_an_option_is_closed_is_said_so_that_it_works(
+    desk: OrderDesk, client: OkxClient, owner: Owner
+) -> None:
+    inst_id, ask = await an_option(client, owner)
+    await sent(desk, limit("buy", "2", ask, inst_id, margin_mode=CROSS, ord_type=OrdType.IOC))
+
+    with pytest.raises(
+        Misfit, match=r"this long cross position of 2 contracts\. .*: sell .*, ioc, without reduce_only"
+    ):
+        await desk.propose(close(inst_id=inst_id), Channel.HOST)
+    bid = (await client.ticker(inst_id)).bid_px
+    assert bid is not None
+    assert (await sent(desk, limit("sell", "2", bid, inst_id, ord_type=OrdType.IOC))).state is OrderState.FILLED
+
+
 async def test_an_option_takes_no_market_order_and_no_trigger(desk: OrderDesk, client: OkxClient, owner: Owner) -> None:
     inst_id, _ = await an_option(client, owner)
 
-    for intent in (market("buy", "1", "contracts", inst_id, mode=CROSS), close(inst_id=inst_id)):
-        with pytest.raises(Misfit, match="no market orders of options"):
-            await desk.propose(intent, Channel.HOST)
+    with pytest.raises(Misfit, match="no market orders of options"):
+        await desk.propose(market("buy", "1", "contracts", inst_id, mode=CROSS), Channel.HOST)
     with pytest.raises(Misfit, match="Trigger orders of options are not placed"):
         await desk.propose(trigger("buy", "1", inst_id, trigger_price=Decimal("0.1")), Channel.HOST)

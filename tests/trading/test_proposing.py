@@ -14,6 +14,7 @@ from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.paper.api.keys import PaperKey, owner_key
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.instruments import SizeUnit
@@ -143,6 +144,21 @@ async def test_a_price_outside_the_band_is_refused_before_anybody_is_asked(desk:
         await desk.propose(replace(buy(at=too_low), side=Side.SELL), Channel.HOST)
 
     assert (dear.value.below, cheap.value.above) == (band.buy_lmt, band.sell_lmt)
+    assert str(dear.value).startswith(f"OKX's price limit for buying BTC-USDT is {plain(band.buy_lmt)} USDT now")
+    assert str(cheap.value).startswith(f"OKX's price limit for selling BTC-USDT is {plain(band.sell_lmt)} USDT now")
+
+
+async def test_a_pair_in_euro_is_valued_though_no_dollar_is_traded_against_it(
+    desk: OrderDesk, client: OkxClient
+) -> None:
+    bid, bitcoin = (await client.ticker("BTC-EUR")).bid_px, (await client.ticker("BTC-USDT")).ask_px
+    assert bid is not None
+    assert bitcoin is not None
+
+    ticket = await desk.propose(buy("0.001", "BTC-EUR", at=str(bid)), Channel.HOST)
+
+    assert ticket.limit_use is not None
+    assert ticket.limit_use.usd == pytest.approx(bitcoin / 1000, abs=Decimal("0.01"))
 
 
 @pytest.mark.parametrize("mode", ["", "5"])

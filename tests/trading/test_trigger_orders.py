@@ -340,7 +340,7 @@ async def test_of_several_orders_that_one_became_the_open_one_is_told_and_taken_
 ) -> None:
     first = owner.order("buy", "3", ordType="limit", px=str(at(owner, "0.9")))
     waiting = await sent(desk, trigger("buy", "5", trigger_price=at(owner, "1.002")))
-    both = changed(lambda envelope: [row.update(ordIdList=[first, *row["ordIdList"]]) for row in envelope["data"]])
+    both = changed(lambda envelope: envelope["data"][0]["ordIdList"].insert(0, first))
     wire.breaks("GET /trade/order-algo", both, times=1000)
 
     receipt = await until_triggered(desk, clock, waiting.ticket.id)
@@ -354,7 +354,7 @@ async def test_what_failed_in_part_is_not_told_as_nothing(
     desk: OrderDesk, owner: Owner, clock: VirtualClock, wire: Wire
 ) -> None:
     waiting = await sent(desk, trigger("buy", "5", trigger_price=at(owner, "1.002"), order_price=at(owner, "0.97")))
-    in_part = changed(lambda envelope: [row.update(state="partially_failed") for row in envelope["data"]])
+    in_part = changed(lambda envelope: envelope["data"][0].update(state="partially_failed"))
     await until_triggered(desk, clock, waiting.ticket.id)
     wire.breaks("GET /trade/order-algo", in_part)
     wire.breaks("GET /trade/order", not_found())

@@ -3,16 +3,18 @@
 import decimal
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
 from okx_mcp.trading.accounts import Account
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.intents import Amendment, Exits, LeverageChange, LimitOrder, TriggerOrder
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import LimitUse, OrderView, Ticket, body_digest
+from okx_mcp.trading.orders import AccountTicket, LimitUse, OrderView, Ticket, body_digest
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.trading.floor import ACCOUNT, a_ticket, buy
 
@@ -45,7 +47,7 @@ def test_a_buy_says_where_what_how_much_at_what_price_for_what_and_until_when() 
     assert ticket_lines(ticket) == [
         "PAPER (no real money): buy BTC-USDT, limit, cash",
         "Size: 0.001 BTC = 30 USDT",
-        "Price: 30000 USDT, 53.12 % below the last price 64000",
+        "Price: 30000 USDT, 53.12 % below the last price 64000, FAR AWAY",
         "Effect: opens or adds to what is held of BTC, paid in USDT",
         "Fee: 0.1 % of what is received or less, about 0.000001 BTC",
         "Value: 30 USDT, counted as 612.01 USD of 10,000.00 USD for one order",
@@ -105,6 +107,96 @@ def test_what_is_not_known_is_left_out() -> None:
 
     assert "Price: 30000 USDT" in lines
     assert not any(line.startswith(("Fee", "Value", "Day")) for line in lines)
+
+
+def waiting(side: Side = Side.SELL, **ways: Any) -> Ticket:
+    return a_ticket(intent=TriggerOrder("BTC-USDT", side, Decimal("0.001"), SizeUnit.BASE, **ways))
+
+
+TRIGGERS: Final = {
+    "stop-loss order": (
+        waiting(exits=Exits(stop_loss=Decimal(60000))),
+        "at market once the last price reaches 60000 (stop loss); the last price is 64000 now, "
+        "60000 is 6.25 % below it",
+    ),
+    "take-profit order": (
+        waiting(exits=Exits(take_profit=Decimal(72000))),
+        "at market once the last price reaches 72000 (take profit); the last price is 64000 now, "
+        "72000 is 12.50 % above it",
+    ),
+    "take-profit and stop-loss order, one cancels the other": (
+        waiting(exits=Exits(Decimal(72000), Decimal(8)), price_type=TriggerPxType.LAST),
+        "at market once the last price reaches 72000 (take profit) or 8 (stop loss); the last price is 64000 now, "
+        "72000 is 12.50 % above it, 8 is 99.99 % below it, FAR AWAY",
+    ),
+    "trigger order": (
+        waiting(trigger_price=Decimal(60000), order_price=Decimal(59000), price_type=TriggerPxType.MARK),
+        "at 59000 once the mark price reaches 60000; the last price is 64000 now, "
+        "60000 is 6.25 % below it, 59000 is 7.81 % below it",
+    ),
+    "trailing stop": (
+        waiting(trail_percent=Decimal(2), activation_price=Decimal(72000)),
+        "at market once the last price has fallen from its highest since it reached 72000 by 2 %; the last price is "
+        "64000 now, 72000 is 12.50 % above it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TRIGGERS)
+def test_a_trigger_order_says_in_plain_words_what_it_waits_for_and_how_far_that_is(kind: str) -> None:
+    ticket, waits = TRIGGERS[kind]
+
+    lines = ticket_lines(ticket)
+
+    assert lines[0] == f"PAPER (no real money): sell BTC-USDT, {kind}, cash"
+    assert lines[2] == f"Waits: {waits}"
+
+
+@pytest.mark.parametrize(
+    ("side", "exits", "said"),
+    [
+        (
+            Side.BUY,
+            Exits(Decimal(33000), Decimal(8)),
+            "sells it at market when the last price reaches 33000 (take profit, 10.00 % above the price) or "
+            "8 (stop loss, 99.97 % below the price, FAR AWAY)",
+        ),
+        (
+            Side.SELL,
+            Exits(stop_loss=Decimal(31500)),
+            "buys it back at market when the last price reaches 31500 (stop loss, 5.00 % above the price)",
+        ),
+    ],
+)
+def test_what_follows_a_fill_says_how_far_it_is_from_the_price(side: Side, exits: Exits, said: str) -> None:
+    lines = ticket_lines(a_ticket(intent=replace(buy(), side=side, exits=exits)))
+
+    assert f"Then: once it is filled OKX {said}" in lines
+
+
+def test_the_fee_of_contracts_has_a_figure_in_the_currency_it_is_taken_in() -> None:
+    """Of options it has none: OKX caps it by the premium."""
+    pair = a_ticket().quantity
+    linear = replace(pair, contracts=Decimal(1), contract_value=Decimal("0.001"), contract_ccy="BTC")
+    inverse = replace(linear, contract_value=Decimal(30), contract_ccy="USDT")
+    option = replace(linear, quote_ccy="BTC")
+
+    fees = [ticket_lines(a_ticket(quantity=each))[4] for each in (linear, inverse, option)]
+
+    assert fees == [
+        "Fee: 0.1 % of the value or less, about 0.03 USDT",
+        "Fee: 0.1 % of the value or less, about 0.000001 BTC",
+        "Fee: 0.1 % of the value or less, in the currency it settles in",
+    ]
+
+
+@pytest.mark.parametrize(("was", "said"), [("3", "higher: "), ("10", "lower: "), (None, "a position needs the less")])
+def test_a_leverage_says_which_way_it_goes(was: str | None, said: str) -> None:
+    intent = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(5))
+    before = None if was is None else Decimal(was)
+    ticket = AccountTicket("abc", ACCOUNT, intent, {}, "", before, Channel.HOST, 0, 1)
+
+    assert ticket_lines(ticket)[1].startswith(f"Effect: {said}")
 
 
 def test_with_its_question_it_has_at_most_twelve_lines() -> None:

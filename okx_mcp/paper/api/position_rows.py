@@ -43,7 +43,7 @@ def _held(margin: Margin, position: Position) -> dict[str, Any]:
     liquidation_px = margin.liquidation_px(position)
     row: dict[str, Any] = {
         "adl": "1",
-        "availPos": plain(abs(position.pos) - _being_closed(margin, position)),
+        "availPos": cut(_in_pos_ccy(position, abs(position.pos) - _being_closed(margin, position))),
         "avgPx": plain(position.avg_px),
         "closeOrderAlgo": _closing_algos(margin, position),
         "fee": plain(position.fee),
@@ -168,9 +168,16 @@ def _risk(margin: Margin, position: Position) -> dict[str, str]:
 
 
 def _shown_size(position: Position) -> str:
-    """A net position of contracts shows its direction by its sign, all others do otherwise."""
-    signed = position.pos_side == "net" and position.inst_type != "MARGIN"
-    return plain(position.pos if signed else abs(position.pos))
+    """A net position of contracts shows its direction by its sign; a pair on margin by the currency it counts."""
+    if position.inst_type == "MARGIN":
+        return cut(_in_pos_ccy(position, abs(position.pos)))
+    return plain(position.pos if position.pos_side == "net" else abs(position.pos))
+
+
+def _in_pos_ccy(position: Position, sz: Decimal) -> Decimal:
+    """A size as OKX counts it: of a short pair on margin, the quote currency that it was sold for (posCcy)."""
+    is_in_quote = position.inst_type == "MARGIN" and position.pos < 0
+    return sz * position.avg_px if is_in_quote else sz
 
 
 def _margin_ratio(margin: Margin, position: Position, mmr: Decimal) -> str:
