@@ -23,6 +23,7 @@ from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend, Exchange
 from okx_mcp.trading.exposure import positions_in
@@ -252,6 +253,7 @@ class OrderDesk:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         look = await self._look_again(shown)
+        against = against or _leverage_changed(shown, look)
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
@@ -607,6 +609,17 @@ def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
     if inst_id is None:
         raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
     return inst_id
+
+
+def _leverage_changed(ticket: AnyTicket, look: Look) -> str | None:
+    """Why an order that opens something is not sent: it would be opened at a leverage that was not shown."""
+    if not isinstance(ticket, Ticket) or ticket.terms is None or look.exposure is None:
+        return None
+    shown, is_now = ticket.terms.leverage, look.exposure.prices.leverage
+    if is_now is None or is_now == shown:
+        return None
+    was = "not known" if shown is None else f"{plain(shown)}x"
+    return f"The leverage of {ticket.intent.inst_id} is {plain(is_now)}x now, and was {was} when the order was shown."
 
 
 def _may_have_left(receipt: Receipt) -> bool:

@@ -74,6 +74,7 @@ _IN_BOOKS: Final = "okx/stream/test_books.py::"
 _IN_SESSIONS: Final = "okx/stream/test_sessions.py::"
 _OVER_SOCKETS: Final = "okx/stream/test_over_sockets.py::"
 _TOLD: Final = "okx/stream/test_orders.py::"
+_AROUND: Final = "trading/test_ways_around_limits.py::"
 _AMENDING: Final = "trading/test_amending.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
@@ -2284,6 +2285,24 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     ),
 )
 
+_WALKED_AROUND: Final = (
+    _guard(
+        "a position is opened at the leverage that was shown",
+        _DESK,
+        "against = against or _leverage_changed(shown, look)",
+        "",
+        f"{_AROUND}test_an_order_is_filled_at_the_leverage_that_was_shown_or_not_sent",
+    ),
+    _guard(
+        "a leverage is told, and that of this instrument and margin mode",
+        _CLIENT,
+        "if not rows or any(row.lever is None or (row.inst_id, row.mgn_mode) != (inst_id, mgn_mode) for row in rows):",
+        "if False:",
+        f"{_AROUND}test_at_a_leverage_that_okx_does_not_tell_nothing_is_opened",
+        f"{_AROUND}test_the_leverage_of_something_else_does_not_prove_a_change",
+    ),
+)
+
 GUARDS: Final = (
     *_ONE_APPROVAL,
     *_AS_APPROVED,
@@ -2303,4 +2322,5 @@ GUARDS: Final = (
     *_ONLY_READ,
     *_STREAMS,
     *_CONTRACTS_AND_TRIGGERS,
+    *_WALKED_AROUND,
 )
