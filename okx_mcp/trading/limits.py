@@ -191,7 +191,7 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
         yield f"The order book of {inst_id} is crossed: bid {plain(bid)}, ask {plain(ask)}."
         return
     percent, price = plain(limits.collar * 100), ticket.price
-    if isinstance(ticket.intent, TriggerOrder):
+    if isinstance(ticket.intent, TriggerOrder) and (ticket.has_own_price or ticket.reduces):
         yield from _after_trigger(ticket, ticket.intent, limits)
         return
     if not ticket.has_own_price:
@@ -210,10 +210,27 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
             f"The price {plain(price)} is below {plain(least)}, which is {percent} % under the best bid "
             f"{plain(bid)}; that is as far as a sale may go."
         )
+    if not ticket.reduces and prices.last:
+        yield from _away_from_last(ticket.side, price, bid, ask, prices.last, limits.collar)
+
+
+def _away_from_last(
+    side: str, price: Decimal, bid: Decimal, ask: Decimal, last: Decimal, collar: Decimal
+) -> Iterator[str]:
+    """A book whose best price lies far from the last trade is no measure for an order that would follow it there."""
+    percent, is_buy = plain(collar * 100), side == Side.BUY
+    best = ask if is_buy else bid
+    most = last * (1 + collar if is_buy else 1 - collar)
+    if (min(best, price) > most) if is_buy else (max(best, price) < most):
+        which, way = ("ask", "over") if is_buy else ("bid", "under")
+        yield (
+            f"The price {plain(price)} and the best {which} {plain(best)} are both more than {percent} % {way} the "
+            f"last price {plain(last)}; no order follows a book there."
+        )
 
 
 def _worst(ticket: "Ticket", prices: Prices) -> Decimal | None:
-    """The worst price at which a market order of this size is filled by the book; None where the book ends before."""
+    """The worst price at which this size is filled by the book of now at market; None where the book ends before."""
     taken = prices.taken
     size = ticket.quantity.quote if ticket.spends_quote else ticket.own_size
     return taken.worst_price if taken is not None and taken.size >= size else None

@@ -210,15 +210,18 @@ class TicketMaker:
             raise Misfit("Trigger orders of options are not placed here.")
         held = await self._held(instrument, intent.margin_mode)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
-        look, terms = await self._look(instrument, terms, triggers=True)
-        last = look.exposure.last if look.exposure else None
-        price = check_trigger(intent, instrument, last)
+        own, takes = None, None
         if intent.order_price is None:
             check_unit_at_market(instrument, terms, intent.side, intent.unit)
             own = _size_at_any_price(instrument, intent.size, intent.unit)
-            quantity = instrument.reading(own, price)
-        else:
+            takes = None if terms.reduces else (intent.side, own, instrument.size_unit)
+        look, terms = await self._look(instrument, terms, takes=takes, triggers=True)
+        last = look.exposure.last if look.exposure else None
+        price = check_trigger(intent, instrument, last)
+        if own is None:
             quantity = instrument.quantity(intent.size, intent.unit, price)
+        else:
+            quantity = instrument.reading(own, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
 
@@ -341,7 +344,7 @@ class TicketMaker:
 def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     """What has to be known, once more, when this ticket's order is about to be sent."""
     takes = None
-    if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
+    if not ticket.has_own_price and not (ticket.reduces and isinstance(ticket.intent, TriggerOrder)):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
     if ticket.terms is None:

@@ -2301,6 +2301,41 @@ _WALKED_AROUND: Final = (
         f"{_AROUND}test_at_a_leverage_that_okx_does_not_tell_nothing_is_opened",
         f"{_AROUND}test_the_leverage_of_something_else_does_not_prove_a_change",
     ),
+    _guard(
+        "what a trigger takes at market is held against the book",
+        _LIMITS,
+        "if isinstance(ticket.intent, TriggerOrder) and (ticket.has_own_price or ticket.reduces):",
+        "if isinstance(ticket.intent, TriggerOrder):",
+        f"{_AROUND}test_what_a_trigger_takes_at_market_goes_no_further_through_the_book_than_a_market_order",
+    ),
+    _guard(
+        "a trigger is valued at the price that it waits for",
+        "trading/valuation.py",
+        "if not ticket.has_own_price and not waits and",
+        "if not ticket.has_own_price and",
+        f"{_AROUND}test_a_trigger_is_valued_at_the_price_it_waits_for_and_not_at_the_books",
+    ),
+    _guard(
+        "a trailing buy is valued at the most that it may pay",
+        _PRICES,
+        "return since * (1 + intent.trail_percent / _PERCENT) if side is Side.BUY else since",
+        "return since",
+        f"{_AROUND}test_a_trailing_buy_is_valued_at_the_most_it_may_pay",
+    ),
+    _guard(
+        "a book has an age",
+        _EXPOSURE,
+        "found.ticker, found.walked, *priced",
+        "found.ticker, *priced",
+        f"{_AROUND}test_a_book_is_as_young_as_the_ticker_has_to_be",
+    ),
+    _guard(
+        "no order follows a book far from the last price",
+        _LIMITS,
+        "if not ticket.reduces and prices.last:",
+        "if False:",
+        f"{_AROUND}test_a_book_far_from_the_last_price_lets_nothing_follow_it_there",
+    ),
 )
 
 GUARDS: Final = (

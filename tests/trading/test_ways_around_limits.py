@@ -16,16 +16,18 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import LeverageChange, LimitOrder
+from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.refusals import AboveLimits
 from tests.clocks import VirtualClock
-from tests.trading.contract_floor import SWAP, Owner, sent
+from tests.trading.contract_floor import CROSS, SWAP, Owner, market, sent, trigger
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk
 from tests.wire import Wire, changed, cut
 
 pytestmark = pytest.mark.anyio
 
+BOOK: Final = "GET /market/books"
 READ_LEVERAGE: Final = "GET /account/leverage-info"
 ISOLATED: Final = MgnMode.ISOLATED
 
@@ -137,3 +139,102 @@ async def test_the_leverage_of_something_else_does_not_prove_a_change(
 
     assert receipt.state is OrderState.UNKNOWN
     assert owner.get("account/leverage-info", instId=SWAP, mgnMode="isolated")[0]["lever"] != "1"
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
+
+THIN: Final = "TON-USDT"
+"""The size below takes its book from one price to another that is more than half a percent away."""
+MUCH: Final = "13000"
+
+
+@pytest.mark.parametrize(("side", "times"), [("buy", "1.01"), ("sell", "0.99")])
+async def test_what_a_trigger_takes_at_market_goes_no_further_through_the_book_than_a_market_order(
+    limited: Desks, owner: Owner, side: str, times: str
+) -> None:
+    desk = limited(collar=Decimal("0.005"))
+    at = near(owner, times, THIN, "0.001")
+    with pytest.raises(AboveLimits, match=r"0\.5 % (over the best ask|under the best bid)"):
+        await desk.propose(market(side, MUCH, "base", THIN), Channel.HOST)
+
+    with pytest.raises(AboveLimits, match=r"0\.5 % (over the best ask|under the best bid)"):
+        await desk.propose(trigger(side, MUCH, THIN, unit="base", margin_mode=None, trigger_price=at), Channel.HOST)
+
+
+def _has_one_contract_left(envelope: Envelope) -> None:
+    [book] = envelope["data"]
+    [price, _, *rest] = book["asks"][0]
+    book["asks"] = [[price, "1", *rest]]
+
+
+async def test_a_book_that_got_thin_stops_an_approved_trigger(limited: Desks, owner: Owner, wire: Wire) -> None:
+    desk = limited()
+    ticket = await desk.propose(trigger("buy", "5", trigger_price=near(owner, "1.01")), Channel.HOST)
+    wire.breaks(BOOK, changed(_has_one_contract_left))
+
+    receipt = await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert "does not hold the whole size" in (receipt.reason or "")
+
+
+async def test_a_trigger_that_only_closes_waits_for_no_depth(limited: Desks, owner: Owner, wire: Wire) -> None:
+    desk = limited(collar=Decimal("0.0000001"))
+    owner.order("buy", "5")
+    stop = trigger("sell", "5", exits=Exits(None, near(owner, "0.98")), reduce_only=True)
+
+    assert (await sent(desk, stop)).state is OrderState.LIVE
+    assert wire.tried[BOOK] == 0
+
+
+async def test_a_trigger_is_valued_at_the_price_it_waits_for_and_not_at_the_books(limited: Desks, owner: Owner) -> None:
+    at = near(owner, "1.2")
+
+    ticket = await limited().propose(trigger("buy", "5", trigger_price=at), Channel.HOST)
+
+    assert ticket.limit_use is not None
+    assert ticket.limit_use.usd == at * 5 / 100
+
+
+async def test_a_trailing_buy_is_valued_at_the_most_it_may_pay(limited: Desks, owner: Owner) -> None:
+    desk, last, since = limited(), owner.last(), near(owner, "0.98")
+
+    now = await desk.propose(trigger("buy", "5", trail_percent=Decimal(50)), Channel.HOST)
+    later = await desk.propose(trigger("buy", "5", trail_percent=Decimal(10), activation_price=since), Channel.HOST)
+
+    assert (now.price, later.price) == (last * Decimal("1.5"), since * Decimal("1.1"))
+    with pytest.raises(AboveLimits, match="one order may come to"):
+        await limited(order_usd=last * 6 / 100).propose(now.intent, Channel.HOST)
+
+
+async def test_a_book_is_as_young_as_the_ticker_has_to_be(limited: Desks, owner: Owner, wire: Wire) -> None:
+    def is_an_hour_old(envelope: Envelope) -> None:
+        [book] = envelope["data"]
+        book["ts"] = str(int(book["ts"]) - 3_600_000)
+
+    wire.breaks(BOOK, changed(is_an_hour_old))
+
+    with pytest.raises(AboveLimits, match=r"The price of BTC-USDT-SWAP is 36\d\d.* s old, and may be 30 s old"):
+        await limited().propose(market("buy", "5", "contracts", mode=CROSS), Channel.HOST)
+
+
+def _asks_three_times_the_last(envelope: Envelope) -> None:
+    for row in envelope["data"]:
+        if row.get("instId") == THIN:
+            row["askPx"] = str(Decimal(row["askPx"]) * 3)
+        if "asks" in row:
+            row["asks"] = [[str(Decimal(price) * 3), *rest] for price, *rest in row["asks"]]
+
+
+async def test_a_book_far_from_the_last_price_lets_nothing_follow_it_there(
+    limited: Desks, owner: Owner, wire: Wire
+) -> None:
+    desk, ask, low = limited(), near(owner, "3", THIN, "0.001"), near(owner, "0.99", THIN, "0.001")
+    wire.breaks("GET /market/ticker", changed(_asks_three_times_the_last), times=9)
+    wire.breaks("GET /public/price-limit", changed(lambda envelope: envelope["data"][0].update(buyLmt="99")), times=9)
+    wire.breaks(BOOK, changed(_asks_three_times_the_last), times=9)
+
+    for intent in (market("buy", "100", "base", THIN), limit("buy", "100", ask, THIN)):
+        with pytest.raises(AboveLimits, match=r"5 % over the last price"):
+            await desk.propose(intent, Channel.HOST)
+    assert (await sent(desk, limit("buy", "100", low, THIN))).state is OrderState.LIVE
