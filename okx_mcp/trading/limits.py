@@ -133,7 +133,7 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         *(f"{what}: {most}, {max(most - count, 0)} left" for what, count, most in counted),
         f"open orders of one instrument: {limits.instrument_open_orders}",
         f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
-        f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
+        f"order types: {_listed(limits)}; margin modes: {', '.join(limits.margin_modes)}",
         f"leverage of what opens a position: {plain(limits.leverage)}x",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
         *(
@@ -155,9 +155,16 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
 def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:
     yield from _instrument(ticket.intent.inst_id, limits)
     if ticket.kind not in limits.order_types:
-        yield f"{ticket.kind} orders are not among those allowed: {', '.join(limits.order_types)}."
+        yield f"{ticket.kind} orders are not among those allowed: {_listed(limits)}."
+    exits = ticket.exits.ord_type
+    if exits is not None and exits not in limits.order_types:
+        yield f"Its exits are {exits} orders, and {exits} orders are not among those allowed: {_listed(limits)}."
     if ticket.margin_mode is not None:
         yield from _margin_mode(ticket.margin_mode, limits)
+
+
+def _listed(limits: Limits) -> str:
+    return ", ".join(limits.order_types)
 
 
 def _instrument(inst_id: str, limits: Limits) -> Iterator[str]:

@@ -194,6 +194,17 @@ class Ticket:
                 return intent.ord_type.value
 
     @property
+    def exits(self) -> Exits:
+        """What OKX attaches to it, to close at market what it opened."""
+        match self.intent:
+            case Amendment():
+                return self.changed.exits
+            case LimitOrder() | MarketOrder() as intent:
+                return intent.exits
+            case _:
+                return _NO_EXITS
+
+    @property
     def margin_mode(self) -> str | None:
         """OKX's tdMode of a new order."""
         return None if self.terms is None else self.terms.td_mode.value

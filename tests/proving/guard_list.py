@@ -2336,6 +2336,20 @@ _WALKED_AROUND: Final = (
         "if False:",
         f"{_AROUND}test_a_book_far_from_the_last_price_lets_nothing_follow_it_there",
     ),
+    _guard(
+        "exits are of a kind that is allowed",
+        _LIMITS,
+        "if exits is not None and exits not in limits.order_types:",
+        "if False:",
+        f"{_AROUND}test_the_exits_of_an_order_are_orders_of_a_kind_that_has_to_be_allowed",
+    ),
+    _guard(
+        "a policy approves exits only where it names them",
+        _POLICY,
+        "if ticket.exits.ord_type is not None and not policy.exits:",
+        "if False:",
+        f"{_AROUND}test_a_policy_approves_exits_only_where_it_names_them",
+    ),
 )
 
 GUARDS: Final = (

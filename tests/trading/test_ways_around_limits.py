@@ -19,7 +19,8 @@ from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.refusals import AboveLimits
+from okx_mcp.trading.policy import Policy
+from okx_mcp.trading.refusals import AboveLimits, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, SWAP, Owner, market, sent, trigger
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk
@@ -238,3 +239,35 @@ async def test_a_book_far_from_the_last_price_lets_nothing_follow_it_there(
         with pytest.raises(AboveLimits, match=r"5 % over the last price"):
             await desk.propose(intent, Channel.HOST)
     assert (await sent(desk, limit("buy", "100", low, THIN))).state is OrderState.LIVE
+
+
+# --- exits ------------------------------------------------------------------------------------------------------------
+
+BOTH: Final = Exits(Decimal(90000), Decimal(40000))
+ONE: Final = Exits(None, Decimal(40000))
+
+
+@pytest.mark.parametrize(("exits", "kind"), [(ONE, "conditional"), (BOTH, "oco")])
+async def test_the_exits_of_an_order_are_orders_of_a_kind_that_has_to_be_allowed(
+    limited: Desks, owner: Owner, exits: Exits, kind: str
+) -> None:
+    order = limit("buy", "0.001", near(owner, "0.98", "BTC-USDT"), "BTC-USDT", exits=exits)
+
+    for intent in (order, market("buy", "100", "quote", "BTC-USDT", exits=exits)):
+        with pytest.raises(AboveLimits, match=f"exits are {kind} orders, and {kind} orders are not among"):
+            await limited(order_types=("limit", "market")).propose(intent, Channel.HOST)
+        await limited(order_types=("limit", "market", kind)).propose(intent, Channel.HOST)
+
+
+async def test_a_policy_approves_exits_only_where_it_names_them(limited: Desks, owner: Owner) -> None:
+    sales = Policy("sales", ("BTC-USDT",), Decimal(1000), Decimal(1000), sides=("sell",))
+    exits = Exits(near(owner, "0.97", "BTC-USDT"), None)
+    sale = limit("sell", "0.01", near(owner, "0.999", "BTC-USDT"), "BTC-USDT", exits=exits)
+
+    def by(policy: Policy) -> OrderDesk:
+        return limited(ApprovalRules(frozenset({Channel.POLICY}), (policy,), questions_per_hour=1000))
+
+    with pytest.raises(NotApproved):
+        await by(sales).propose(sale, None)
+    assert (await by(replace(sales, exits=True)).propose(sale, None)).policy == "sales"
+    assert (await by(sales).propose(replace(sale, exits=Exits()), None)).policy == "sales"
