@@ -58,6 +58,11 @@ class Terms:
     tag: str | None = None
 
     @property
+    def borrows(self) -> bool:
+        """Of a pair: whether it is traded on margin. Cross alone is how spot is traded in the higher account modes."""
+        return self.margin_ccy is not None or self.td_mode is TdMode.ISOLATED
+
+    @property
     def fields(self) -> Body:
         """OKX's fields for it."""
         return {

@@ -68,7 +68,7 @@ class SoFar:
     """What the account did and has under way, the order in question left out.
 
     `day` is the last 24 hours, `burst` the last `burst_minutes`; `day_result_usd` is won or lost since
-    00:00 UTC, or since trading was resumed on that day.
+    00:00 UTC, or since trading was resumed on that day. `position_usd` is None where OKX does not say how much it is.
     """
 
     day_usd: Decimal = _ZERO
@@ -77,7 +77,7 @@ class SoFar:
     burst_orders: int = 0
     open_orders: int = 0
     instrument_open_orders: int = 0
-    position_usd: Decimal = _ZERO
+    position_usd: Decimal | None = _ZERO
     day_result_usd: Decimal | None = None
 
 
@@ -271,9 +271,13 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
     most, quantity = limits.position_usd, ticket.quantity
     gains = quantity.base_ccy if ticket.side == Side.BUY else quantity.quote_ccy
     what = f"is held and being bought of {gains}"
-    if quantity.contracts is not None:
+    if quantity.contracts is not None or (ticket.borrows and ticket.side == Side.SELL):
         gains, what = "", f"is held and being opened in {ticket.intent.inst_id} on this side"
-    if most is not None and gains not in DOLLARS and so_far.position_usd + added > most:
+    if most is None or gains in DOLLARS:
+        return
+    if so_far.position_usd is None:
+        yield f"OKX does not say how much {what}, and that may come to {_usd(most)}."
+    elif so_far.position_usd + added > most:
         yield (
             f"What {what} comes to {_usd(so_far.position_usd)}; with {_usd(added)} more it would be above {_usd(most)}."
         )

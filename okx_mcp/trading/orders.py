@@ -218,6 +218,11 @@ class Ticket:
         return self.terms.pos_side in (None, closes)
 
     @property
+    def borrows(self) -> bool:
+        """Whether it trades a pair on margin, so that a sale sells coins that nobody has to hold."""
+        return self.quantity.contracts is None and self.terms is not None and self.terms.borrows
+
+    @property
     def has_own_price(self) -> bool:
         """Whether the order cannot be filled at a worse price than `price`."""
         match self.intent:

@@ -215,7 +215,7 @@ class TicketMaker:
             check_unit_at_market(instrument, terms, intent.side, intent.unit)
             own = _size_at_any_price(instrument, intent.size, intent.unit)
             takes = None if terms.reduces else (intent.side, own, instrument.size_unit)
-        look, terms = await self._look(instrument, terms, takes=takes, triggers=True)
+        look, terms = await self._look(instrument, terms, takes=takes)
         last = look.exposure.last if look.exposure else None
         price = check_trigger(intent, instrument, last)
         if own is None:
@@ -311,10 +311,9 @@ class TicketMaker:
         terms: Terms,
         *,
         takes: tuple[Side, Decimal, SizeUnit] | None = None,
-        triggers: bool = False,
     ) -> "tuple[Look, Terms]":
         """A look at the market, and the terms with the leverage that is set."""
-        wanted = Wanted(takes, _leverage_of(instrument, terms), triggers)
+        wanted = Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces)
         look = await self._risk.look(instrument, wanted)
         leverage = look.exposure.prices.leverage if look.exposure else None
         tag = None if self._risk.limits.cancel_all_after_s is None else TAG
@@ -351,13 +350,13 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
         leverage_of = _leverage_of_changed(instrument, ticket.changed)
     else:
         leverage_of = _leverage_of(instrument, ticket.terms)
-    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
+    return Wanted(takes, leverage_of, counts=not ticket.reduces)
 
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     """The margin mode whose leverage counts, where the order could open a position with one."""
-    is_borrowed = instrument.contract is not None or terms.margin_ccy is not None or terms.td_mode is TdMode.ISOLATED
-    if terms.reduces or not is_borrowed or instrument.kind == InstType.OPTION:
+    has_leverage = instrument.contract is not None or terms.borrows
+    if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
 

@@ -2186,8 +2186,8 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "the leverage is looked at again as the approval is used",
         _TICKETS,
-        "    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))",
-        "    return Wanted(takes, None, isinstance(ticket.intent, TriggerOrder))",
+        "    return Wanted(takes, leverage_of, counts=not ticket.reduces)",
+        "    return Wanted(takes, None, counts=not ticket.reduces)",
         f"{_POSITIONS}test_leverage_that_was_raised_between_ticket_and_approval_stops_the_order",
     ),
     _guard(
@@ -2244,7 +2244,7 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what waits counts among open orders",
         _EXPOSURE,
-        "if self._wanted.triggers:",
+        "if self._wanted.counts:",
         "if False:",
         "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
     ),
@@ -2349,6 +2349,58 @@ _WALKED_AROUND: Final = (
         "if ticket.exits.ord_type is not None and not policy.exits:",
         "if False:",
         f"{_AROUND}test_a_policy_approves_exits_only_where_it_names_them",
+    ),
+    _guard(
+        "what waits counts at the price that it waits for",
+        "trading/working.py",
+        "return max(self.price or _ZERO, price) if self.waits else price",
+        "return price",
+        f"{_AROUND}test_what_waits_for_a_trigger_is_part_of_the_position_at_the_price_it_waits_for",
+        f"{_AROUND}test_a_buy_that_waits_for_a_trigger_is_part_of_what_is_being_bought",
+    ),
+    _guard(
+        "a waiting sale counts as what it buys",
+        "trading/working.py",
+        "return self.value if ccy == names[1] else _ZERO",
+        "return _ZERO",
+        f"{_AROUND}test_a_waiting_sale_counts_as_what_it_buys",
+    ),
+    _guard(
+        "a short on margin is a position",
+        _EXPOSURE,
+        "if ticket.borrows and ticket.side == Side.SELL:\n        return",
+        "if False:\n        return",
+        f"{_AROUND}test_what_is_held_on_margin_is_part_of_the_position",
+        f"{_AROUND}test_a_sale_on_margin_that_rests_is_part_of_the_position",
+    ),
+    _guard(
+        "a sale on margin is held against the position",
+        _LIMITS,
+        "if quantity.contracts is not None or (ticket.borrows and ticket.side == Side.SELL):",
+        "if quantity.contracts is not None:",
+        f"{_AROUND}test_what_is_held_on_margin_is_part_of_the_position",
+    ),
+    _guard(
+        "a long position on margin is held of its coin",
+        _EXPOSURE,
+        "for each in seen.positions if is_buy and each.side ==",
+        "for each in seen.positions if False and each.side ==",
+        f"{_AROUND}test_what_is_held_on_margin_is_part_of_the_position",
+    ),
+    _guard(
+        "what is not told is not zero",
+        _EXPOSURE,
+        "return sum(known, _ZERO) if len(known) == len(amounts) else None",
+        "return sum(known, _ZERO)",
+        f"{_AROUND}test_a_balance_that_is_not_told_is_not_zero",
+        f"{_AROUND}test_an_order_whose_size_is_not_told_is_not_zero",
+    ),
+    _guard(
+        "a position of unknown size is not none",
+        _EXPOSURE,
+        "if any(row.pos is None for row in rows):",
+        "if False:",
+        f"{_AROUND}test_a_position_whose_size_is_not_told_is_not_closed",
     ),
 )
 

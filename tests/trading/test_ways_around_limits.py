@@ -16,14 +16,14 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder
+from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder, TriggerOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.policy import Policy
 from okx_mcp.trading.refusals import AboveLimits, NotApproved
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, SWAP, Owner, market, sent, trigger
-from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk
+from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, buy
 from tests.wire import Wire, changed, cut
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +61,10 @@ def near(owner: Owner, times: str, inst_id: str = SWAP, tick: str = "0.1") -> De
 def limit(side: str, size: str, price: Decimal, inst_id: str = SWAP, **fields: Any) -> LimitOrder:
     unit = SizeUnit.CONTRACTS if inst_id.endswith("SWAP") else SizeUnit.BASE
     return LimitOrder(inst_id, Side(side), Decimal(size), unit, price, **fields)
+
+
+async def held_of(client: OkxClient, ccy: str) -> Decimal:
+    return next(each.eq or Decimal(0) for each in (await client.balance()).details if each.ccy == ccy)
 
 
 # --- leverage ---------------------------------------------------------------------------------------------------------
@@ -271,3 +275,140 @@ async def test_a_policy_approves_exits_only_where_it_names_them(limited: Desks, 
         await by(sales).propose(sale, None)
     assert (await by(replace(sales, exits=True)).propose(sale, None)).policy == "sales"
     assert (await by(sales).propose(replace(sale, exits=Exits()), None)).policy == "sales"
+
+
+# --- what works and what is held --------------------------------------------------------------------------------------
+
+
+async def test_what_waits_for_a_trigger_is_open_beside_every_other_order(limited: Desks, owner: Owner) -> None:
+    desk, at = limited(open_orders=2), near(owner, "1.1", "BTC-USDT")
+    for _ in range(2):
+        await sent(desk, trigger("buy", "0.001", "BTC-USDT", unit="base", trigger_price=at))
+
+    with pytest.raises(AboveLimits, match="2 orders are open; the limit is 2"):
+        await desk.propose(buy(), Channel.HOST)
+
+
+async def test_what_waits_for_a_trigger_is_part_of_the_position_at_the_price_it_waits_for(
+    limited: Desks, owner: Owner, clock: VirtualClock
+) -> None:
+    desk, at = limited(position_usd=Decimal(1900)), near(owner, "1.5")
+    assert (await sent(desk, trigger("buy", "1.4", trigger_price=at))).state is OrderState.LIVE
+    clock.advance(60)
+
+    with pytest.raises(AboveLimits, match=f"comes to 1,{at * 14 / 1000 - 1000:.2f} USD; with"):
+        await desk.propose(limit("buy", "1.4", near(owner, "0.99"), margin_mode=CROSS), Channel.HOST)
+
+
+async def test_a_buy_that_waits_for_a_trigger_is_part_of_what_is_being_bought(
+    limited: Desks, owner: Owner, client: OkxClient, clock: VirtualClock
+) -> None:
+    held, at = await held_of(client, "BTC"), near(owner, "1.5", "BTC-USDT")
+    desk = limited(position_usd=held * 30_000 + at / 100 + 29)
+    await sent(limited(), trigger("buy", "0.01", "BTC-USDT", unit="base", trigger_price=at))
+    clock.advance(60)
+
+    with pytest.raises(AboveLimits, match="held and being bought of BTC"):
+        await desk.propose(buy(), Channel.HOST)
+    await desk.propose(buy("0.0009"), Channel.HOST)
+
+
+async def test_a_stop_that_only_closes_is_no_part_of_a_position(limited: Desks, owner: Owner) -> None:
+    desk = limited(position_usd=Decimal(1000))
+    owner.order("buy", "1.4")
+    await sent(desk, trigger("sell", "1.4", exits=Exits(None, near(owner, "0.9")), reduce_only=True))
+    owner.order("sell", "1.4", reduceOnly=True)
+
+    assert (await sent(desk, limit("sell", "1.4", near(owner, "0.999"), margin_mode=CROSS))).state is OrderState.FILLED
+
+
+async def test_a_waiting_sale_counts_as_what_it_buys(limited: Desks, owner: Owner, clock: VirtualClock) -> None:
+    at = near(owner, "0.99", "ETH-BTC", "0.00001")
+    btc = Decimal(next(row["eq"] for row in owner.get("account/balance")[0]["details"] if row["ccy"] == "BTC"))
+    desk = limited(position_usd=(btc + Decimal("0.1")) * near(owner, "1.01", "BTC-USDT"))
+    sale = trigger("sell", "2.5", "ETH-BTC", unit="base", margin_mode=None, trigger_price=at)
+    await sent(desk, sale)
+    clock.advance(60)
+
+    with pytest.raises(AboveLimits, match="held and being bought of BTC"):
+        await desk.propose(sale, Channel.HOST)
+
+
+@pytest.mark.parametrize("mode", [ISOLATED, CROSS])
+@pytest.mark.parametrize(("side", "times"), [("buy", "1.002"), ("sell", "0.998")])
+async def test_what_is_held_on_margin_is_part_of_the_position(
+    limited: Desks, owner: Owner, mode: MgnMode, side: str, times: str
+) -> None:
+    desk, coins = limited(position_usd=Decimal(1000)), "XRP-USDT"
+    size = str(round(600 / owner.last(coins)))
+    order = limit(side, size, near(owner, times, coins, "0.0001"), coins, margin_mode=mode)
+    assert (await sent(desk, order)).state is OrderState.FILLED
+
+    with pytest.raises(AboveLimits, match=r"above 1,000\.00 USD"):
+        await desk.propose(order, Channel.HOST)
+
+
+async def test_a_sale_on_margin_that_rests_is_part_of_the_position(
+    limited: Desks, owner: Owner, clock: VirtualClock
+) -> None:
+    desk, coins = limited(position_usd=Decimal(1000)), "XRP-USDT"
+    order = limit(
+        "sell", str(round(600 / owner.last(coins))), near(owner, "1.02", coins, "0.0001"), coins, margin_mode=CROSS
+    )
+    assert (await sent(desk, order)).state is OrderState.LIVE
+    clock.advance(60)
+
+    with pytest.raises(AboveLimits, match="being opened in XRP-USDT on this side"):
+        await desk.propose(order, Channel.HOST)
+
+
+# --- what cannot be read ----------------------------------------------------------------------------------------------
+
+
+def _without(name: str, ccy: str = "BTC") -> Callable[[Envelope], None]:
+    def change(envelope: Envelope) -> None:
+        for row in envelope["data"]:
+            for each in row.get("details", [row]):
+                if each.get("ccy", ccy) in (ccy, ""):
+                    each[name] = ""
+
+    return change
+
+
+async def test_a_balance_that_is_not_told_is_not_zero(limited: Desks, wire: Wire) -> None:
+    desk = limited(position_usd=Decimal(10**6))
+    wire.breaks("GET /account/balance", changed(_without("eq")))
+
+    with pytest.raises(AboveLimits, match="does not say how much is held and being bought of BTC"):
+        await desk.propose(buy(), Channel.HOST)
+    wire.breaks("GET /account/balance", changed(_without("eq", "ETH")))
+    await desk.propose(buy(), Channel.HOST)
+
+
+@pytest.mark.parametrize(
+    ("place", "intent"),
+    [
+        ("GET /trade/orders-pending", limit("buy", "1", Decimal(60000), margin_mode=CROSS)),
+        ("GET /trade/orders-algo-pending", trigger("buy", "1", trigger_price=Decimal(90000))),
+    ],
+)
+async def test_an_order_whose_size_is_not_told_is_not_zero(
+    limited: Desks, owner: Owner, wire: Wire, clock: VirtualClock, place: str, intent: LimitOrder | TriggerOrder
+) -> None:
+    desk = limited(position_usd=Decimal(10**6))
+    assert (await sent(desk, intent)).state is OrderState.LIVE
+    clock.advance(60)
+    wire.breaks(place, changed(_without("sz")), times=3)
+
+    with pytest.raises(AboveLimits, match="does not say how much is held and being opened in BTC-USDT-SWAP"):
+        await desk.propose(intent, Channel.HOST)
+
+
+async def test_a_position_whose_size_is_not_told_is_not_closed(limited: Desks, owner: Owner, wire: Wire) -> None:
+    owner.order("buy", "5")
+    wire.breaks("GET /account/positions", changed(_without("pos", "USDT")), times=3)
+
+    with pytest.raises(Unknown, match="does not tell how much is held in BTC-USDT-SWAP"):
+        await limited(position_usd=Decimal(10**6)).propose(
+            limit("buy", "1", near(owner, "0.98"), margin_mode=CROSS), Channel.HOST
+        )
