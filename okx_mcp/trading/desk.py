@@ -7,6 +7,7 @@ it, `cancel` takes an order back. What is sent is written down before it is sent
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Final, NoReturn, overload
 
@@ -253,7 +254,7 @@ class OrderDesk:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         look = await self._look_again(shown)
-        against = against or _leverage_changed(shown, look)
+        against = against or _leverage_changed(shown, look, self._risk.added_usd(shown, look))
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
@@ -325,7 +326,7 @@ class OrderDesk:
             return None
         order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):
+        if view is not None and view.is_open and view.figures == ticket.order.figures:
             return None
         is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
         return f"The order is not any more as it was shown: it is {is_now}."
@@ -611,9 +612,11 @@ def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
     return inst_id
 
 
-def _leverage_changed(ticket: AnyTicket, look: Look) -> str | None:
+def _leverage_changed(ticket: AnyTicket, look: Look, added_usd: Decimal) -> str | None:
     """Why an order that opens something is not sent: it would be opened at a leverage that was not shown."""
     if not isinstance(ticket, Ticket) or ticket.terms is None or look.exposure is None:
+        return None
+    if ticket.order is not None and not added_usd:  # a change that risks no more
         return None
     shown, is_now = ticket.terms.leverage, look.exposure.prices.leverage
     if is_now is None or is_now == shown:

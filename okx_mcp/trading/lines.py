@@ -34,7 +34,13 @@ _WAYS: Final = {
 
 
 def line_of(
-    intent: OrderIntent, side: str, quantity: "Quantity", price: Decimal, terms: Terms | None, changed: str | None
+    intent: OrderIntent,
+    side: str,
+    quantity: "Quantity",
+    price: Decimal,
+    terms: Terms | None,
+    exits: Exits,
+    changed: str | None,
 ) -> str:
     """Side, size in every unit, price, instrument, kind, terms. The same text for the same order.
 
@@ -48,12 +54,13 @@ def line_of(
     match intent:
         case Amendment():
             ord_id, _, figures = (changed or "").partition(" ")
-            return f"change order {ord_id} to {exact} ({inst_id}, was {figures})"
+            stays = ", ".join([inst_id, *on_terms(terms), *_with(exits), f"was {figures}"])
+            return f"change order {ord_id} to {exact} ({stays})"
         case LimitOrder():
             type_ = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
-            return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(intent.exits)])})"
+            return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(exits)])})"
         case MarketOrder():
-            kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)])
+            kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(exits)])
             spends = quantity.contracts is None and intent.unit is SizeUnit.QUOTE
             bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
             return f"{f'{side} for {value} at market, {bought}' if spends else at_market} ({kind})"

@@ -73,11 +73,19 @@ class OrderView:
     waits: bool = False
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
+    pos_side: str | None = None
+    margin_ccy: str | None = None
+    reduce_only: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether it rests, so that it can be changed."""
         return self.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
+
+    @property
+    def figures(self) -> tuple[Decimal | None, Decimal | None, Exits]:
+        """What a change of it can change, here or at OKX."""
+        return self.size, self.price, self.exits
 
     @property
     def terms(self) -> str:
@@ -104,6 +112,9 @@ class OrderView:
             cancel_source=order.cancel_source or None,
             exits=_attached_to(order),
             td_mode=None if order.td_mode is None else str(order.td_mode),
+            pos_side=None if order.pos_side is None else str(order.pos_side),
+            margin_ccy=order.ccy or None,
+            reduce_only=bool(order.reduce_only),
         )
 
     @classmethod
@@ -206,7 +217,7 @@ class Ticket:
 
     @property
     def margin_mode(self) -> str | None:
-        """OKX's tdMode of a new order."""
+        """OKX's tdMode of the order, or of the one that would change."""
         return None if self.terms is None else self.terms.td_mode.value
 
     @property
@@ -270,7 +281,7 @@ class Ticket:
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
         changed = None if self.order is None else f"{self.order.ord_id} {self.order.terms}"
-        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, changed)
+        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, self.exits, changed)
         return f"{self.account.environment.upper()}: {what}"
 
     @property

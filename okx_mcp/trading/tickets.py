@@ -27,6 +27,7 @@ from okx_mcp.trading.modes import (
     honours_reduce_only,
     position_to_close,
     terms_of,
+    terms_of_resting,
 )
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
 from okx_mcp.trading.other_lookups import trigger_at
@@ -132,7 +133,7 @@ class TicketMaker:
     ) -> _Exact:
         match intent:
             case Amendment():
-                return await self._change(intent, instrument, ticket_id)
+                return await self._change(intent, instrument, rules, ticket_id)
             case LimitOrder():
                 return await self._limit(intent, instrument, rules, ticket_id)
             case MarketOrder():
@@ -225,15 +226,20 @@ class TicketMaker:
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
 
-    async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
+    async def _change(
+        self, intent: Amendment, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
         order = await self._open_order(intent)
+        terms = terms_of_resting(order, instrument, rules)
         price = instrument.checked_price(intent.price or order.price or _ZERO)
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
         check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
-        return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
+        if not terms.reduces:
+            check_exits(order.exits, Side(order.side), price, instrument)
+        look, terms = await self._look(instrument, terms)
+        return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, terms, order)
 
     async def _of_account(
         self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
@@ -346,10 +352,7 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     if not ticket.has_own_price and not (ticket.reduces and isinstance(ticket.intent, TriggerOrder)):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
-    if ticket.terms is None:
-        leverage_of = _leverage_of_changed(instrument, ticket.changed)
-    else:
-        leverage_of = _leverage_of(instrument, ticket.terms)
+    leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)
     return Wanted(takes, leverage_of, counts=not ticket.reduces)
 
 
@@ -359,12 +362,6 @@ def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
-
-
-def _leverage_of_changed(instrument: "Instrument", order: OrderView) -> str | None:
-    """The same of an order that rests."""
-    is_derivative = instrument.contract is not None and instrument.kind != InstType.OPTION
-    return order.td_mode if is_derivative and order.td_mode in tuple(MgnMode) else None
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:

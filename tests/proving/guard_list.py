@@ -119,9 +119,7 @@ _TORN_DOWN: Final = f"{_COMMITTING}test_a_commit_that_is_torn_down_by_force_reco
 _OWN_ROW: Final = f"{_CLIENT_ANSWERS}test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
 _BROKEN_CHANGE: Final = f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end"
 
-_AS_SHOWN: Final = (
-    "if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):"
-)
+_AS_SHOWN: Final = "if view is not None and view.is_open and view.figures == ticket.order.figures:"
 _BEGINS: Final = (
     "        async with self._file.transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
 )
@@ -643,8 +641,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "a larger order on contracts is held against the leverage",
         _TICKETS,
-        "Wanted(leverage_of=_leverage_of_changed(instrument, order))",
-        "Wanted()",
+        "Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces)",
+        "Wanted(takes, None, counts=not terms.reduces)",
         f"{_POSITIONS}test_leverage_is_asked_for_where_a_change_makes_an_order_larger",
     ),
     _guard(
@@ -1173,17 +1171,17 @@ _CHANGES: Final = (
         for name, without, test in (
             (
                 "its size is compared",
-                "if view is not None and view.is_open and view.price == ticket.order.price:",
+                "if view is not None and view.is_open and view.figures[1:] == ticket.order.figures[1:]:",
                 "test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown",
             ),
             (
                 "its price is compared",
-                "if view is not None and view.is_open and view.size == ticket.order.size:",
+                "if view is not None and view.is_open and view.figures[::2] == ticket.order.figures[::2]:",
                 "test_a_change_is_not_sent_where_its_order_has_other_figures_than_were_shown",
             ),
             (
                 "that it rests is looked at",
-                "if view is not None and (view.size, view.price) == (ticket.order.size, ticket.order.price):",
+                "if view is not None and view.figures == ticket.order.figures:",
                 "test_a_change_is_not_sent_where_its_order_does_not_rest_any_more",
             ),
             (
@@ -2289,7 +2287,7 @@ _WALKED_AROUND: Final = (
     _guard(
         "a position is opened at the leverage that was shown",
         _DESK,
-        "against = against or _leverage_changed(shown, look)",
+        "against = against or _leverage_changed(shown, look, self._risk.added_usd(shown, look))",
         "",
         f"{_AROUND}test_an_order_is_filled_at_the_leverage_that_was_shown_or_not_sent",
     ),
@@ -2401,6 +2399,42 @@ _WALKED_AROUND: Final = (
         "if any(row.pos is None for row in rows):",
         "if False:",
         f"{_AROUND}test_a_position_whose_size_is_not_told_is_not_closed",
+    ),
+    _guard(
+        "a change is held against the terms of its order",
+        _TICKETS,
+        "quantity, price, look, terms, order)",
+        "quantity, price, look, order=order)",
+        f"{_AROUND}test_a_change_on_margin_is_held_against_leverage_and_margin_modes",
+        f"{_AROUND}test_a_change_shows_on_which_terms_and_with_which_exits_the_order_stays",
+    ),
+    _guard(
+        "a change leaves no exit on the wrong side",
+        _TICKETS,
+        "check_exits(order.exits, Side(order.side), price, instrument)",
+        "pass",
+        f"{_AROUND}test_a_change_leaves_no_exit_on_the_wrong_side_of_its_order",
+    ),
+    _guard(
+        "a change is of the order with the exits that were shown",
+        _ORDERS,
+        "return self.size, self.price, self.exits",
+        "return self.size, self.price, _NO_EXITS",
+        f"{_AROUND}test_a_change_is_of_the_order_as_it_was_shown_with_its_exits",
+    ),
+    _guard(
+        "an order on unknown terms is not changed",
+        _MODES,
+        "if order.td_mode not in tuple(TdMode):",
+        "if False:",
+        f"{_AROUND}test_an_order_on_unknown_terms_is_not_changed",
+    ),
+    _guard(
+        "less risk is not stopped by a leverage that changed",
+        _DESK,
+        "if ticket.order is not None and not added_usd:",
+        "if False:",
+        f"{_AROUND}test_less_risk_is_not_stopped_by_a_leverage_that_changed",
     ),
 )
 

@@ -23,6 +23,8 @@ _TERMS: Final = (
     rf"(?:, (?P<tdMode>cash|cross|isolated)(?: {_N}x)?)?(?:, margin in (?P<marginCcy>{_CCY}))?"
     r"(?:, (?P<posSide>long|short) position)?(?P<reduces>, reduce only)?"
 )
+_STAYS: Final = re.sub(r"\?P<[A-Za-z]+>", "?:", _TERMS)
+"""The terms of an order that would change, which no body says again."""
 _LEVERAGE: Final = (
     rf"set leverage of (?P<levered>{_ID}), (?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
     rf"(?:from {_N}x )?to (?P<lever>{_N})x"
@@ -33,7 +35,7 @@ _TRANSFER: Final = (
 _TITLE: Final = re.compile(
     r"(?P<env>PAPER \(no real money\)|DEMO \(no real money\)|LIVE, REAL MONEY): (?:"
     rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+){_TERMS}"
-    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}, to"
+    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}{_STAYS}, to"
     rf"|{_LEVERAGE}|{_TRANSFER})"
 )
 _REST: Final = tuple(
@@ -77,7 +79,7 @@ _OF_LINE: Final = tuple(
         rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) (?P<way>trigger order|stop or take-profit order"
         rf"|take-profit and stop-loss order, one cancels the other|trailing stop){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
-        rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}), was {_N} at {_N}\)",
+        rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}){_STAYS}(?:, then [a-z0-9. ]+)?, was {_N} at {_N}\)",
         _LEVERAGE,
         _TRANSFER,
     )

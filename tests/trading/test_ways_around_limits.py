@@ -14,13 +14,15 @@ from okx_mcp.okx.names import MgnMode, Side
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder, TriggerOrder
+from okx_mcp.trading.intents import Amendment, Exits, LeverageChange, LimitOrder, TriggerOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.policy import Policy
-from okx_mcp.trading.refusals import AboveLimits, NotApproved
+from okx_mcp.trading.refusals import AboveLimits, Misfit, NotApproved, NotTradable
+from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, SWAP, Owner, market, sent, trigger
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, buy
@@ -412,3 +414,94 @@ async def test_a_position_whose_size_is_not_told_is_not_closed(limited: Desks, o
         await limited(position_usd=Decimal(10**6)).propose(
             limit("buy", "1", near(owner, "0.98"), margin_mode=CROSS), Channel.HOST
         )
+
+
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_change_shows_on_which_terms_and_with_which_exits_the_order_stays(limited: Desks, owner: Owner) -> None:
+    desk, stop = limited(), near(owner, "0.95")
+    owner.post("account/set-leverage", instId=SWAP, lever="5", mgnMode="isolated")
+    order = limit("buy", "1", near(owner, "0.98"), margin_mode=ISOLATED, exits=Exits(None, stop))
+    resting = await sent(desk, order)
+
+    ticket = await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(50)), Channel.HOST)
+
+    assert (
+        f"({SWAP}, isolated 5x, then stop loss {stop.normalize()}, was 1 at {order.price.normalize()})" in ticket.line
+    )
+    lines = ticket_lines(ticket)
+    assert lines[0].endswith(f"now 1 at {order.price.normalize()}, isolated 5x, to")
+    assert f"Then: once it is filled OKX will stop loss at {stop.normalize()}, at market" in lines
+
+
+async def test_a_change_leaves_no_exit_on_the_wrong_side_of_its_order(limited: Desks, owner: Owner) -> None:
+    desk, stop = limited(), near(owner, "0.95")
+    order = limit("buy", "1", near(owner, "0.98"), margin_mode=ISOLATED, exits=Exits(None, stop))
+    resting = await sent(desk, order)
+
+    with pytest.raises(Misfit, match="The stop-loss of a buy is below its price"):
+        await desk.propose(Amendment(SWAP, resting.ticket.id, price=near(owner, "0.94")), Channel.HOST)
+
+
+async def test_a_change_on_margin_is_held_against_leverage_and_margin_modes(limited: Desks, owner: Owner) -> None:
+    owner.post("account/set-leverage", instId="BTC-USDT", lever="3", mgnMode="cross")
+    order = limit("buy", "0.001", near(owner, "0.98", "BTC-USDT"), "BTC-USDT", margin_mode=CROSS)
+    larger = Amendment("BTC-USDT", (await sent(limited(), order)).ticket.id, Decimal("0.05"))
+
+    with pytest.raises(AboveLimits, match="set to 3x, and 2x is the highest"):
+        await limited(leverage=Decimal(2)).propose(larger, Channel.HOST)
+    with pytest.raises(AboveLimits, match="The margin mode cross is not among"):
+        await limited(margin_modes=("cash",)).propose(larger, Channel.HOST)
+
+
+async def test_a_change_is_of_the_order_as_it_was_shown_with_its_exits(
+    limited: Desks, owner: Owner, wire: Wire
+) -> None:
+    desk, stop = limited(), near(owner, "0.95")
+    order = limit("buy", "1", near(owner, "0.98"), margin_mode=ISOLATED, exits=Exits(None, stop))
+    resting = await sent(desk, order)
+    ticket = await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(2)), Channel.HOST)
+    wire.breaks("GET /trade/order", changed(lambda envelope: envelope["data"][0].update(attachAlgoOrds=[])))
+
+    receipt = await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert "not any more as it was shown" in (receipt.reason or "")
+
+
+async def test_less_risk_is_not_stopped_by_a_leverage_that_changed(limited: Desks, owner: Owner, wire: Wire) -> None:
+    desk = limited()
+    resting = await sent(desk, limit("buy", "5", near(owner, "0.98"), margin_mode=ISOLATED))
+    ticket = await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(4)), Channel.HOST)
+    wire.breaks(READ_LEVERAGE, changed(lambda envelope: envelope["data"][0].update(lever="20")))
+
+    receipt = await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+    assert receipt.state is OrderState.AMENDED
+
+
+async def test_an_order_on_unknown_terms_is_not_changed(limited: Desks, owner: Owner, wire: Wire) -> None:
+    desk = limited()
+    resting = await sent(desk, limit("buy", "5", near(owner, "0.98"), margin_mode=ISOLATED))
+    wire.breaks("GET /trade/order", changed(lambda envelope: envelope["data"][0].update(tdMode="")))
+
+    with pytest.raises(NotTradable, match="in which margin mode"):
+        await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(6)), Channel.HOST)
+
+
+@pytest.mark.parametrize("position_mode", ["net_mode", "long_short_mode"])
+async def test_a_change_of_what_only_closes_waits_for_no_value(
+    limited: Desks, owner: Owner, position_mode: str
+) -> None:
+    owner.mode("2", position_mode)
+    is_hedged = position_mode == "long_short_mode"
+    owner.order("buy", "5", **({"posSide": "long"} if is_hedged else {}))
+    order = limit("sell", "1", near(owner, "1.02"), margin_mode=CROSS, reduce_only=True)
+    resting = await sent(limited(), order)
+    desk = limited(order_usd=Decimal(1))
+
+    ticket = await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(5)), Channel.HOST)
+
+    assert "reduce only" in ticket.line
+    assert (await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))).state is OrderState.AMENDED
