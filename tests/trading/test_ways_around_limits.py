@@ -427,12 +427,10 @@ async def test_a_change_shows_on_which_terms_and_with_which_exits_the_order_stay
 
     ticket = await desk.propose(Amendment(SWAP, resting.ticket.id, Decimal(50)), Channel.HOST)
 
-    assert (
-        f"({SWAP}, isolated 5x, then stop loss {stop.normalize()}, was 1 at {order.price.normalize()})" in ticket.line
-    )
-    lines = ticket_lines(ticket)
-    assert lines[0].endswith(f"now 1 at {order.price.normalize()}, isolated 5x, to")
-    assert f"Then: once it is filled OKX will stop loss at {stop.normalize()}, at market" in lines
+    lines, at, stop_at = ticket_lines(ticket), plain(order.price), plain(stop)
+    assert f"({SWAP}, isolated 5x, then stop loss {stop_at}, was 1 at {at})" in ticket.line
+    assert lines[0].endswith(f"now 1 at {at}, isolated 5x, to")
+    assert f"Then: once it is filled OKX will stop loss at {stop_at}, at market" in lines
 
 
 async def test_a_change_leaves_no_exit_on_the_wrong_side_of_its_order(limited: Desks, owner: Owner) -> None:
