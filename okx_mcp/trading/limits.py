@@ -106,7 +106,11 @@ def check_account(ticket: "AccountTicket", limits: Limits, so_far: SoFar) -> lis
     """Every limit that this change of the account would break."""
     intent, broken = ticket.intent, [*_sent(limits, so_far)]
     if isinstance(intent, LeverageChange):
-        broken += [*_instrument(intent.inst_id, limits), *_margin_mode(intent.margin_mode.value, limits)]
+        broken += [
+            *_instrument(intent.inst_id, limits),
+            *_shared(ticket, intent.inst_id, limits),
+            *_margin_mode(intent.margin_mode.value, limits),
+        ]
         if intent.leverage > limits.leverage:
             broken.append(
                 f"The leverage {plain(intent.leverage)}x is above {plain(limits.leverage)}x, the highest allowed."
@@ -167,8 +171,21 @@ def _listed(limits: Limits) -> str:
     return ", ".join(limits.order_types)
 
 
+def _may_be_traded(inst_id: str, limits: Limits) -> bool:
+    return not limits.instruments or any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments)
+
+
+def _shared(ticket: "AccountTicket", inst_id: str, limits: Limits) -> Iterator[str]:
+    other = next((each for each in ticket.shared_by if not _may_be_traded(each, limits)), None)
+    if other is not None:
+        yield (
+            f"The cross leverage of {inst_id} is that of {other} too, which is not among the instruments that may be "
+            f"traded: {', '.join(limits.instruments)}."
+        )
+
+
 def _instrument(inst_id: str, limits: Limits) -> Iterator[str]:
-    if limits.instruments and not any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments):
+    if not _may_be_traded(inst_id, limits):
         yield f"{inst_id} is not among the instruments that may be traded: {', '.join(limits.instruments)}."
 
 

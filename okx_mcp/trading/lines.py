@@ -72,9 +72,9 @@ def line_of(
             return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
 
-def line_of_account(intent: AccountIntent, was: Decimal | None) -> str:
-    """The same of a change of the account."""
-    return _leverage(intent, was) if isinstance(intent, LeverageChange) else _moved(intent)
+def line_of_account(intent: AccountIntent, was: Decimal | None, shared_by: int) -> str:
+    """The same of a change of the account; `shared_by` so many other contracts is a leverage."""
+    return _leverage(intent, was, shared_by) if isinstance(intent, LeverageChange) else _moved(intent)
 
 
 def on_terms(terms: Terms | None) -> list[str]:
@@ -135,10 +135,13 @@ def _with(exits: Exits) -> list[str]:
     return [f"then {_exits(exits)}"] if exits != Exits() else []
 
 
-def _leverage(intent: LeverageChange, was: Decimal | None) -> str:
+def _leverage(intent: LeverageChange, was: Decimal | None, shared_by: int) -> str:
     side = "" if intent.position is None else f" {intent.position}"
     before = "" if was is None else f"from {plain(was)}x "
-    return f"set leverage of {intent.inst_id}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
+    of = intent.inst_id
+    if shared_by:
+        of += f" and {shared_by} more contract{'s' if shared_by > 1 else ''} of its family"
+    return f"set leverage of {of}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
 
 
 def _moved(intent: Transfer) -> str:

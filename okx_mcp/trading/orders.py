@@ -302,6 +302,7 @@ class AccountTicket:
     """A change of the account itself, made exact: a leverage, or a transfer between the owner's own accounts.
 
     `id` is also the transfer's clientId. `was` is the leverage before, or what the account it comes from holds.
+    `shared_by` are the other contracts whose leverage it is as well.
     """
 
     id: str
@@ -314,6 +315,7 @@ class AccountTicket:
     created_ms: int
     expires_ms: int
     policy: str | None = None
+    shared_by: tuple[str, ...] = ()
 
     @property
     def order(self) -> None:
@@ -332,7 +334,7 @@ class AccountTicket:
     @property
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
-        return f"{self.account.environment.upper()}: {line_of_account(self.intent, self.was)}"
+        return f"{self.account.environment.upper()}: {line_of_account(self.intent, self.was, len(self.shared_by))}"
 
 
 AnyTicket = Ticket | AccountTicket

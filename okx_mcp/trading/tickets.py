@@ -244,8 +244,10 @@ class TicketMaker:
     async def _of_account(
         self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
     ) -> AccountTicket:
+        shared_by: tuple[str, ...] = ()
         if isinstance(intent, LeverageChange):
             was = await self._leverage_before(intent, rules)
+            shared_by = await self._sharing_leverage(intent)
         else:
             was = await self._available(intent)
         body, now_ms = intent.body(ticket_id), self._clock.now_ms()
@@ -259,6 +261,7 @@ class TicketMaker:
             channel=channel,
             created_ms=now_ms,
             expires_ms=now_ms + _TICKET_VALID_MS,
+            shared_by=shared_by,
         )
         await self._risk.limit_use(ticket, await self._risk.look(None))
         return ticket
@@ -282,6 +285,15 @@ class TicketMaker:
         if levers and set(levers) == {intent.leverage}:
             raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
         return was
+
+    async def _sharing_leverage(self, intent: LeverageChange) -> tuple[str, ...]:
+        """The other contracts of its family: cross leverage is one for all (POST /account/set-leverage)."""
+        contract = (await self._instruments.get(intent.inst_id)).contract
+        if contract is None or intent.margin_mode is not MgnMode.CROSS:
+            return ()
+        listed = [each for kind in (InstType.SWAP, InstType.FUTURES) for each in await self._instruments.all(kind)]
+        family = [each.inst_id for each in listed if each.contract and each.contract.underlying == contract.underlying]
+        return tuple(each for each in family if each != intent.inst_id)
 
     async def _available(self, intent: Transfer) -> Decimal | None:
         """What the account has that the transfer comes from.

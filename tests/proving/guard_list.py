@@ -2436,6 +2436,13 @@ _WALKED_AROUND: Final = (
         "if False:",
         f"{_AROUND}test_less_risk_is_not_stopped_by_a_leverage_that_changed",
     ),
+    _guard(
+        "a cross leverage is set where every contract that it is of may be traded",
+        _LIMITS,
+        "            *_shared(ticket, intent.inst_id, limits),\n",
+        "",
+        f"{_AROUND}test_a_cross_leverage_is_not_set_where_it_is_that_of_a_contract_that_may_not_be_traded",
+    ),
 )
 
 GUARDS: Final = (

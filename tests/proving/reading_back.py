@@ -26,7 +26,8 @@ _TERMS: Final = (
 _STAYS: Final = re.sub(r"\?P<[A-Za-z]+>", "?:", _TERMS)
 """The terms of an order that would change, which no body says again."""
 _LEVERAGE: Final = (
-    rf"set leverage of (?P<levered>{_ID}), (?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
+    rf"set leverage of (?P<levered>{_ID})(?: and [0-9]+ more contracts? of its family)?, "
+    r"(?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
     rf"(?:from {_N}x )?to (?P<lever>{_N})x"
 )
 _TRANSFER: Final = (

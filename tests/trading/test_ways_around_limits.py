@@ -503,3 +503,40 @@ async def test_a_change_of_what_only_closes_waits_for_no_value(
 
     assert "reduce only" in ticket.line
     assert (await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))).state is OrderState.AMENDED
+
+
+# --- cross leverage ---------------------------------------------------------------------------------------------------
+
+FUTURE: Final = "BTC-USDT-250704"
+
+
+async def test_a_cross_leverage_says_for_how_many_contracts_it_is(limited: Desks, owner: Owner) -> None:
+    others = [*owner.get("public/instruments", instType="FUTURES"), *owner.get("public/instruments", instType="SWAP")]
+    family = [row["instId"] for row in others if row["uly"] == "BTC-USDT"]
+
+    cross = await limited().propose(LeverageChange(FUTURE, CROSS, Decimal(5)), Channel.HOST)
+    isolated = await limited().propose(LeverageChange(FUTURE, ISOLATED, Decimal(5)), Channel.HOST)
+
+    assert f"set leverage of {FUTURE} and {len(family) - 1} more contracts of its family, cross, from" in cross.line
+    assert ticket_lines(cross)[0].endswith(cross.line.removeprefix("PAPER: "))
+    assert f"set leverage of {FUTURE}, isolated, from" in isolated.line
+
+
+async def test_a_cross_leverage_is_not_set_where_it_is_that_of_a_contract_that_may_not_be_traded(
+    limited: Desks, owner: Owner, wire: Wire
+) -> None:
+    cross = LeverageChange(FUTURE, CROSS, Decimal(5))
+
+    with pytest.raises(AboveLimits, match=r"is that of BTC-USDT-\S+ too, which is not among the instruments"):
+        await limited(instruments=(FUTURE,)).propose(cross, Channel.HOST)
+    await limited(instruments=(FUTURE,)).propose(replace(cross, margin_mode=ISOLATED), Channel.HOST)
+    await limited(instruments=("BTC-USDT-*",)).propose(cross, Channel.HOST)
+    assert wire.tried["POST /account/set-leverage"] == 0
+
+
+async def test_the_leverage_of_a_pair_is_its_own(limited: Desks, owner: Owner) -> None:
+    ticket = await limited(instruments=("BTC-USDT",)).propose(
+        LeverageChange("BTC-USDT", CROSS, Decimal(2)), Channel.HOST
+    )
+
+    assert "set leverage of BTC-USDT, cross, from" in ticket.line
