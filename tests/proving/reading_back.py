@@ -190,7 +190,7 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
     if read["percent"]:
         if (read["turned"] == "risen from its lowest") != (said["side"] == "buy"):
             raise _ContradictionError
-        said["px"] = said.get("last")
+        said["px"] = _most_of_trail(read["activePx"] or said.get("last"), read["percent"], said["side"])
         since = {"activePx": read["activePx"]} if read["activePx"] else {}
         return {"callbackRatio": f"{(Decimal(read['percent']) / 100).normalize():f}", **since}
     exits = _exits(read["exits"], read["exitType"])
@@ -198,6 +198,13 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
     if (len(exits) > 3) != (said["ordType"] == "oco"):  # three fields each
         raise _ContradictionError
     return exits
+
+
+def _most_of_trail(since: str | None, percent: str, side: str | None) -> str | None:
+    """What a trailing order is valued at: a buy at the highest that it may still pay, a sale where it begins."""
+    if since is None:
+        return None
+    return f"{Decimal(since) * (1 + Decimal(percent) / 100):f}" if side == "buy" else since
 
 
 def _exits(text: str, price_type: str) -> dict[str, str]:
