@@ -11,6 +11,7 @@ policy of yours approves inside its limits. Without keys it buys on paper. `dip.
     instruments = ["BTC-USDT"]
     sides = ["buy"]
     order_types = ["limit"]
+    exits = true                # its stop-loss
     order_usd = 110             # a little above --spend
     day_usd = 110               # so even with this program gone wild: one buy a day
     distance_percent = 1

@@ -16,7 +16,7 @@ __all__ = ["IN_APPROVAL", "ApprovalError", "read_approval"]
 
 IN_APPROVAL: Final = frozenset({"channels", "questions_per_hour", "policy"})
 _IN_POLICY: Final = frozenset(
-    {"name", "instruments", "order_usd", "day_usd", "sides", "order_types", "distance_percent"}
+    {"name", "instruments", "order_usd", "day_usd", "sides", "order_types", "distance_percent", "exits"}
 )
 _HAS_TO_BE_SAID: Final = ("name", "instruments", "order_usd", "day_usd")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -75,6 +75,7 @@ def _policy(table: Mapping[str, Any]) -> Policy:
         order_usd=amount("order_usd", table["order_usd"]),
         day_usd=amount("day_usd", table["day_usd"]),
         distance=_percent(table),
+        exits=_yes_or_no(table),
         **{each: names(each, table[each], choices) for each, choices in _CHOICES.items() if each in table},
     )
 
@@ -82,3 +83,10 @@ def _policy(table: Mapping[str, Any]) -> Policy:
 def _percent(table: Mapping[str, Any]) -> Decimal | None:
     given = table.get("distance_percent")
     return None if given is None else amount("distance_percent", given) / 100
+
+
+def _yes_or_no(table: Mapping[str, Any]) -> bool:
+    given = table.get("exits", False)
+    if not isinstance(given, bool):
+        raise ApprovalError("exits is true or false")
+    return given

@@ -57,11 +57,11 @@ def test_a_profiles_approval_goes_over_that_of_the_file(load: Load) -> None:
 
 
 def test_a_policy_is_read_to_the_last_digit_and_is_off_until_its_channel_is_named(load: Load) -> None:
-    more = 'sides = ["buy"]\norder_types = ["post_only"]\ndistance_percent = 2.5\n'
+    more = 'sides = ["buy"]\norder_types = ["post_only"]\ndistance_percent = 2.5\nexits = true\n'
     off = load(POLICY)
     on = load(f'[approval]\nchannels = ["policy"]\n{POLICY}{more}')
 
-    policy = Policy("p", ("BTC-*",), Decimal(100), Decimal(1000), ("buy",), ("post_only",), Decimal("0.025"))
+    policy = Policy("p", ("BTC-*",), Decimal(100), Decimal(1000), ("buy",), ("post_only",), Decimal("0.025"), True)
     assert (len(off.policies), off.active_policies) == (1, ())
     assert on.active_policies == (policy,)
 
@@ -82,6 +82,7 @@ WRONG: Final = {
     f"{POLICY}order_us = 1": "unknown setting order_us in policy p",
     f'{POLICY}sides = ["long"]': "sides are among buy, sell; not long",
     f"{POLICY}distance_percent = -1": "distance_percent is a number that is not negative",
+    f"{POLICY}exits = 1": "exits is true or false",
     POLICY + POLICY: "two policies have the same name",
     "[profiles.a.approval]\nx = 1": r"unknown setting x in \[profiles.a.approval\]",
 }

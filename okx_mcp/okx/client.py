@@ -421,8 +421,16 @@ class OkxClient:
         return await self._write_one(models.Leverage, "account/set-leverage", body, valid_ms, before_send)
 
     async def leverage(self, inst_id: str, mgn_mode: str) -> list[models.Leverage]:
-        """What is set, a row for each position side where they differ. GET /account/leverage-info."""
-        return await self._all(models.Leverage, "account/leverage-info", instId=inst_id, mgnMode=mgn_mode)
+        """What is set, a row for each position side where they differ. GET /account/leverage-info.
+
+        Raises:
+            Unknown: it is not told, or that of another instrument or margin mode is.
+        """
+        asked = endpoint("GET", "account/leverage-info")
+        rows = await self._all(models.Leverage, "account/leverage-info", instId=inst_id, mgnMode=mgn_mode)
+        if not rows or any(row.lever is None or (row.inst_id, row.mgn_mode) != (inst_id, mgn_mode) for row in rows):
+            raise Unknown(f"{asked}: the answer does not tell the {mgn_mode} leverage of {inst_id}", asked)
+        return rows
 
     async def transfer(
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Final, NoReturn, overload
 
@@ -25,6 +26,7 @@ from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancel_all import AllCancelled, CancelAll
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
+from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import BeforeSend, Exchange
 from okx_mcp.trading.exposure import positions_in
@@ -257,6 +259,7 @@ class OrderDesk:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         look = await self._look_again(shown)
+        against = against or _leverage_changed(shown, look, self._risk.added_usd(shown, look))
         self._under_way.add(approval.ticket_id)
         try:
             with anyio.CancelScope(shield=True):
@@ -328,7 +331,7 @@ class OrderDesk:
             return None
         order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):
+        if view is not None and view.is_open and view.figures == ticket.order.figures:
             return None
         is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
         return f"The order is not any more as it was shown: it is {is_now}."
@@ -702,6 +705,19 @@ def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
     if inst_id is None:
         raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
     return inst_id
+
+
+def _leverage_changed(ticket: AnyTicket, look: Look, added_usd: Decimal) -> str | None:
+    """Why an order that opens something is not sent: it would be opened at a leverage that was not shown."""
+    if not isinstance(ticket, Ticket) or ticket.terms is None or look.exposure is None:
+        return None
+    if ticket.order is not None and not added_usd:  # a change that risks no more
+        return None
+    shown, is_now = ticket.terms.leverage, look.exposure.prices.leverage
+    if is_now is None or is_now == shown:
+        return None
+    was = "not known" if shown is None else f"{plain(shown)}x"
+    return f"The leverage of {ticket.intent.inst_id} is {plain(is_now)}x now, and was {was} when the order was shown."
 
 
 def _may_have_left(receipt: Receipt) -> bool:

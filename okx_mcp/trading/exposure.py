@@ -5,24 +5,28 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import InstType, Side
+from okx_mcp.okx.catalog import endpoint
+from okx_mcp.okx.errors import Unknown
+from okx_mcp.okx.names import InstType, Side, TdMode
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
+from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Terms
 from okx_mcp.trading.limits import Limits, SoFar
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView, Ticket
+from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.other_lookups import TRIGGER_LISTS
 from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.together import all_of
 from okx_mcp.trading.valuation import Prices, quote_value
+from okx_mcp.trading.working import Working
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from okx_mcp.okx.models import Balance, Ticker
+    from okx_mcp.okx.models import Balance, OrderBook, Ticker
     from okx_mcp.trading.exchange import Exchange
-    from okx_mcp.trading.instruments import Instrument, SizeUnit
+    from okx_mcp.trading.instruments import Instrument
     from okx_mcp.trading.journal_use import Used
 
 __all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "so_far"]
@@ -36,28 +40,28 @@ _WHOLE_BOOK: Final = 400
 class Wanted:
     """What this order asks to be known beside prices and open orders.
 
-    `takes` is side, size and its unit of an order without a price of its own; `leverage_of` the margin mode in which it
-    opens a position; `triggers`, whether what waits for a trigger counts as open.
+    `takes` is side, size and its unit of an order that takes from the book, now or once it is triggered; `leverage_of`
+    the margin mode in which it opens a position; `counts`, whether it is held against what waits for a trigger.
     """
 
     takes: "tuple[Side, Decimal, SizeUnit] | None" = None
     leverage_of: str | None = None
-    triggers: bool = False
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One instrument's prices and the account's open orders and worth, as just read.
+    """One instrument's prices and the account's working orders and worth, as just read.
 
-    `positions` are those in this instrument. `held` is by currency and `equity_usd` the whole trading account; they are
-    read, and not None, only where a limit needs them.
+    `positions` are those in this instrument. `held` is by currency, None where OKX does not say how much, and
+    `equity_usd` the whole trading account. These are read only where a limit needs them.
     """
 
     prices: Prices
     last: Decimal | None
-    open_orders: tuple[OrderView, ...]
+    working: tuple[Working, ...]
     positions: tuple[PositionView, ...]
-    held: dict[str, Decimal]
+    held: dict[str, Decimal | None]
     equity_usd: Decimal | None
     began_ms: int
 
@@ -69,6 +73,9 @@ async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[
         OkxError: they could not be read.
     """
     rows = await exchange.positions(inst_id=instrument.inst_id)
+    if any(row.pos is None for row in rows):
+        asked = endpoint("GET", "account/positions")
+        raise Unknown(f"{asked}: the answer does not tell how much is held in {instrument.inst_id}", asked)
     views = (PositionView.from_position(row, instrument) for row in rows if row.inst_id == instrument.inst_id)
     return tuple(view for view in views if view is not None)
 
@@ -88,14 +95,15 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         prices=Prices(
             bid=found.ticker.bid_px,
             ask=found.ticker.ask_px,
-            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, *priced),
+            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, found.walked, *priced),
             usd_per_quote=found.worth[instrument.quote_ccy].usd,
             usd_per_base=found.worth[instrument.base_ccy].usd if is_option else None,
             taken=found.taken,
             leverage=max(found.leverages, default=None),
+            last=None if is_option else found.ticker.last,
         ),
         last=found.ticker.last,
-        open_orders=tuple(found.orders),
+        working=tuple(found.working),
         positions=tuple(found.positions),
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
@@ -114,9 +122,10 @@ class _Reading:
         self._limits = limits
         self._wanted = wanted
         self.worth: dict[str, InDollars] = {}
-        self.orders: list[OrderView] = []
+        self.working: list[Working] = []
         self.positions: Sequence[PositionView] = ()
         self.balance: Balance | None = None
+        self.walked: OrderBook | None = None
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
 
@@ -134,13 +143,13 @@ class _Reading:
         self.ticker = await self._exchange.ticker(self._instrument.inst_id)
 
     async def at_risk(self) -> None:
-        """Orders first: what is filled in between counts twice and not never."""
+        """What waits, then what is in the book, then what is held: what moves on in between counts twice, not never."""
         limits, exchange = self._limits, self._exchange
-        self.orders.extend(map(OrderView.from_order, await exchange.open_orders()))
-        if self._wanted.triggers:
-            for kind in TRIGGER_LISTS:
-                self.orders.extend(map(OrderView.from_algo_order, await exchange.open_algo_orders(kind)))
-        if limits.position_usd is not None and self._instrument.contract is not None:
+        if self._wanted.counts:
+            for rows in await all_of(*(partial(exchange.open_algo_orders, kinds) for kinds in TRIGGER_LISTS)):
+                self.working.extend(map(Working.of_algo_order, rows))
+        self.working.extend(map(Working.of_order, await exchange.open_orders()))
+        if limits.position_usd is not None:
             self.positions = await positions_in(exchange, self._instrument)
         if limits.position_usd is not None or limits.day_loss_usd is not None:
             self.balance = await exchange.balance()
@@ -148,7 +157,7 @@ class _Reading:
     async def book(self) -> None:
         if self._wanted.takes is not None:
             side, size, unit = self._wanted.takes
-            book = await self._exchange.order_book(self._instrument.inst_id, _WHOLE_BOOK)
+            book = self.walked = await self._exchange.order_book(self._instrument.inst_id, _WHOLE_BOOK)
             self.taken = take(book.asks if side is Side.BUY else book.bids, self._instrument, size, unit)
 
     async def leverage(self) -> None:
@@ -157,15 +166,15 @@ class _Reading:
             self.leverages = [row.lever for row in rows if row.lever is not None]
 
 
-def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
+def _age_ms(now_ms: int, *told: "Ticker | OrderBook | None") -> int | None:
     """How far the farthest of them is from now, negative where it is dated ahead; None where one has no date."""
-    times_ms = [each.ts for each in tickers if each is not None]
+    times_ms = [each.ts for each in told if each is not None]
     return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 
 def so_far(ticket: Ticket, seen: Exposure, used: "Used", day_result_usd: Decimal | None) -> SoFar:
     """What counts beside this order, from the exchange's word and, for what it may not show yet, the journal's."""
-    listed = {order.cl_ord_id for order in seen.open_orders}
+    listed = {order.cl_ord_id for order in seen.working}
     orders = [(each, each.ticket) for each in used.may_rest if isinstance(each.ticket, Ticket)]
     unlisted = [
         other
@@ -174,54 +183,82 @@ def so_far(ticket: Ticket, seen: Exposure, used: "Used", day_result_usd: Decimal
     ]
     changes = [other for each, other in orders if other.order is not None and each.state.is_open_end]
     filled = [other for each, other in orders if each.state is OrderState.FILLED and each.at_ms >= seen.began_ms]
+    under_way = map(Working.of_ticket, [*unlisted, *changes, *filled])
     inst_id = ticket.intent.inst_id
     return SoFar(
         day_usd=used.day_usd,
         day_orders=used.day_orders,
         minute_orders=used.minute_orders,
         burst_orders=used.burst_orders,
-        open_orders=len(seen.open_orders) + len(unlisted),
-        instrument_open_orders=sum(order.inst_id == inst_id for order in seen.open_orders)
+        open_orders=len(seen.working) + len(unlisted),
+        instrument_open_orders=sum(order.inst_id == inst_id for order in seen.working)
         + sum(each.intent.inst_id == inst_id for each in unlisted),
-        position_usd=_position(ticket, seen, [*unlisted, *changes, *filled]),
+        position_usd=_position(ticket, seen, [*seen.working, *under_way]),
         day_result_usd=day_result_usd,
     )
 
 
-def _position(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
-    """What is held and under way in the direction of this order; a change counts with its more."""
+def _position(ticket: Ticket, seen: Exposure, working: "Sequence[Working]") -> Decimal | None:
+    """What is held and under way in the direction of this order, in dollars; None where that cannot be said.
+
+    At this order's price, and what waits for a price beyond it at that one.
+    """
     if ticket.quantity.contracts is not None:
-        return _contracts_on_side(ticket, seen, under_way)
-    usd_per_quote = seen.prices.usd_per_quote or _ZERO
+        return _contracts_on_side(ticket, seen, working)
+    if ticket.borrows and ticket.side == Side.SELL:
+        return _sold_on_margin(ticket, seen, working)
     is_buy = ticket.side == Side.BUY
     bought = ticket.quantity.base_ccy if is_buy else ticket.quantity.quote_ccy  # ETH-BTC sold is BTC bought
-    amounts = [
-        _bought(bought, order.inst_id, order.side, (order.size or _ZERO) - order.filled_size, order.price or _ZERO)
-        for order in seen.open_orders
-    ]
-    amounts += [_bought(bought, each.intent.inst_id, each.side, _more(each), each.price) for each in under_way]
-    amount = seen.held.get(bought, _ZERO) + sum(amounts, _ZERO)
-    return amount * usd_per_quote * (ticket.price if is_buy else 1)
+    longs = [each.size for each in seen.positions if is_buy and each.side == "long"]
+    amount = _sum([seen.held.get(bought, _ZERO), *longs, *(each.bought(bought) for each in working)])
+    if amount is None:
+        return None
+    usd_per_quote = seen.prices.usd_per_quote or _ZERO
+    if not is_buy:
+        return amount * usd_per_quote
+    same, price = _of_same_side(ticket, working), ticket.price
+    beyond = [(each.left or _ZERO) * (each.price_beyond(price) - price) for each in same]
+    return (amount * price + sum(beyond, _ZERO)) * usd_per_quote
 
 
-def _contracts_on_side(ticket: Ticket, seen: Exposure, under_way: list[Ticket]) -> Decimal:
-    """Positions on this order's side and every working order of the same side, in dollars.
+def _contracts_on_side(ticket: Ticket, seen: Exposure, working: "Sequence[Working]") -> Decimal | None:
+    """Positions on this order's side and every working order of the same side.
 
     Less those on the other side where this order would close them: net, and in its margin mode.
     """
-    inst_id, grows = ticket.intent.inst_id, "long" if ticket.side == Side.BUY else "short"
+    grows = "long" if ticket.side == Side.BUY else "short"
     held = sum((_on_side(each, grows, ticket.terms) for each in seen.positions), _ZERO)
-    working = [
-        (order.size or _ZERO) - order.filled_size
-        for order in seen.open_orders
-        if (order.inst_id, order.side) == (inst_id, ticket.side)
-    ]
-    begun = [_more(each) for each in under_way if (each.intent.inst_id, each.side) == (inst_id, ticket.side)]
-    contracts = max(held + sum(working, _ZERO) + sum(begun, _ZERO), _ZERO)
+    same = _of_same_side(ticket, working)
+    left = _sum([each.left for each in same])
+    if left is None:
+        return None
+    contracts = max(held + left, _ZERO)
     if seen.prices.usd_per_base is not None:
         return contracts * (ticket.quantity.contract_value or _ZERO) * seen.prices.usd_per_base
     price = max(ticket.price, seen.prices.bid or _ZERO)
-    return quote_value(ticket.quantity, contracts, price) * (seen.prices.usd_per_quote or _ZERO)
+    beyond = [
+        quote_value(ticket.quantity, each.left or _ZERO, each.price_beyond(price))
+        - quote_value(ticket.quantity, each.left or _ZERO, price)
+        for each in same
+    ]
+    value = quote_value(ticket.quantity, contracts, price) + sum(beyond, _ZERO)
+    return value * (seen.prices.usd_per_quote or _ZERO)
+
+
+def _sold_on_margin(ticket: Ticket, seen: Exposure, working: "Sequence[Working]") -> Decimal | None:
+    """The short position in this pair and every working sale on margin, less a long one that would be closed first."""
+    price = max(ticket.price, seen.prices.bid or _ZERO)
+    held = [
+        _on_side(each, "short", ticket.terms) * (1 if each.unit is SizeUnit.QUOTE else price) for each in seen.positions
+    ]
+    sold = _sum([each.value for each in _of_same_side(ticket, working) if each.td_mode != TdMode.CASH])
+    return None if sold is None else max(sum(held, _ZERO) + sold, _ZERO) * (seen.prices.usd_per_quote or _ZERO)
+
+
+def _of_same_side(ticket: Ticket, working: "Sequence[Working]") -> "list[Working]":
+    """Orders that may open more of what this one opens."""
+    meant = (ticket.intent.inst_id, ticket.side)
+    return [each for each in working if (each.inst_id, each.side) == meant and not each.closes]
 
 
 def _on_side(position: PositionView, side: str, terms: Terms | None) -> Decimal:
@@ -231,18 +268,11 @@ def _on_side(position: PositionView, side: str, terms: Terms | None) -> Decimal:
     return -position.size if is_closed_first else _ZERO
 
 
-def _more(ticket: Ticket) -> Decimal:
-    """What it adds to what rests, counted as OKX counts it."""
-    was = ticket.order.size or _ZERO if ticket.order else _ZERO
-    return max(ticket.own_size - was, _ZERO)
+def _sum(amounts: "Sequence[Decimal | None]") -> Decimal | None:
+    """None where one of them is not known."""
+    known = [each for each in amounts if each is not None]
+    return sum(known, _ZERO) if len(known) == len(amounts) else None
 
 
-def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:
-    base, _, quote = inst_id.partition("-")
-    if side == Side.BUY:
-        return size if base == ccy else _ZERO
-    return size * price if quote == ccy else _ZERO
-
-
-def _held(balance: "Balance") -> dict[str, Decimal]:
-    return {each.ccy: each.eq or _ZERO for each in balance.details if each.ccy}
+def _held(balance: "Balance") -> dict[str, Decimal | None]:
+    return {each.ccy: each.eq for each in balance.details if each.ccy}

@@ -81,6 +81,13 @@ class Exits:
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
 
+    @property
+    def ord_type(self) -> AlgoOrdType | None:
+        """OKX's name for what waits for them; None where there are none."""
+        if self.take_profit is None and self.stop_loss is None:
+            return None
+        return AlgoOrdType.CONDITIONAL if None in (self.take_profit, self.stop_loss) else AlgoOrdType.OCO
+
     def fields(self, price_type: TriggerPxType = TriggerPxType.LAST) -> dict[str, str]:
         """OKX's fields for them."""
         found: dict[str, str] = {}
@@ -199,8 +206,7 @@ class TriggerOrder:
             return AlgoOrdType.MOVE_ORDER_STOP
         if self.trigger_price is not None:
             return AlgoOrdType.TRIGGER
-        both = self.exits.take_profit is not None and self.exits.stop_loss is not None
-        return AlgoOrdType.OCO if both else AlgoOrdType.CONDITIONAL
+        return self.exits.ord_type or AlgoOrdType.CONDITIONAL
 
     def body(self, algo_cl_ord_id: str, terms: Terms, quantity: "Quantity") -> Body:
         """The body of POST /trade/order-algo."""

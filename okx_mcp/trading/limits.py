@@ -68,7 +68,7 @@ class SoFar:
     """What the account did and has under way, the order in question left out.
 
     `day` is the last 24 hours, `burst` the last `burst_minutes`; `day_result_usd` is won or lost since
-    00:00 UTC, or since trading was resumed on that day.
+    00:00 UTC, or since trading was resumed on that day. `position_usd` is None where OKX does not say how much it is.
     """
 
     day_usd: Decimal = _ZERO
@@ -77,7 +77,7 @@ class SoFar:
     burst_orders: int = 0
     open_orders: int = 0
     instrument_open_orders: int = 0
-    position_usd: Decimal = _ZERO
+    position_usd: Decimal | None = _ZERO
     day_result_usd: Decimal | None = None
 
 
@@ -106,7 +106,11 @@ def check_account(ticket: "AccountTicket", limits: Limits, so_far: SoFar) -> lis
     """Every limit that this change of the account would break."""
     intent, broken = ticket.intent, [*_sent(limits, so_far)]
     if isinstance(intent, LeverageChange):
-        broken += [*_instrument(intent.inst_id, limits), *_margin_mode(intent.margin_mode.value, limits)]
+        broken += [
+            *_instrument(intent.inst_id, limits),
+            *_shared(ticket, intent.inst_id, limits),
+            *_margin_mode(intent.margin_mode.value, limits),
+        ]
         if intent.leverage > limits.leverage:
             broken.append(
                 f"The leverage {plain(intent.leverage)}x is above {plain(limits.leverage)}x, the highest allowed."
@@ -133,7 +137,7 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
         *(f"{what}: {most}, {max(most - count, 0)} left" for what, count, most in counted),
         f"open orders of one instrument: {limits.instrument_open_orders}",
         f"price: {plain(limits.collar * 100)} % through the book, at most {limits.price_age_s} s old",
-        f"order types: {', '.join(limits.order_types)}; margin modes: {', '.join(limits.margin_modes)}",
+        f"order types: {_listed(limits)}; margin modes: {', '.join(limits.margin_modes)}",
         f"leverage of what opens a position: {plain(limits.leverage)}x",
         f"instruments: {', '.join(limits.instruments) or 'all'}",
         *(
@@ -155,13 +159,33 @@ def standing(limits: Limits, so_far: SoFar) -> list[str]:
 def _what_is_allowed(ticket: "Ticket", limits: Limits) -> Iterator[str]:
     yield from _instrument(ticket.intent.inst_id, limits)
     if ticket.kind not in limits.order_types:
-        yield f"{ticket.kind} orders are not among those allowed: {', '.join(limits.order_types)}."
+        yield f"{ticket.kind} orders are not among those allowed: {_listed(limits)}."
+    exits = ticket.exits.ord_type
+    if exits is not None and exits not in limits.order_types:
+        yield f"Its exits are {exits} orders, and {exits} orders are not among those allowed: {_listed(limits)}."
     if ticket.margin_mode is not None:
         yield from _margin_mode(ticket.margin_mode, limits)
 
 
+def _listed(limits: Limits) -> str:
+    return ", ".join(limits.order_types)
+
+
+def _may_be_traded(inst_id: str, limits: Limits) -> bool:
+    return not limits.instruments or any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments)
+
+
+def _shared(ticket: "AccountTicket", inst_id: str, limits: Limits) -> Iterator[str]:
+    other = next((each for each in ticket.shared_by if not _may_be_traded(each, limits)), None)
+    if other is not None:
+        yield (
+            f"The cross leverage of {inst_id} is that of {other} too, which is not among the instruments that may be "
+            f"traded: {', '.join(limits.instruments)}."
+        )
+
+
 def _instrument(inst_id: str, limits: Limits) -> Iterator[str]:
-    if limits.instruments and not any(fnmatchcase(inst_id, allowed) for allowed in limits.instruments):
+    if not _may_be_traded(inst_id, limits):
         yield f"{inst_id} is not among the instruments that may be traded: {', '.join(limits.instruments)}."
 
 
@@ -191,7 +215,7 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
         yield f"The order book of {inst_id} is crossed: bid {plain(bid)}, ask {plain(ask)}."
         return
     percent, price = plain(limits.collar * 100), ticket.price
-    if isinstance(ticket.intent, TriggerOrder):
+    if isinstance(ticket.intent, TriggerOrder) and (ticket.has_own_price or ticket.reduces):
         yield from _after_trigger(ticket, ticket.intent, limits)
         return
     if not ticket.has_own_price:
@@ -210,10 +234,27 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
             f"The price {plain(price)} is below {plain(least)}, which is {percent} % under the best bid "
             f"{plain(bid)}; that is as far as a sale may go."
         )
+    if not ticket.reduces and prices.last:
+        yield from _away_from_last(ticket.side, price, bid, ask, prices.last, limits.collar)
+
+
+def _away_from_last(
+    side: str, price: Decimal, bid: Decimal, ask: Decimal, last: Decimal, collar: Decimal
+) -> Iterator[str]:
+    """A book whose best price lies far from the last trade is no measure for an order that would follow it there."""
+    percent, is_buy = plain(collar * 100), side == Side.BUY
+    best = ask if is_buy else bid
+    most = last * (1 + collar if is_buy else 1 - collar)
+    if (min(best, price) > most) if is_buy else (max(best, price) < most):
+        which, way = ("ask", "over") if is_buy else ("bid", "under")
+        yield (
+            f"The price {plain(price)} and the best {which} {plain(best)} are both more than {percent} % {way} the "
+            f"last price {plain(last)}; no order follows a book there."
+        )
 
 
 def _worst(ticket: "Ticket", prices: Prices) -> Decimal | None:
-    """The worst price at which a market order of this size is filled by the book; None where the book ends before."""
+    """The worst price at which this size is filled by the book of now at market; None where the book ends before."""
     taken = prices.taken
     size = ticket.quantity.quote if ticket.spends_quote else ticket.own_size
     return taken.worst_price if taken is not None and taken.size >= size else None
@@ -247,9 +288,13 @@ def _value(ticket: "Ticket", limits: Limits, prices: Prices, so_far: SoFar) -> I
     most, quantity = limits.position_usd, ticket.quantity
     gains = quantity.base_ccy if ticket.side == Side.BUY else quantity.quote_ccy
     what = f"is held and being bought of {gains}"
-    if quantity.contracts is not None:
+    if quantity.contracts is not None or (ticket.borrows and ticket.side == Side.SELL):
         gains, what = "", f"is held and being opened in {ticket.intent.inst_id} on this side"
-    if most is not None and gains not in DOLLARS and so_far.position_usd + added > most:
+    if most is None or gains in DOLLARS:
+        return
+    if so_far.position_usd is None:
+        yield f"OKX does not say how much {what}, and that may come to {_usd(most)}."
+    elif so_far.position_usd + added > most:
         yield (
             f"What {what} comes to {_usd(so_far.position_usd)}; with {_usd(added)} more it would be above {_usd(most)}."
         )

@@ -27,7 +27,13 @@ __all__ = ["fixed_and_about", "line_of", "line_of_account", "on_terms", "waits_f
 
 
 def line_of(
-    intent: OrderIntent, side: str, quantity: "Quantity", price: Decimal, terms: Terms | None, changed: str | None
+    intent: OrderIntent,
+    side: str,
+    quantity: "Quantity",
+    price: Decimal,
+    terms: Terms | None,
+    exits: Exits,
+    changed: str | None,
 ) -> str:
     """Side, size in every unit, price, instrument, kind, terms. The same text for the same order.
 
@@ -41,12 +47,13 @@ def line_of(
     match intent:
         case Amendment():
             ord_id, _, figures = (changed or "").partition(" ")
-            return f"change order {ord_id} to {exact} ({inst_id}, was {figures})"
+            stays = ", ".join([inst_id, *on_terms(terms), *_with(exits), f"was {figures}"])
+            return f"change order {ord_id} to {exact} ({stays})"
         case LimitOrder():
             type_ = [] if intent.ord_type is OrdType.LIMIT else [intent.ord_type.value]
-            return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(intent.exits)])})"
+            return f"{exact} ({', '.join([f'{inst_id} limit order', *type_, *on_terms(terms), *_with(exits)])})"
         case MarketOrder():
-            kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(intent.exits)])
+            kind = ", ".join([f"{inst_id} market order", *on_terms(terms), *_with(exits)])
             spends = quantity.contracts is None and intent.unit is SizeUnit.QUOTE
             bought = f"about {plain(quantity.base)} {quantity.base_ccy} at {plain(price)}"
             return f"{f'{side} for {value} at market, {bought}' if spends else at_market} ({kind})"
@@ -58,9 +65,9 @@ def line_of(
             return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
 
-def line_of_account(intent: AccountIntent, was: Decimal | None) -> str:
-    """The same of a change of the account."""
-    return _leverage(intent, was) if isinstance(intent, LeverageChange) else _moved(intent)
+def line_of_account(intent: AccountIntent, was: Decimal | None, shared_by: int) -> str:
+    """The same of a change of the account; `shared_by` so many other contracts is a leverage."""
+    return _leverage(intent, was, shared_by) if isinstance(intent, LeverageChange) else _moved(intent)
 
 
 def on_terms(terms: Terms | None) -> list[str]:
@@ -139,10 +146,13 @@ def _with(exits: Exits) -> list[str]:
     return [f"then {_exits(exits)}"] if exits != Exits() else []
 
 
-def _leverage(intent: LeverageChange, was: Decimal | None) -> str:
+def _leverage(intent: LeverageChange, was: Decimal | None, shared_by: int) -> str:
     side = "" if intent.position is None else f" {intent.position}"
     before = "" if was is None else f"from {plain(was)}x "
-    return f"set leverage of {intent.inst_id}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
+    of = intent.inst_id
+    if shared_by:
+        of += f" and {shared_by} more contract{'s' if shared_by > 1 else ''} of its family"
+    return f"set leverage of {of}, {intent.margin_mode.value}{side}, {before}to {plain(intent.leverage)}x"
 
 
 def _moved(intent: Transfer) -> str:

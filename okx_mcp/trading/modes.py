@@ -17,6 +17,7 @@ from okx_mcp.trading.refusals import Misfit, NotTradable
 if TYPE_CHECKING:
     from okx_mcp.trading.accounts import AccountRules
     from okx_mcp.trading.instruments import Instrument, Quantity
+    from okx_mcp.trading.orders import OrderView
     from okx_mcp.trading.positions import PositionView
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "position_to_close",
     "reduced_by",
     "terms_of",
+    "terms_of_resting",
 ]
 
 _NAMES: Final = {
@@ -69,6 +71,24 @@ def terms_of(
             "reduce_only says nothing here."
         )
     return Terms(rules.spot_td_mode)
+
+
+def terms_of_resting(order: "OrderView", instrument: "Instrument", rules: "AccountRules") -> Terms:
+    """The terms on which an order that rests is carried out, whatever is changed of its size and price.
+
+    Raises:
+        NotTradable: OKX does not say on which.
+    """
+    if order.td_mode not in tuple(TdMode):
+        raise NotTradable("OKX does not say in which margin mode this order is; it cannot be changed.")
+    pos_side = PosSide(order.pos_side) if order.pos_side in (PosSide.LONG, PosSide.SHORT) else None
+    closes = order.reduce_only or (pos_side is not None and pos_side == reduced_by(Side(order.side)))
+    return Terms(
+        TdMode(order.td_mode),
+        pos_side,
+        reduces=closes and honours_reduce_only(instrument.kind, rules.account_mode),
+        margin_ccy=order.margin_ccy if instrument.contract is None else None,
+    )
 
 
 def _of_margin(instrument: "Instrument", rules: "AccountRules", asked: MgnMode, *, reduces: bool) -> Terms:

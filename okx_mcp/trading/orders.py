@@ -75,6 +75,9 @@ class OrderView:
     td_mode: str | None = None
     trigger_price: Decimal | None = None
     became_before: tuple[str, ...] = ()
+    pos_side: str | None = None
+    margin_ccy: str | None = None
+    reduce_only: bool = False
 
     @property
     def all_it_became(self) -> tuple[str, ...]:
@@ -85,6 +88,11 @@ class OrderView:
     def is_open(self) -> bool:
         """Whether it rests, so that it can be changed."""
         return self.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
+
+    @property
+    def figures(self) -> tuple[Decimal | None, Decimal | None, Exits]:
+        """What a change of it can change, here or at OKX."""
+        return self.size, self.price, self.exits
 
     @property
     def terms(self) -> str:
@@ -111,6 +119,9 @@ class OrderView:
             cancel_source=order.cancel_source or None,
             exits=_attached_to(order),
             td_mode=None if order.td_mode is None else str(order.td_mode),
+            pos_side=None if order.pos_side is None else str(order.pos_side),
+            margin_ccy=order.ccy or None,
+            reduce_only=bool(order.reduce_only),
         )
 
     @classmethod
@@ -206,8 +217,19 @@ class Ticket:
                 return intent.ord_type.value
 
     @property
+    def exits(self) -> Exits:
+        """What OKX attaches to it, to close at market what it opened."""
+        match self.intent:
+            case Amendment():
+                return self.changed.exits
+            case LimitOrder() | MarketOrder() as intent:
+                return intent.exits
+            case _:
+                return _NO_EXITS
+
+    @property
     def margin_mode(self) -> str | None:
-        """OKX's tdMode of a new order."""
+        """OKX's tdMode of the order, or of the one that would change."""
         return None if self.terms is None else self.terms.td_mode.value
 
     @property
@@ -219,9 +241,14 @@ class Ticket:
         return self.terms.pos_side in (None, closes)
 
     @property
+    def borrows(self) -> bool:
+        """Whether it trades a pair on margin, so that a sale sells coins that nobody has to hold."""
+        return self.quantity.contracts is None and self.terms is not None and self.terms.borrows
+
+    @property
     def has_position(self) -> bool:
         """Whether it opens or reduces a position, and does not trade what is held: contracts, or a pair on margin."""
-        return self.quantity.contracts is not None or (self.terms is not None and self.terms.borrows)
+        return self.quantity.contracts is not None or self.borrows
 
     @property
     def has_own_price(self) -> bool:
@@ -271,7 +298,7 @@ class Ticket:
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
         changed = None if self.order is None else f"{self.order.ord_id} {self.order.terms}"
-        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, changed)
+        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, self.exits, changed)
         return f"{self.account.environment.upper()}: {what}"
 
     @property
@@ -292,6 +319,7 @@ class AccountTicket:
     """A change of the account itself, made exact: a leverage, or a transfer between the owner's own accounts.
 
     `id` is also the transfer's clientId. `was` is the leverage before, or what the account it comes from holds.
+    `shared_by` are the other contracts whose leverage it is as well.
     """
 
     id: str
@@ -304,6 +332,7 @@ class AccountTicket:
     created_ms: int
     expires_ms: int
     policy: str | None = None
+    shared_by: tuple[str, ...] = ()
 
     @property
     def order(self) -> None:
@@ -322,7 +351,7 @@ class AccountTicket:
     @property
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
-        return f"{self.account.environment.upper()}: {line_of_account(self.intent, self.was)}"
+        return f"{self.account.environment.upper()}: {line_of_account(self.intent, self.was, len(self.shared_by))}"
 
 
 AnyTicket = Ticket | AccountTicket

@@ -22,7 +22,8 @@ class Policy:
     """What orders are approved in this policy's name. All of its conditions hold, or it approves nothing.
 
     Sums are in US dollars: of one order, and of all that this policy approved in 24 hours. `distance` is the most that
-    the price may lie from the last trade, either way, as a fraction; None is no such condition.
+    the price may lie from the last trade, either way, as a fraction; None is no such condition. `exits`: an order may
+    have a take-profit and a stop-loss, which trade the other way at market.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Policy:
     sides: tuple[str, ...] = ("buy", "sell")
     order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
     distance: Decimal | None = None
+    exits: bool = False
 
 
 def objections(
@@ -51,6 +53,8 @@ def objections(
         yield f"It approves {' and '.join(policy.sides)} only."
     if ticket.kind not in policy.order_types:
         yield f"{ticket.kind} is not among {', '.join(policy.order_types)}."
+    if ticket.exits.ord_type is not None and not policy.exits:
+        yield "It approves no take-profit and no stop-loss."
     if usd is None:
         yield "What the order comes to in US dollars is not known."
     elif usd > policy.order_usd:

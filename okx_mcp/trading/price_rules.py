@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_can_have_exits", "check_exits", "check_price_band", "check_trigger"]
 
+_PERCENT: Final = Decimal(100)
 _LEAST_TRAIL: Final = Decimal("0.1")
 _MOST_TRAIL: Final = Decimal(50)
 
@@ -72,7 +73,7 @@ def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrum
 
 
 def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decimal | None) -> Decimal:
-    """The price at which the order is valued: its own, or the one that is waited for.
+    """The price at which the order is valued: its own, or the one that is waited for; of a trailing buy the highest.
 
     Raises:
         Misfit: not exactly one thing is waited for, a price is off the tick, or it is reached already (OKX would say
@@ -95,8 +96,11 @@ def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decima
     ):
         if price is not None:
             _check_beyond(f"{name} of a {side.value}", price, last, is_above=is_above, what="the last price")
+    if intent.trail_percent is not None:
+        since = intent.activation_price or last
+        return since * (1 + intent.trail_percent / _PERCENT) if side is Side.BUY else since
     found = [each for each in (exits.take_profit, exits.stop_loss) if each is not None]
-    return intent.order_price or intent.trigger_price or max(found, default=last)
+    return intent.order_price or intent.trigger_price or max(found)
 
 
 def _check_way(intent: "TriggerOrder") -> None:

@@ -28,6 +28,7 @@ from okx_mcp.trading.modes import (
     honours_reduce_only,
     position_to_close,
     terms_of,
+    terms_of_resting,
 )
 from okx_mcp.trading.open_orders import check_keeps_no_leverage, check_not_tied_up
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
@@ -138,7 +139,7 @@ class TicketMaker:
     ) -> _Exact:
         match intent:
             case Amendment():
-                return await self._change(intent, instrument, ticket_id)
+                return await self._change(intent, instrument, rules, ticket_id)
             case LimitOrder():
                 return await self._limit(intent, instrument, rules, ticket_id)
             case MarketOrder():
@@ -223,34 +224,44 @@ class TicketMaker:
             raise Misfit("Trigger orders of options are not placed here.")
         held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
-        look, terms = await self._look(instrument, terms, triggers=True)
-        last = look.exposure.last if look.exposure else None
-        price = check_trigger(intent, instrument, last)
+        own, takes = None, None
         if intent.order_price is None:
             check_unit_at_market(instrument, terms, intent.side, intent.unit)
             own = _size_at_any_price(instrument, intent.size, intent.unit)
-            quantity = instrument.reading(own, price)
-        else:
+            takes = None if terms.reduces else (intent.side, own, instrument.size_unit)
+        look, terms = await self._look(instrument, terms, takes=takes)
+        last = look.exposure.last if look.exposure else None
+        price = check_trigger(intent, instrument, last)
+        if own is None:
             quantity = instrument.quantity(intent.size, intent.unit, price)
+        else:
+            quantity = instrument.reading(own, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         body = intent.body(ticket_id, terms, quantity)
         return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
 
-    async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
+    async def _change(
+        self, intent: Amendment, instrument: "Instrument", rules: "AccountRules", ticket_id: str
+    ) -> _Exact:
         order = await self._open_order(intent)
+        terms = terms_of_resting(order, instrument, rules)
         price = instrument.checked_price(intent.price or order.price or _ZERO)
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
         _check_change(order, own, price)
         check_price_band(instrument, order.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
-        return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
+        if not terms.reduces:
+            check_exits(order.exits, Side(order.side), price, instrument)
+        look, terms = await self._look(instrument, terms)
+        return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, terms, order)
 
     async def _of_account(
         self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
     ) -> AccountTicket:
+        shared_by: tuple[str, ...] = ()
         if isinstance(intent, LeverageChange):
             was = await self._leverage_before(intent, rules)
+            shared_by = await self._sharing_leverage(intent)
         else:
             was = await self._available(intent)
         body, now_ms = intent.body(ticket_id), self._clock.now_ms()
@@ -264,6 +275,7 @@ class TicketMaker:
             channel=channel,
             created_ms=now_ms,
             expires_ms=now_ms + _TICKET_VALID_MS,
+            shared_by=shared_by,
         )
         await self._risk.limit_use(ticket, await self._risk.look(None))
         return ticket
@@ -288,6 +300,15 @@ class TicketMaker:
             raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
         check_keeps_no_leverage(intent, instrument, await self._exchange.open_orders())
         return was
+
+    async def _sharing_leverage(self, intent: LeverageChange) -> tuple[str, ...]:
+        """The other contracts of its family: cross leverage is one for all (POST /account/set-leverage)."""
+        contract = (await self._instruments.get(intent.inst_id)).contract
+        if contract is None or intent.margin_mode is not MgnMode.CROSS:
+            return ()
+        listed = [each for kind in (InstType.SWAP, InstType.FUTURES) for each in await self._instruments.all(kind)]
+        family = [each.inst_id for each in listed if each.contract and each.contract.underlying == contract.underlying]
+        return tuple(each for each in family if each != intent.inst_id)
 
     async def _available(self, intent: Transfer) -> Decimal | None:
         """What the account has that the transfer comes from.
@@ -325,10 +346,9 @@ class TicketMaker:
         terms: Terms,
         *,
         takes: tuple[Side, Decimal, SizeUnit] | None = None,
-        triggers: bool = False,
     ) -> "tuple[Look, Terms]":
         """A look at the market, and the terms with the leverage that is set."""
-        wanted = Wanted(takes, _leverage_of(instrument, terms), triggers)
+        wanted = Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces)
         look = await self._risk.look(instrument, wanted)
         leverage = look.exposure.prices.leverage if look.exposure else None
         tag = None if self._risk.limits.cancel_all_after_s is None else TAG
@@ -358,14 +378,11 @@ class TicketMaker:
 def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     """What has to be known, once more, when this ticket's order is about to be sent."""
     takes = None
-    if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
+    if not ticket.has_own_price and not (ticket.reduces and isinstance(ticket.intent, TriggerOrder)):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
-    if ticket.terms is None:
-        leverage_of = _leverage_of_changed(instrument, ticket.changed)
-    else:
-        leverage_of = _leverage_of(instrument, ticket.terms)
-    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
+    leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)
+    return Wanted(takes, leverage_of, counts=not ticket.reduces)
 
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
@@ -374,12 +391,6 @@ def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
     if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
     return terms.td_mode.value
-
-
-def _leverage_of_changed(instrument: "Instrument", order: OrderView) -> str | None:
-    """The same of an order that rests."""
-    is_derivative = instrument.contract is not None and instrument.kind != InstType.OPTION
-    return order.td_mode if is_derivative and order.td_mode in tuple(MgnMode) else None
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:

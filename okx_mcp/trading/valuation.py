@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.intents import TriggerOrder
 
 if TYPE_CHECKING:
     from okx_mcp.trading.depth import Taken
@@ -27,7 +28,8 @@ class Prices:
 
     `usd_per_quote` is None where the quote currency has no price in dollars. Read only where they are needed:
     `usd_per_base` for an option, whose price is its premium; `taken`, what the book gives for an order without a price
-    of its own; `leverage`, the highest that is set where a position could be opened.
+    of its own; `leverage`, the highest that is set where a position could be opened. `last` is the last trade, None for
+    an option: OKX does not say when it was, and one option may see none for days.
     """
 
     bid: Decimal | None
@@ -37,6 +39,7 @@ class Prices:
     usd_per_base: Decimal | None = None
     taken: "Taken | None" = None
     leverage: Decimal | None = None
+    last: Decimal | None = None
 
 
 def usd_of(ticket: "Ticket", prices: Prices) -> Decimal | None:
@@ -78,7 +81,11 @@ def is_premium(quantity: Quantity) -> bool:
 
 
 def _paid(ticket: "Ticket", prices: Prices) -> Decimal:
-    """The most that is paid: a sale below the best bid is filled at the bid, a market order at what the book gives."""
-    if not ticket.has_own_price and prices.taken is not None and prices.taken.average_price is not None:
+    """The most that is paid: a sale below the best bid is filled at the bid, a market order at what the book gives.
+
+    What waits for a trigger is filled by another book than the one of now.
+    """
+    waits = isinstance(ticket.intent, TriggerOrder)
+    if not ticket.has_own_price and not waits and prices.taken is not None and prices.taken.average_price is not None:
         return prices.taken.average_price
     return ticket.price if ticket.side == Side.BUY else max(ticket.price, prices.bid or _ZERO)

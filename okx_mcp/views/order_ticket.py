@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import in_usd, plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Exits, LeverageChange, LimitOrder, MarketOrder, Transfer, TriggerOrder
+from okx_mcp.trading.intents import Exits, LeverageChange, Transfer, TriggerOrder
 from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for, way_of
 from okx_mcp.trading.orders import AccountTicket, Ticket
 from okx_mcp.trading.valuation import is_premium
@@ -62,8 +62,8 @@ def _of_order(ticket: Ticket) -> list[str]:
         _price(ticket),
         f"Effect: {effect_of(ticket)}",
     ]
-    if isinstance(ticket.intent, LimitOrder | MarketOrder) and ticket.intent.exits != Exits():
-        lines.append(f"Then: {_exits(ticket, ticket.intent.exits)}")
+    if ticket.exits != Exits():
+        lines.append(f"Then: {_exits(ticket, ticket.exits)}")
     if ticket.fee_rate is not None:
         lines.append(f"Fee: {_fee(ticket, ticket.fee_rate)}")
     if ticket.limit_use is not None:
@@ -74,7 +74,8 @@ def _of_order(ticket: Ticket) -> list[str]:
 def _what(ticket: Ticket) -> str:
     inst_id = ticket.intent.inst_id
     if ticket.order is not None:
-        return f"change {ticket.side} {inst_id} order {ticket.order.ord_id}, now {ticket.order.terms}, to"
+        stays = ", ".join([f"now {ticket.order.terms}", *on_terms(ticket.terms)])
+        return f"change {ticket.side} {inst_id} order {ticket.order.ord_id}, {stays}, to"
     terms = on_terms(ticket.terms) or [str(ticket.margin_mode)]
     kind = way_of(ticket.intent) if isinstance(ticket.intent, TriggerOrder) else ticket.kind
     return ", ".join([f"{ticket.side} {inst_id}", kind, *terms])

@@ -32,8 +32,11 @@ _TERMS: Final = (
     rf"(?:, (?P<tdMode>cash|cross|isolated)(?: {_N}x)?)?(?:, margin in (?P<marginCcy>{_CCY}))?"
     r"(?:, (?P<posSide>long|short) position)?(?P<reduces>, reduce only)?"
 )
+_STAYS: Final = re.sub(r"\?P<[A-Za-z]+>", "?:", _TERMS)
+"""The terms of an order that would change, which no body says again."""
 _LEVERAGE: Final = (
-    rf"set leverage of (?P<levered>{_ID}), (?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
+    rf"set leverage of (?P<levered>{_ID})(?: and [0-9]+ more contracts? of its family)?, "
+    r"(?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
     rf"(?:from {_N}x )?to (?P<lever>{_N})x"
 )
 _TRANSFER: Final = (
@@ -42,7 +45,7 @@ _TRANSFER: Final = (
 _TITLE: Final = re.compile(
     r"(?P<env>PAPER \(no real money\)|DEMO \(no real money\)|LIVE, REAL MONEY): (?:"
     rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+|{'|'.join(_KINDS)}){_TERMS}"
-    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}, to"
+    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}{_STAYS}, to"
     rf"|{_LEVERAGE}|{_TRANSFER})"
 )
 _REST: Final = tuple(
@@ -99,7 +102,7 @@ _OF_LINE: Final = tuple(
         rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<instId>{_ID}) "
         rf"(?P<way>{'|'.join(_KINDS)}){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
-        rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}), was {_N} at {_N}\)",
+        rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}){_STAYS}(?:, then [a-z0-9. ]+)?, was {_N} at {_N}\)",
         _LEVERAGE,
         _TRANSFER,
     )
@@ -223,7 +226,7 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
     if read["percent"]:
         if (read["turned"] == "risen from its lowest") != (said["side"] == "buy"):
             raise _ContradictionError
-        said["px"] = said.get("last")
+        said["px"] = _most_of_trail(read["activePx"] or said.get("last"), read["percent"], said["side"])
         since = {"activePx": read["activePx"]} if read["activePx"] else {}
         return {"callbackRatio": f"{(Decimal(read['percent']) / 100).normalize():f}", **since}
     exits = _exits(read["exits"], read["exitType"])
@@ -231,6 +234,13 @@ def _waits(said: dict[str, str | None], waits: str) -> Body:
     if (len(exits) > 3) != (said["ordType"] == "oco"):  # three fields each
         raise _ContradictionError
     return exits
+
+
+def _most_of_trail(since: str | None, percent: str, side: str | None) -> str | None:
+    """What a trailing order is valued at: a buy at the highest that it may still pay, a sale where it begins."""
+    if since is None:
+        return None
+    return f"{Decimal(since) * (1 + Decimal(percent) / 100):f}" if side == "buy" else since
 
 
 def _exits(text: str, price_type: str) -> dict[str, str]:
