@@ -14,7 +14,7 @@ from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.reports import OrderReport, of_receipt
 from okx_mcp.trading import audit as audit_of_trading
-from okx_mcp.trading import desk, journal, reconcile, risk
+from okx_mcp.trading import desk, journal_use, reconcile, risk
 from okx_mcp.trading import limits as limits_of_trading
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
@@ -70,7 +70,7 @@ def forgets_what_it_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def counts_no_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_MINUTE_MS", 1)
+    monkeypatch.setattr(journal_use, "_MINUTE_MS", 1)
 
 
 def compares_with_no_price(monkeypatch: pytest.MonkeyPatch) -> None:

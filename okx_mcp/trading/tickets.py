@@ -126,7 +126,8 @@ class TicketMaker:
             side_of_close=exact.side_of_close,
             held=exact.held,
         )
-        if ticket.reduces and not isinstance(intent, TriggerOrder):  # nothing is tied up before a trigger
+        ties_up = not isinstance(intent, TriggerOrder | Amendment)  # the one before its trigger, the other itself
+        if ticket.reduces and ties_up:
             check_not_tied_up(ticket, await self._exchange.open_orders())
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 

@@ -2593,8 +2593,8 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what was triggered is followed to the order that it became",
         _OTHER_LOOKUPS,
-        "        if view.became is not None:\n            order = await",
-        "        if False:\n            order = await",
+        "for ord_id in view.all_it_became]",
+        "for ord_id in ()]",
         f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
     ),
     _guard(
