@@ -49,7 +49,7 @@ async def test_an_approved_order_is_placed_once_and_read_back(
     assert [each.state for each in exchange.orders()] == ["live"]
     assert placed["order_sent"] == "yes"
     assert placed["approved_by"] == "human, through the client"
-    assert placed == checked
+    assert {**placed, "source": "rest"} == checked
     assert len(person.asked) == 1
 
 

@@ -24,7 +24,7 @@ from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts, create_server
 from tests.clocks import VirtualClock
-from tests.tools.served import result, settings_of
+from tests.tools.served import result, rows_of, settings_of
 from tests.trading.contract_floor import SWAP, Owner
 from tests.whole.stdio import Person
 
@@ -164,12 +164,12 @@ async def test_open_positions_are_told_without_a_request_and_none_of_before_a_ne
         after = await result(client, "get_positions")
 
     assert (first["source"], again["source"], others["source"], asked) == ("rest", "stream", "stream", 0)
-    assert [each["contracts"] for each in first["positions"]] == ["10"]
-    assert [each["contracts"] for each in again["positions"]] == ["10"]
+    assert [each["contracts"] for each in rows_of(first, "positions")] == ["10"]
+    assert [each["contracts"] for each in rows_of(again, "positions")] == ["10"]
     assert 0 <= again["age_ms"] <= 3_000
     assert others["positions"] == []
     assert after["source"] == "rest"
-    assert [each["contracts"] for each in after["positions"]] == ["15"]
+    assert [each["contracts"] for each in rows_of(after, "positions")] == ["15"]
 
 
 async def test_a_name_that_is_none_is_never_subscribed_to(tmp_path: Path) -> None:
