@@ -2242,8 +2242,9 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what waits counts among open orders",
         _EXPOSURE,
-        "if self._wanted.counts:",
-        "if False:",
+        "kinds = TRIGGER_LISTS if waiting else ()",
+        "kinds: tuple[str, ...] = ()",
+        f"{_AROUND}test_what_waits_for_a_trigger_is_open_beside_every_other_order",
         "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
     ),
     _guard(

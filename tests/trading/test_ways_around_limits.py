@@ -289,6 +289,7 @@ async def test_what_waits_for_a_trigger_is_open_beside_every_other_order(limited
 
     with pytest.raises(AboveLimits, match="2 orders are open; the limit is 2"):
         await desk.propose(buy(), Channel.HOST)
+    assert "open orders: 2, 0 left" in await desk.limits_left()
 
 
 async def test_what_waits_for_a_trigger_is_part_of_the_position_at_the_price_it_waits_for(
