@@ -340,12 +340,13 @@ async def test_a_waiting_sale_counts_as_what_it_buys(limited: Desks, owner: Owne
 @pytest.mark.parametrize("mode", [ISOLATED, CROSS])
 @pytest.mark.parametrize(("side", "times"), [("buy", "1.002"), ("sell", "0.998")])
 async def test_what_is_held_on_margin_is_part_of_the_position(
-    limited: Desks, owner: Owner, mode: MgnMode, side: str, times: str
+    limited: Desks, owner: Owner, clock: VirtualClock, mode: MgnMode, side: str, times: str
 ) -> None:
-    desk, coins = limited(position_usd=Decimal(1000)), "XRP-USDT"
+    desk, coins = limited(position_usd=Decimal(1000)), "DOGE-USDT"
     size = str(round(600 / owner.last(coins)))
-    order = limit(side, size, near(owner, times, coins, "0.0001"), coins, margin_mode=mode)
+    order = limit(side, size, near(owner, times, coins, "0.00001"), coins, margin_mode=mode)
     assert (await sent(desk, order)).state is OrderState.FILLED
+    clock.advance(1)
 
     with pytest.raises(AboveLimits, match=r"above 1,000\.00 USD"):
         await desk.propose(order, Channel.HOST)
