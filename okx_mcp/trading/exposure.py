@@ -41,11 +41,11 @@ class Wanted:
     """What this order asks to be known beside prices and open orders.
 
     `takes` is side, size and its unit of an order that takes from the book, now or once it is triggered; `leverage_of`
-    the margin mode in which it opens a position; `counts`, whether it is held against what waits for a trigger.
+    the terms on which it opens a position; `counts`, whether it is held against what waits for a trigger.
     """
 
     takes: "tuple[Side, Decimal, SizeUnit] | None" = None
-    leverage_of: str | None = None
+    leverage_of: Terms | None = None
     counts: bool = True
 
 
@@ -172,9 +172,12 @@ class _Reading:
             self.taken = take(book.asks if side is Side.BUY else book.bids, self._instrument, size, unit)
 
     async def leverage(self) -> None:
-        if self._wanted.leverage_of is not None:
-            rows = await self._exchange.leverage(self._instrument.inst_id, self._wanted.leverage_of)
-            self.leverages = [row.lever for row in rows if row.lever is not None]
+        """In long/short mode an isolated leverage is that of a side."""
+        terms = self._wanted.leverage_of
+        if terms is not None:
+            rows = await self._exchange.leverage(self._instrument.inst_id, terms.td_mode.value)
+            of_side = [row for row in rows if terms.pos_side in (None, row.pos_side)]
+            self.leverages = [row.lever for row in of_side or rows if row.lever is not None]
 
 
 def _age_ms(now_ms: int, *told: "Ticker | OrderBook | None") -> int | None:

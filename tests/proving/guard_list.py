@@ -2438,6 +2438,13 @@ _WALKED_AROUND: Final = (
         f"{_AROUND}test_less_risk_is_not_stopped_by_a_leverage_that_changed",
     ),
     _guard(
+        "of two sides the leverage is that of the one that is opened",
+        _EXPOSURE,
+        "of_side = [row for row in rows if terms.pos_side in (None, row.pos_side)]",
+        "of_side = rows",
+        f"{_AROUND}test_of_two_sides_the_leverage_is_that_of_the_one_that_is_opened",
+    ),
+    _guard(
         "a cross leverage is set where every contract that it is of may be traded",
         _LIMITS,
         "            *_shared(ticket, intent.inst_id, limits),\n",

@@ -88,6 +88,19 @@ async def test_an_order_is_filled_at_the_leverage_that_was_shown_or_not_sent(
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_of_two_sides_the_leverage_is_that_of_the_one_that_is_opened(limited: Desks, owner: Owner) -> None:
+    owner.mode("2", "long_short_mode")
+    for side, lever in (("long", "2"), ("short", "9")):
+        owner.post("account/set-leverage", instId=SWAP, lever=lever, mgnMode="isolated", posSide=side)
+    desk = limited(leverage=Decimal(3))
+
+    ticket = await desk.propose(limit("buy", "1", near(owner, "0.98"), margin_mode=ISOLATED), Channel.HOST)
+
+    assert "isolated 2x, long position" in ticket.line
+    with pytest.raises(AboveLimits, match="set to 9x"):
+        await desk.propose(limit("sell", "1", near(owner, "1.02"), margin_mode=ISOLATED), Channel.HOST)
+
+
 def _is_gone(envelope: Envelope) -> None:
     envelope["data"] = []
 
