@@ -171,7 +171,7 @@ async def _limits(desk: "OrderDesk") -> object:
     halted = desk.halted()
     return {
         "environment": desk.account.environment,
-        "limits": desk.limits_left(len(await desk.open_orders())),
+        "limits": await desk.limits_left(),
         "halted": halted.why if halted else None,
     }
 

@@ -84,7 +84,13 @@ BY_TOOL: Final = {
         "GET trade/orders-pending",
         "GET trade/orders-algo-pending",
     ),
-    "system_status": ("GET public/time", "GET system/status", "GET account/config", "GET trade/orders-pending"),
+    "system_status": (
+        "GET public/time",
+        "GET system/status",
+        "GET account/config",
+        "GET trade/orders-pending",
+        "GET trade/orders-algo-pending",
+    ),
 }
 """What each tool asks of OKX, below /api/v5/."""
 

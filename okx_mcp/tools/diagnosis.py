@@ -157,9 +157,8 @@ class Diagnosis:
 
     async def _look_at_open_orders(self, found: Findings) -> None:
         try:
-            views = await self._desk.open_orders()
-            found.limits = self._desk.limits_left(len(views))
-            others = self._desk.others(views)
+            found.limits = await self._desk.limits_left()
+            others = self._desk.others(await self._desk.open_orders())
         except OkxError as error:
             found.problems.append(f"Open orders could not be read: {error}.")
         except JournalUnavailable:

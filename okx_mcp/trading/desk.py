@@ -658,13 +658,13 @@ class OrderDesk:
         """
         return frozenset(each for each in cl_ord_ids if each and self._is_ours(each))
 
-    def limits_left(self, open_orders: int) -> list[str]:
-        """Every limit and what is left of it, with so many orders open.
+    async def limits_left(self) -> list[str]:
+        """Every limit and what is left of it.
 
         Raises:
-            JournalUnavailable: what is used up cannot be read.
+            OkxError, JournalUnavailable: what is used up cannot be read.
         """
-        return self._risk.standing(open_orders)
+        return await self._risk.standing()
 
     def _is_ours(self, cl_ord_id: str | None) -> bool:
         receipt = self._journal.receipt(cl_ord_id, self.account) if cl_ord_id else None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Instrument
     from okx_mcp.trading.journal_use import Used
 
-__all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "so_far"]
+__all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "read_working", "so_far"]
 
 _ZERO: Final = Decimal(0)
 _WHOLE_BOOK: Final = 400
@@ -41,11 +41,11 @@ class Wanted:
     """What this order asks to be known beside prices and open orders.
 
     `takes` is side, size and its unit of an order that takes from the book, now or once it is triggered; `leverage_of`
-    the margin mode in which it opens a position; `counts`, whether it is held against what waits for a trigger.
+    the terms on which it opens a position; `counts`, whether it is held against what waits for a trigger.
     """
 
     takes: "tuple[Side, Decimal, SizeUnit] | None" = None
-    leverage_of: str | None = None
+    leverage_of: Terms | None = None
     counts: bool = True
 
 
@@ -78,6 +78,20 @@ async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[
         raise Unknown(f"{asked}: the answer does not tell how much is held in {instrument.inst_id}", asked)
     views = (PositionView.from_position(row, instrument) for row in rows if row.inst_id == instrument.inst_id)
     return tuple(view for view in views if view is not None)
+
+
+async def read_working(exchange: "Exchange", *, waiting: bool = True) -> list[Working]:
+    """Orders of the account in the book and, where `waiting`, those that wait for a trigger.
+
+    What waits comes first: what is triggered in between counts twice and not never.
+
+    Raises:
+        OkxError: they could not be read.
+    """
+    kinds = TRIGGER_LISTS if waiting else ()
+    lists = await all_of(*(partial(exchange.open_algo_orders, each) for each in kinds))
+    in_book = await exchange.open_orders()
+    return [*(Working.of_algo_order(row) for rows in lists for row in rows), *map(Working.of_order, in_book)]
 
 
 async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted) -> Exposure:
@@ -143,12 +157,9 @@ class _Reading:
         self.ticker = await self._exchange.ticker(self._instrument.inst_id)
 
     async def at_risk(self) -> None:
-        """What waits, then what is in the book, then what is held: what moves on in between counts twice, not never."""
+        """What works first, then what is held: what is filled in between counts twice and not never."""
         limits, exchange = self._limits, self._exchange
-        if self._wanted.counts:
-            for rows in await all_of(*(partial(exchange.open_algo_orders, kinds) for kinds in TRIGGER_LISTS)):
-                self.working.extend(map(Working.of_algo_order, rows))
-        self.working.extend(map(Working.of_order, await exchange.open_orders()))
+        self.working = await read_working(exchange, waiting=self._wanted.counts)
         if limits.position_usd is not None:
             self.positions = await positions_in(exchange, self._instrument)
         if limits.position_usd is not None or limits.day_loss_usd is not None:
@@ -161,9 +172,12 @@ class _Reading:
             self.taken = take(book.asks if side is Side.BUY else book.bids, self._instrument, size, unit)
 
     async def leverage(self) -> None:
-        if self._wanted.leverage_of is not None:
-            rows = await self._exchange.leverage(self._instrument.inst_id, self._wanted.leverage_of)
-            self.leverages = [row.lever for row in rows if row.lever is not None]
+        """In long/short mode an isolated leverage is that of a side."""
+        terms = self._wanted.leverage_of
+        if terms is not None:
+            rows = await self._exchange.leverage(self._instrument.inst_id, terms.td_mode.value)
+            of_side = [row for row in rows if terms.pos_side in (None, row.pos_side)]
+            self.leverages = [row.lever for row in of_side or rows if row.lever is not None]
 
 
 def _age_ms(now_ms: int, *told: "Ticker | OrderBook | None") -> int | None:

@@ -83,11 +83,12 @@ def terms_of_resting(order: "OrderView", instrument: "Instrument", rules: "Accou
         raise NotTradable("OKX does not say in which margin mode this order is; it cannot be changed.")
     pos_side = PosSide(order.pos_side) if order.pos_side in (PosSide.LONG, PosSide.SHORT) else None
     closes = order.reduce_only or (pos_side is not None and pos_side == reduced_by(Side(order.side)))
+    is_on_margin = instrument.contract is None and order.td_mode != TdMode.CASH
     return Terms(
         TdMode(order.td_mode),
         pos_side,
         reduces=closes and honours_reduce_only(instrument.kind, rules.account_mode),
-        margin_ccy=order.margin_ccy if instrument.contract is None else None,
+        margin_ccy=order.margin_ccy if is_on_margin else None,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.trading.exposure import Exposure, Wanted, read_exposure, so_far
+from okx_mcp.trading.exposure import Exposure, Wanted, read_exposure, read_working, so_far
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.limits import Breach, Limits, SoFar, check, check_account, standing
 from okx_mcp.trading.orders import AnyTicket, LimitUse, Ticket
@@ -109,12 +109,13 @@ class Risk:
         except JournalUnavailable:
             return  # halted all the same; and without the journal nothing is sent anyway
 
-    def standing(self, open_orders: int) -> list[str]:
+    async def standing(self) -> list[str]:
         """Every limit and what is left of it.
 
         Raises:
-            JournalUnavailable: what is used up cannot be read.
+            OkxError, JournalUnavailable: what is used up cannot be read.
         """
+        open_orders = len(await read_working(self._exchange))
         used = self._journal.used(self._account, self._now_ms(), self.limits.burst_minutes)
         so_far = SoFar(used.day_usd, used.day_orders, used.minute_orders, used.burst_orders, open_orders)
         return standing(self.limits, so_far)

@@ -386,12 +386,12 @@ def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     return Wanted(takes, leverage_of, counts=not ticket.reduces)
 
 
-def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
-    """The margin mode whose leverage counts, where the order could open a position with one."""
+def _leverage_of(instrument: "Instrument", terms: Terms) -> Terms | None:
+    """The terms whose leverage counts, where the order could open a position with one."""
     has_leverage = instrument.contract is not None or terms.borrows
     if terms.reduces or not has_leverage or instrument.kind == InstType.OPTION:
         return None
-    return terms.td_mode.value
+    return terms
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:

@@ -2600,8 +2600,9 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what waits counts among open orders",
         _EXPOSURE,
-        "if self._wanted.counts:",
-        "if False:",
+        "kinds = TRIGGER_LISTS if waiting else ()",
+        "kinds: tuple[str, ...] = ()",
+        f"{_AROUND}test_what_waits_for_a_trigger_is_open_beside_every_other_order",
         "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
     ),
     _guard(
@@ -2793,6 +2794,13 @@ _WALKED_AROUND: Final = (
         "if ticket.order is not None and not added_usd:",
         "if False:",
         f"{_AROUND}test_less_risk_is_not_stopped_by_a_leverage_that_changed",
+    ),
+    _guard(
+        "of two sides the leverage is that of the one that is opened",
+        _EXPOSURE,
+        "of_side = [row for row in rows if terms.pos_side in (None, row.pos_side)]",
+        "of_side = rows",
+        f"{_AROUND}test_of_two_sides_the_leverage_is_that_of_the_one_that_is_opened",
     ),
     _guard(
         "a cross leverage is set where every contract that it is of may be traded",

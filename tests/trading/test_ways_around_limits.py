@@ -88,6 +88,19 @@ async def test_an_order_is_filled_at_the_leverage_that_was_shown_or_not_sent(
     assert exchange.posts("/trade/order") == 0
 
 
+async def test_of_two_sides_the_leverage_is_that_of_the_one_that_is_opened(limited: Desks, owner: Owner) -> None:
+    owner.mode("2", "long_short_mode")
+    for side, lever in (("long", "2"), ("short", "9")):
+        owner.post("account/set-leverage", instId=SWAP, lever=lever, mgnMode="isolated", posSide=side)
+    desk = limited(leverage=Decimal(3))
+
+    ticket = await desk.propose(limit("buy", "1", near(owner, "0.98"), margin_mode=ISOLATED), Channel.HOST)
+
+    assert "isolated 2x, long position" in ticket.line
+    with pytest.raises(AboveLimits, match="set to 9x"):
+        await desk.propose(limit("sell", "1", near(owner, "1.02"), margin_mode=ISOLATED), Channel.HOST)
+
+
 def _is_gone(envelope: Envelope) -> None:
     envelope["data"] = []
 
@@ -289,6 +302,7 @@ async def test_what_waits_for_a_trigger_is_open_beside_every_other_order(limited
 
     with pytest.raises(AboveLimits, match="2 orders are open; the limit is 2"):
         await desk.propose(buy(), Channel.HOST)
+    assert "open orders: 2, 0 left" in await desk.limits_left()
 
 
 async def test_what_waits_for_a_trigger_is_part_of_the_position_at_the_price_it_waits_for(
@@ -339,12 +353,13 @@ async def test_a_waiting_sale_counts_as_what_it_buys(limited: Desks, owner: Owne
 @pytest.mark.parametrize("mode", [ISOLATED, CROSS])
 @pytest.mark.parametrize(("side", "times"), [("buy", "1.002"), ("sell", "0.998")])
 async def test_what_is_held_on_margin_is_part_of_the_position(
-    limited: Desks, owner: Owner, mode: MgnMode, side: str, times: str
+    limited: Desks, owner: Owner, clock: VirtualClock, mode: MgnMode, side: str, times: str
 ) -> None:
-    desk, coins = limited(position_usd=Decimal(1000)), "XRP-USDT"
+    desk, coins = limited(position_usd=Decimal(1000)), "DOGE-USDT"
     size = str(round(600 / owner.last(coins)))
-    order = limit(side, size, near(owner, times, coins, "0.0001"), coins, margin_mode=mode)
+    order = limit(side, size, near(owner, times, coins, "0.00001"), coins, margin_mode=mode)
     assert (await sent(desk, order)).state is OrderState.FILLED
+    clock.advance(1)
 
     with pytest.raises(AboveLimits, match=r"above 1,000\.00 USD"):
         await desk.propose(order, Channel.HOST)
