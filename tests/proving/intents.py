@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
+from okx_mcp.paper.account.account_modes import FUTURES_MODE, AccountModes
 from okx_mcp.paper.account.positions import Position
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
     AccountIntent,
+    Amendment,
     ClosePosition,
     Exits,
     LeverageChange,
@@ -23,7 +25,7 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 
-__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at"]
+__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at", "sets_any_mode"]
 
 Kind = Literal["limit", "market", "close", "trigger", "stop", "exits", "trail", "leverage", "transfer"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -34,6 +36,7 @@ KINDS: Final[tuple[Kind, ...]] = (
 Rules = dict[str, str]
 """An instrument's row of GET /public/instruments."""
 
+_MULTI_CURRENCY: Final = "3"
 _DAY_MS: Final = 24 * 3600 * 1000
 _LISTS: Final = ("instType=SPOT", "instType=SWAP", "instType=FUTURES", "instType=OPTION&instFamily=BTC-USD")
 _SMALL_USD: Final = 500
@@ -157,6 +160,14 @@ class Drawn:
         ccy, amount = self.draw.choice(_AMOUNTS)
         return Transfer(ccy, Decimal(amount), self.draw.choice(("trading", "funding")))
 
+    def change(self, order: LimitOrder, order_id: str) -> Amendment:
+        """Another price of an order that rests, another size, or both."""
+        other = self.limit(rules_at(self.exchange, self.now_ms, order.inst_id), order.side)
+        own_unit = SizeUnit.BASE if order.inst_id.count("-") == 1 else SizeUnit.CONTRACTS
+        size = other.size if other.unit is own_unit else None
+        price = other.price if size is None or self.draw.random() < 0.7 else None
+        return Amendment(order.inst_id, order_id, size, price)
+
     # --- what fits ------------------------------------------------------------------------------------------------
 
     def _rules(self, *kinds: str) -> Rules:
@@ -219,6 +230,14 @@ class Drawn:
     def _is_long_short(self) -> bool:
         with self.exchange.store.transaction() as ledger:
             return ledger.setting("pos_mode", "net_mode") == "long_short_mode"
+
+
+def sets_any_mode(exchange: PaperExchange, draw: random.Random) -> None:
+    """The account's modes, of those in which all kinds can be traded; OKX changes them only while nothing is open."""
+    with exchange.store.transaction() as ledger:
+        modes = AccountModes(ledger)
+        modes.set("pos_mode", draw.choice(("net_mode", "long_short_mode")))
+        modes.set("acct_lv", draw.choice((FUTURES_MODE, FUTURES_MODE, FUTURES_MODE, _MULTI_CURRENCY)))
 
 
 def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:
