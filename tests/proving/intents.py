@@ -25,7 +25,20 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 
-__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at", "sets_any_mode"]
+__all__ = [
+    "KINDS",
+    "MOVED",
+    "ON_CONTRACTS",
+    "SET",
+    "WAITING",
+    "Drawn",
+    "Kind",
+    "Rules",
+    "instruments_of",
+    "last_price",
+    "rules_at",
+    "sets_any_mode",
+]
 
 Kind = Literal["limit", "market", "close", "trigger", "stop", "exits", "trail", "leverage", "transfer"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -35,6 +48,19 @@ KINDS: Final[tuple[Kind, ...]] = (
 
 Rules = dict[str, str]
 """An instrument's row of GET /public/instruments."""
+
+ON_CONTRACTS: Final = MarketOrder("BTC-USDT-SWAP", Side.BUY, Decimal("0.1"), SizeUnit.CONTRACTS, MgnMode.CROSS)
+WAITING: Final = TriggerOrder(
+    "BTC-USDT-SWAP",
+    Side.SELL,
+    Decimal("0.1"),
+    SizeUnit.CONTRACTS,
+    exits=Exits(stop_loss=Decimal(20000)),
+    margin_mode=MgnMode.CROSS,
+)
+MOVED: Final = Transfer("USDT", Decimal(5), "trading")
+SET: Final = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(2))
+"""One of each kind that goes elsewhere than a limit order on spot, as the account is when it is new."""
 
 _MULTI_CURRENCY: Final = "3"
 _DAY_MS: Final = 24 * 3600 * 1000
