@@ -28,7 +28,7 @@ from tests.proving.faults import (
     TRANSFER,
 )
 
-__all__ = ["LAST_RESORT", "places_of", "read_of", "sent_at"]
+__all__ = ["LAST_RESORT", "lists_of", "places_of", "read_of", "sent_at"]
 
 LAST_RESORT: Final = (*LISTS, *ALGO_LISTS, READ_TRANSFER)
 """What is asked when a question is denied. A transfer has one question only."""
@@ -74,3 +74,8 @@ def sent_at(intent: OrderIntent | AccountIntent) -> str:
 def read_of(intent: OrderIntent | AccountIntent) -> str:
     """The question for what was sent."""
     return {ALGO: READ_ALGO, TRANSFER: READ_TRANSFER, LEVERAGE: READ_LEVERAGE}.get(sent_at(intent), READ)
+
+
+def lists_of(intent: OrderIntent | AccountIntent) -> tuple[str, ...]:
+    """The lists that it would be in."""
+    return {ALGO: ALGO_LISTS, TRANSFER: (), LEVERAGE: ()}.get(sent_at(intent), LISTS)
