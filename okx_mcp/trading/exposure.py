@@ -20,7 +20,7 @@ from okx_mcp.trading.valuation import Prices, quote_value
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from okx_mcp.okx.models import Balance, Ticker
+    from okx_mcp.okx.models import Balance, OrderBook, Ticker
     from okx_mcp.trading.exchange import Exchange
     from okx_mcp.trading.instruments import Instrument, SizeUnit
     from okx_mcp.trading.journal import Used
@@ -88,7 +88,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         prices=Prices(
             bid=found.ticker.bid_px,
             ask=found.ticker.ask_px,
-            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, *priced),
+            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, *priced, *found.books),
             usd_per_quote=found.worth[instrument.quote_ccy].usd,
             usd_per_base=found.worth[instrument.base_ccy].usd if is_option else None,
             taken=found.taken,
@@ -117,6 +117,7 @@ class _Reading:
         self.orders: list[OrderView] = []
         self.positions: Sequence[PositionView] = ()
         self.balance: Balance | None = None
+        self.books: list[OrderBook] = []
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
 
@@ -149,6 +150,7 @@ class _Reading:
         if self._wanted.takes is not None:
             side, size, unit = self._wanted.takes
             book = await self._exchange.order_book(self._instrument.inst_id, _WHOLE_BOOK)
+            self.books.append(book)
             self.taken = take(book.asks if side is Side.BUY else book.bids, self._instrument, size, unit)
 
     async def leverage(self) -> None:
@@ -157,9 +159,9 @@ class _Reading:
             self.leverages = [row.lever for row in rows if row.lever is not None]
 
 
-def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:
+def _age_ms(now_ms: int, *seen: "Ticker | OrderBook | None") -> int | None:
     """How far the farthest of them is from now, negative where it is dated ahead; None where one has no date."""
-    times_ms = [each.ts for each in tickers if each is not None]
+    times_ms = [each.ts for each in seen if each is not None]
     return None if None in times_ms else max((now_ms - each for each in times_ms if each is not None), key=abs)
 
 

@@ -2233,6 +2233,13 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
     ),
     _guard(
+        "a market order is not held against a book of another time",
+        _EXPOSURE,
+        "*priced, *found.books)",
+        "*priced)",
+        f"{_MARKET}test_a_book_that_is_not_of_now_stops_the_order_that_would_be_filled_by_it",
+    ),
+    _guard(
         "what waits counts among open orders",
         _EXPOSURE,
         "if self._wanted.triggers:",
