@@ -64,6 +64,8 @@ SET: Final = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(2))
 
 _MULTI_CURRENCY: Final = "3"
 _DAY_MS: Final = 24 * 3600 * 1000
+_EXPIRY_MS: Final = 8 * 3600 * 1000
+"""Futures and options end at 08:00 UTC."""
 _LISTS: Final = ("instType=SPOT", "instType=SWAP", "instType=FUTURES", "instType=OPTION&instFamily=BTC-USD")
 _SMALL_USD: Final = 500
 """No order comes to much more: so the account pays for all of a world."""
@@ -268,14 +270,15 @@ def sets_any_mode(exchange: PaperExchange, draw: random.Random) -> None:
 
 def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:
     """What may be traded, of every kind."""
-    if now_ms // _DAY_MS not in _listed:
+    day = (now_ms - _EXPIRY_MS) // _DAY_MS
+    if day not in _listed:
         rows = [row for which in _LISTS for row in asked(exchange, f"/api/v5/public/instruments?{which}")]
-        _listed[now_ms // _DAY_MS] = [row for row in rows if row["state"] == "live"]
-    return _listed[now_ms // _DAY_MS]
+        _listed[day] = [row for row in rows if row["state"] == "live"]
+    return _listed[day]
 
 
 _listed: Final[dict[int, list[Rules]]] = {}
-"""By day, for the whole process: reading them takes longer than a case."""
+"""From one hour of expiry to the next, for the whole process: reading them takes longer than a case."""
 
 
 def rules_at(exchange: PaperExchange, now_ms: int, inst_id: str) -> Rules:
