@@ -241,6 +241,8 @@ def _more(ticket: Ticket) -> Decimal:
 
 def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:
     base, _, quote = inst_id.partition("-")
+    if "-" in quote:  # contracts, which are no coins
+        return _ZERO
     if side == Side.BUY:
         return size if base == ccy else _ZERO
     return size * price if quote == ccy else _ZERO
