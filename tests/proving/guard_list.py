@@ -2233,6 +2233,13 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
     ),
     _guard(
+        "contracts that are being bought are no coins",
+        _EXPOSURE,
+        'if "-" in quote:',
+        "if False:",
+        f"{_POSITIONS}test_contracts_that_are_being_bought_are_no_coins",
+    ),
+    _guard(
         "a market order is not held against a book of another time",
         _EXPOSURE,
         "*priced, *found.books)",
