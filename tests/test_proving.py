@@ -10,11 +10,12 @@ import pytest
 from okx_mcp.okx import errors, foreign_text
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
+from okx_mcp.okx.models import OrderBook
 from okx_mcp.okx.redaction import Redaction
 from okx_mcp.tools.asking import Asker
 from okx_mcp.tools.reports import OrderReport, of_receipt
 from okx_mcp.trading import audit as audit_of_trading
-from okx_mcp.trading import desk, journal_use, reconcile, risk
+from okx_mcp.trading import desk, exposure, journal_use, reconcile, risk
 from okx_mcp.trading import limits as limits_of_trading
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
@@ -77,6 +78,19 @@ def compares_with_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits_of_trading, "_price", lambda *_: ())
 
 
+def takes_a_book_of_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    age_ms = exposure._age_ms  # noqa: SLF001
+
+    def without_books(now_ms: int, *seen: Any) -> int | None:
+        return age_ms(now_ms, *(each for each in seen if not isinstance(each, OrderBook)))
+
+    monkeypatch.setattr(exposure, "_age_ms", without_books)
+
+
+def opens_at_any_leverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_of_trading, "_leverage", lambda *_: ())
+
+
 def believes_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_of_trading, "_told_apart", lambda *_: ())
 
@@ -137,6 +151,8 @@ def forgets_what_okx_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
         (shows_a_rounder_price, shown.run, 140, "misreported"),
         (counts_no_minute, limits.run, 20, "beyond"),
         (compares_with_no_price, collar.run, 140, "beyond"),
+        (takes_a_book_of_any_time, collar.run, 140, "blind"),
+        (opens_at_any_leverage, limits.run, 20, "beyond"),
         (believes_every_day, audit.run, 140, "missed"),
         (takes_a_lost_answer_for_a_refusal, lives.run, 140, "lost"),
         (believes_the_first_denial_at_once, lives.run, 160, "lost"),

@@ -38,11 +38,13 @@ _Row = TypeVar("_Row")
 class Sight:
     """What the exchange shows: the order as it is, and the state that this proves of the ticket.
 
-    `view` is None where there is no order to show; `state` is None where nothing is proven yet.
+    `view` is None where there is no order to show; `state` is None where nothing is proven yet. `trans_id` is OKX's id
+    of a transfer.
     """
 
     state: OrderState | None
     view: OrderView | None = None
+    trans_id: str | None = None
 
 
 class Lookup(Protocol):

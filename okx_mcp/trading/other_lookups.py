@@ -115,7 +115,8 @@ class TransferLookup(_ByItsOwnQuestion):
         if (row.ccy, row.amt) != (self._intent.ccy, self._intent.amount):
             asked = endpoint("GET", "asset/transfer-state")
             raise Unknown(f"{asked}: the answer is about another transfer", asked)
-        return Sight(_TRANSFERS.get(TransferState(row.state)) if row.state in set(TransferState) else None)
+        state = _TRANSFERS.get(TransferState(row.state)) if row.state in set(TransferState) else None
+        return Sight(state, trans_id=row.trans_id)
 
 
 async def trigger_at(exchange: Exchange, inst_id: str, any_id: str) -> AlgoOrder | None:

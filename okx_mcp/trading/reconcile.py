@@ -81,7 +81,7 @@ class Reconciler:
     async def read_back(self, receipt: Receipt, sight: Sight) -> Receipt:
         """Write down what the exchange shows of a ticket."""
         state, view = sight.state or receipt.state, sight.view
-        ord_id = receipt.ord_id if view is None else view.ord_id
+        ord_id = sight.trans_id or receipt.ord_id if view is None else view.ord_id
         return await self.record(replace(receipt, state=state, ord_id=ord_id, order=view, code=None, reason=None))
 
     async def record(self, receipt: Receipt) -> Receipt:

@@ -79,6 +79,7 @@ async def _measured(zygote: Zygote, folder: Path) -> float:
     async with a_stand(folder / "measured", Story(-1), Tally()) as stand:
         session = await served(zygote, stand, stand.exchange.address, *CLIENTS[0])
         commit = await proposed(session, stand, stand.an_order(RESTS))
+        assert commit is not None
         begun_s = time.monotonic()
         await session.answer(await commit.is_delivered(session))
         took_s = time.monotonic() - begun_s
@@ -126,6 +127,7 @@ class _Case:
 
         session = await served(self.zygote, self.stand, self.proxy.address, era, way)
         commit = await proposed(session, self.stand, order)
+        assert commit is not None
         await commit.is_delivered(session)
         await self._comes(instant, after_s)
         when = instant or "any time"

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from okx_mcp.trading.intents import AccountIntent, OrderIntent
+from tests.proving.calls import call_of
 from tests.proving.oracle import Finding, believed
+from tests.proving.reading_back import Body, body_of_line, body_of_text
 from tests.proving.session import YES, Era, Message, PipedSession, Way
 from tests.proving.stand import Stand
 from tests.proving.zygote import Zygote
@@ -54,23 +57,46 @@ async def served(zygote: Zygote, stand: Stand, address: str, era: Era, way: Way)
     return session
 
 
-async def proposed(session: PipedSession, stand: Stand, order: Message) -> Commit:
-    """A ticket that is shown and waits; what would commit it."""
+async def proposed(session: PipedSession, stand: Stand, intent: OrderIntent | AccountIntent) -> Commit | None:
+    """A ticket that is shown, read and waits; what would commit it. None where there is none."""
     number = session.next_number()
-    place = {"name": "place_limit_order", "arguments": order}
+    tool, arguments = call_of(intent)
+    place = {"name": tool, "arguments": arguments}
     await session.asks(number, "tools/call", place)
-    if session.way == "asked" and session.era == "2025-11-25":
-        question = await session.questions.get()
-        return Commit(_the_ticket(stand), number, question=question)
-    answer = await session.answer(number)
-    assert answer is not None
+    question, answer = await _first_said(session, number)
+    if question is not None:
+        ticket_id = _the_ticket(stand)
+        stand.is_approved(ticket_id, _read(question["params"]["message"], stand))
+        return Commit(ticket_id, number, question=question)
     result: Message = answer["result"]
+    if result.get("isError"):
+        stand.story.tell(f"{intent}: {result['content']}")
+        return None
     number, ticket_id = session.next_number(), _the_ticket(stand)
     if session.way == "asked":
+        stand.is_approved(ticket_id, _read(result["inputRequests"]["approve"]["params"]["message"], stand))
         answered = {"inputResponses": {"approve": YES}, "requestState": result["requestState"]}
         return Commit(ticket_id, number, {**place, **answered})
-    confirm = {"ticket_id": ticket_id, "order": result["structuredContent"]["order"]}
-    return Commit(ticket_id, number, {"name": "confirm_order", "arguments": confirm})
+    line: str = result["structuredContent"]["order"]
+    stand.is_approved(ticket_id, body_of_line(line, ticket_id, stand.rules_of))
+    return Commit(ticket_id, number, {"name": "confirm_order", "arguments": {"ticket_id": ticket_id, "order": line}})
+
+
+async def _first_said(session: PipedSession, number: int) -> tuple[Message | None, Message]:
+    """A question of the server's, or the answer to the call; an answer is empty beside a question."""
+    asked = asyncio.ensure_future(session.questions.get())
+    answered = asyncio.ensure_future(session.answer(number))
+    await asyncio.wait((asked, answered), return_when=asyncio.FIRST_COMPLETED)
+    if asked.done():
+        answered.cancel()
+        return asked.result(), {}
+    asked.cancel()
+    return None, answered.result() or {}
+
+
+def _read(text: str, stand: Stand) -> Body | None:
+    """What a person reads above the question."""
+    return body_of_text(text.split("\n")[:-1], stand.rules_of)
 
 
 async def is_gone(session: PipedSession, stand: Stand, left_s: float, within_s: Callable[[], float]) -> None:
@@ -101,5 +127,4 @@ def _faults_of_the_end(status: int, took_s: float, within_s: float) -> Iterable[
 
 def _the_ticket(stand: Stand) -> str:
     (ticket_id,) = believed(stand.journal)
-    stand.story.tell(f"proposed {ticket_id}: buy 0.001 BTC at {stand.price}")
     return ticket_id

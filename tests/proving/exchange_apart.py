@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from okx_mcp.okx.clock import Clock
-from okx_mcp.trading.orders import Ticket
+from okx_mcp.trading.orders import AnyTicket
 from tests.proving.oracle import Oracle
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Told:
 
     what: str
     values: tuple[str, ...] = ()
-    ticket: Ticket | None = None
+    ticket: AnyTicket | None = None
 
 
 class ExchangeTime:

@@ -2598,6 +2598,13 @@ _CONTRACTS_AND_TRIGGERS: Final = (
         f"{_TRIGGERS}test_what_was_triggered_is_followed_to_the_order_that_it_became",
     ),
     _guard(
+        "contracts that are being bought are no coins",
+        "trading/working.py",
+        "if len(names) != _OF_A_PAIR or ccy not in names:",
+        "if ccy not in names:",
+        f"{_POSITIONS}test_contracts_that_are_being_bought_are_no_coins",
+    ),
+    _guard(
         "what waits counts among open orders",
         _EXPOSURE,
         "kinds = TRIGGER_LISTS if waiting else ()",
@@ -2685,6 +2692,7 @@ _WALKED_AROUND: Final = (
         "found.ticker, found.walked, *priced",
         "found.ticker, *priced",
         f"{_AROUND}test_a_book_is_as_young_as_the_ticker_has_to_be",
+        f"{_MARKET}test_a_book_that_is_not_of_now_stops_the_order_that_would_be_filled_by_it",
     ),
     _guard(
         "no order follows a book far from the last price",

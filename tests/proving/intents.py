@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from okx_mcp.okx.names import MgnMode, OrdType, Side, TriggerPxType
+from okx_mcp.paper.account.account_modes import FUTURES_MODE, AccountModes
 from okx_mcp.paper.account.positions import Position
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
     AccountIntent,
+    Amendment,
     ClosePosition,
     Exits,
     LeverageChange,
@@ -23,7 +25,20 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 
-__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at"]
+__all__ = [
+    "KINDS",
+    "MOVED",
+    "ON_CONTRACTS",
+    "SET",
+    "WAITING",
+    "Drawn",
+    "Kind",
+    "Rules",
+    "instruments_of",
+    "last_price",
+    "rules_at",
+    "sets_any_mode",
+]
 
 Kind = Literal["limit", "market", "close", "trigger", "stop", "exits", "trail", "leverage", "transfer"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -34,7 +49,23 @@ KINDS: Final[tuple[Kind, ...]] = (
 Rules = dict[str, str]
 """An instrument's row of GET /public/instruments."""
 
+ON_CONTRACTS: Final = MarketOrder("BTC-USDT-SWAP", Side.BUY, Decimal("0.1"), SizeUnit.CONTRACTS, MgnMode.CROSS)
+WAITING: Final = TriggerOrder(
+    "BTC-USDT-SWAP",
+    Side.SELL,
+    Decimal("0.1"),
+    SizeUnit.CONTRACTS,
+    exits=Exits(stop_loss=Decimal(20000)),
+    margin_mode=MgnMode.CROSS,
+)
+MOVED: Final = Transfer("USDT", Decimal(5), "trading")
+SET: Final = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(2))
+"""One of each kind that goes elsewhere than a limit order on spot, as the account is when it is new."""
+
+_MULTI_CURRENCY: Final = "3"
 _DAY_MS: Final = 24 * 3600 * 1000
+_EXPIRY_MS: Final = 8 * 3600 * 1000
+"""Futures and options end at 08:00 UTC."""
 _LISTS: Final = ("instType=SPOT", "instType=SWAP", "instType=FUTURES", "instType=OPTION&instFamily=BTC-USD")
 _SMALL_USD: Final = 500
 """No order comes to much more: so the account pays for all of a world."""
@@ -157,6 +188,14 @@ class Drawn:
         ccy, amount = self.draw.choice(_AMOUNTS)
         return Transfer(ccy, Decimal(amount), self.draw.choice(("trading", "funding")))
 
+    def change(self, order: LimitOrder, order_id: str) -> Amendment:
+        """Another price of an order that rests, another size, or both."""
+        other = self.limit(rules_at(self.exchange, self.now_ms, order.inst_id), order.side)
+        own_unit = SizeUnit.BASE if order.inst_id.count("-") == 1 else SizeUnit.CONTRACTS
+        size = other.size if other.unit is own_unit else None
+        price = other.price if size is None or self.draw.random() < 0.7 else None
+        return Amendment(order.inst_id, order_id, size, price)
+
     # --- what fits ------------------------------------------------------------------------------------------------
 
     def _rules(self, *kinds: str) -> Rules:
@@ -221,16 +260,25 @@ class Drawn:
             return ledger.setting("pos_mode", "net_mode") == "long_short_mode"
 
 
+def sets_any_mode(exchange: PaperExchange, draw: random.Random) -> None:
+    """The account's modes, of those in which all kinds can be traded; OKX changes them only while nothing is open."""
+    with exchange.store.transaction() as ledger:
+        modes = AccountModes(ledger)
+        modes.set("pos_mode", draw.choice(("net_mode", "long_short_mode")))
+        modes.set("acct_lv", draw.choice((FUTURES_MODE, FUTURES_MODE, FUTURES_MODE, _MULTI_CURRENCY)))
+
+
 def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:
     """What may be traded, of every kind."""
-    if now_ms // _DAY_MS not in _listed:
+    day = (now_ms - _EXPIRY_MS) // _DAY_MS
+    if day not in _listed:
         rows = [row for which in _LISTS for row in asked(exchange, f"/api/v5/public/instruments?{which}")]
-        _listed[now_ms // _DAY_MS] = [row for row in rows if row["state"] == "live"]
-    return _listed[now_ms // _DAY_MS]
+        _listed[day] = [row for row in rows if row["state"] == "live"]
+    return _listed[day]
 
 
 _listed: Final[dict[int, list[Rules]]] = {}
-"""By day, for the whole process: reading them takes longer than a case."""
+"""From one hour of expiry to the next, for the whole process: reading them takes longer than a case."""
 
 
 def rules_at(exchange: PaperExchange, now_ms: int, inst_id: str) -> Rules:

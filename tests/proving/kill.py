@@ -1,9 +1,11 @@
-"""SIGKILL at every step of placing, amending, cancelling and settling; then a restart, and the truth.
+"""SIGKILL at every step of placing, amending, cancelling and settling, tickets of every kind; then a restart, and the
+truth.
 
 A life runs in a forked process and dies at one of its steps: before and after every statement that its journal
-executes, and around every request. Dry runs tell which steps there are. Of the cases, the first go through all of
-them, one each; of the others half die at a step and half at an instant that the clock on the wall picks, which no seed
-repeats. What a process reports in the middle of its life is judged at that moment.
+executes, and around every request. Dry runs tell which steps there are. The first cases go through all of them, one
+each, in a mixed order; of later ones half die at a step and half at an instant that the clock on the wall picks, which
+no seed repeats. Every third case is the life of any intent in an account of any mode, and dies anywhere. What a process
+reports in the middle of its life is judged at that moment.
 """
 
 import os
@@ -15,7 +17,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from multiprocessing import Pipe
@@ -26,16 +28,28 @@ import anyio
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
+from okx_mcp.okx.names import MgnMode, Side
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.intents import Amendment, LimitOrder
-from okx_mcp.trading.orders import OrderView, Receipt, Ticket
+from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.intents import (
+    AccountIntent,
+    Amendment,
+    ClosePosition,
+    Exits,
+    LeverageChange,
+    LimitOrder,
+    OrderIntent,
+)
+from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
 from tests.proving.desks import a_desk_on
 from tests.proving.exchange_apart import Asked, Dark, ExchangeTime, Line, Told, answered
+from tests.proving.intents import MOVED, ON_CONTRACTS, SET, WAITING, Drawn, sets_any_mode
 from tests.proving.oracle import Finding, Oracle, recorded
+from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
 from tests.proving.world import approval_of, takes_for_its_own
 from tests.trading.floor import buy, buy_at_once
@@ -47,6 +61,13 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _NEVER: Final = 1_000_000_000
+_LONGEST_LIFE_S: Final = 0.02
+_ANY: Final = "any kind"
+_STEPS_OF_ANY: Final = 250
+_THE_THIRD: Final = 2
+"""What is left of its number when that is divided by three."""
+_CANNOT_ARRIVE_AFTER_S: Final = 41.0
+"""What a signature holds for, and some more."""
 _CONNECT: Final = sqlite3.connect
 
 
@@ -107,13 +128,13 @@ class Process:
     line: Line
     client: OkxClient
     journal: Path
-    tickets: list[Ticket]
+    tickets: list[AnyTicket]
 
     def desk(self) -> OrderDesk:
         return a_desk_on(self.journal, self.client, self.clock)
 
-    async def approve(self, desk: OrderDesk, intent: LimitOrder | Amendment) -> Ticket:
-        ticket = await desk.propose(intent, Channel.HOST)
+    async def approve(self, desk: OrderDesk, intent: OrderIntent | AccountIntent) -> AnyTicket:
+        ticket: AnyTicket = await desk.propose(intent, Channel.HOST)
         self.pipe.send(Told("approved", ticket=ticket))
         return ticket
 
@@ -121,11 +142,17 @@ class Process:
         if isinstance(found, Receipt):
             self.pipe.send(Told("receipt", (found.ticket.id, found.state.value)))
 
-    async def places(self, intent: LimitOrder | Amendment) -> Receipt:
+    async def places(self, intent: OrderIntent | AccountIntent) -> Receipt:
         desk = self.desk()
-        receipt = await desk.commit(approval_of(await self.approve(desk, intent)))
+        return await self.commits(desk, await self.approve(desk, intent))
+
+    async def commits(self, desk: OrderDesk, ticket: AnyTicket) -> Receipt:
+        receipt = await desk.commit(approval_of(ticket))
         self.told(receipt)
         return receipt
+
+
+Life = Callable[[Process], Awaitable[None]]
 
 
 # --- the lives ----------------------------------------------------------------------------------------------------
@@ -175,25 +202,50 @@ async def _cancel_ticket(process: Process) -> None:
     process.told(await desk.cancel(ticket.id))
 
 
-async def _settle_what_arrived(process: Process) -> None:
-    await _in_the_dark(process, posts_arrive=True)
+def _placed(intent: OrderIntent | AccountIntent, *, after: OrderIntent | None = None) -> Life:
+    """From the approval on."""
+
+    async def life(process: Process) -> None:
+        if after is not None:
+            await process.places(after)
+        desk = process.desk()
+        ticket = await process.approve(desk, intent)
+        process.steps.begin()
+        await process.commits(desk, ticket)
+
+    return life
 
 
-async def _settle_what_never_arrived(process: Process) -> None:
-    await _in_the_dark(process, posts_arrive=False)
-
-
-async def _in_the_dark(process: Process, *, posts_arrive: bool) -> None:
-    """An order whose answer is lost, as is every question about it, until another desk settles it."""
+async def _amend_contracts(process: Process) -> None:
+    ticket = (await process.places(_RESTS_ON_CONTRACTS)).ticket
     desk = process.desk()
-    ticket = await process.approve(desk, buy())
-    process.line.dark = Dark(falls_with_post=True, posts_arrive=posts_arrive)
-    process.told(await desk.commit(approval_of(ticket)))
-    process.line.dark.is_dark = False
-    process.clock.advance(21)
+    change = await process.approve(desk, Amendment("BTC-USDT-SWAP", ticket.id, size=Decimal("0.2")))
     process.steps.begin()
-    for receipt in await process.desk().settle_open_ends():
-        process.told(receipt)
+    await process.commits(desk, change)
+
+
+async def _cancel_trigger(process: Process) -> None:
+    ticket = (await process.places(WAITING)).ticket
+    desk = process.desk()
+    process.steps.begin()
+    process.told(await desk.cancel(ticket.id))
+
+
+def _settled(intent: OrderIntent | AccountIntent, *, arrives: bool) -> Life:
+    """What it sent is lost, or its answer is, as is every question about it, until another desk settles it."""
+
+    async def life(process: Process) -> None:
+        desk = process.desk()
+        ticket = await process.approve(desk, intent)
+        process.line.dark = Dark(falls_with_post=True, posts_arrive=arrives)
+        await process.commits(desk, ticket)
+        process.line.dark.is_dark = False
+        process.clock.advance(_CANNOT_ARRIVE_AFTER_S)
+        process.steps.begin()
+        for receipt in await process.desk().settle_open_ends():
+            process.told(receipt)
+
+    return life
 
 
 async def _restart(process: Process) -> None:
@@ -207,7 +259,21 @@ async def _restart(process: Process) -> None:
             process.told(await desk.commit(approval_of(ticket)))
 
 
-Life = Callable[[Process], Awaitable[None]]
+_RESTS_ON_CONTRACTS: Final = LimitOrder(
+    "BTC-USDT-SWAP",
+    Side.BUY,
+    Decimal("0.1"),
+    SizeUnit.CONTRACTS,
+    Decimal(60000),
+    margin_mode=MgnMode.CROSS,
+    exits=Exits(stop_loss=Decimal(50000)),
+)
+_KINDS: Final[dict[str, OrderIntent | AccountIntent]] = {
+    "an order": buy(),
+    "a trigger order": WAITING,
+    "a transfer": MOVED,
+    "a leverage": SET,
+}
 
 _LIVES: Final[dict[str, Life]] = {
     "place": _place,
@@ -217,9 +283,43 @@ _LIVES: Final[dict[str, Life]] = {
     "cancel": _cancel,
     "cancel by ordId": _cancel_by_ord_id,
     "cancel a ticket": _cancel_ticket,
-    "settle what arrived": _settle_what_arrived,
-    "settle what never arrived": _settle_what_never_arrived,
+    "place at market, contracts": _placed(ON_CONTRACTS),
+    "place with a stop, contracts": _placed(_RESTS_ON_CONTRACTS),
+    "close a position": _placed(ClosePosition("BTC-USDT-SWAP"), after=ON_CONTRACTS),
+    "amend contracts": _amend_contracts,
+    "place a trigger order": _placed(WAITING),
+    "cancel a trigger order": _cancel_trigger,
+    "transfer": _placed(MOVED),
+    "set a leverage": _placed(SET),
+    **{f"settle {what} that arrived": _settled(intent, arrives=True) for what, intent in _KINDS.items()},
+    **{f"settle {what} that never arrived": _settled(intent, arrives=False) for what, intent in _KINDS.items()},
 }
+
+
+def _of_any(case: "Case", draw: random.Random) -> Life:
+    """Any intent that fits the account as it is, then perhaps a change or a cancel of it."""
+    exchange, now_ms = case.oracle.exchange, case.time() // 1000
+    sets_any_mode(exchange, draw)
+    if draw.random() < 0.4:
+        Others(exchange, case.time, case.story.tell).hold()
+    drawn = Drawn(exchange, now_ms, draw)
+    intent = drawn.any()
+    case.story.tell(f"{intent}")
+    change = drawn.change(intent, "") if isinstance(intent, LimitOrder) and draw.random() < 0.5 else None
+    cancels, begins_late = draw.random() < 0.3, draw.random() < 0.5
+
+    async def life(process: Process) -> None:
+        if not begins_late:
+            process.steps.begin()
+        with suppress(Refusal, OkxError):
+            ticket = (await process.places(intent)).ticket
+            process.steps.begin()
+            if change is not None:
+                await process.places(replace(change, order_id=ticket.id))
+            if cancels:
+                process.told(await process.desk().cancel(ticket.id))
+
+    return life
 
 
 # --- one process of them -------------------------------------------------------------------------------------------
@@ -232,7 +332,7 @@ class Case:
     journal: Path
     story: Story
     time: ExchangeTime = field(default_factory=ExchangeTime)
-    tickets: list[Ticket] = field(default_factory=list)
+    tickets: list[AnyTicket] = field(default_factory=list)
     untrue: list[Finding] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     oracle: Oracle = field(init=False)
@@ -245,6 +345,8 @@ class Case:
             case "approved":
                 assert told.ticket is not None
                 self.tickets.append(told.ticket)
+                if isinstance(told.ticket.intent, LeverageChange):
+                    self.oracle.has_no_name(told.ticket.id, told.ticket.body)
                 self.story.tell(f"approved {told.ticket.id}: {told.ticket.line}")
             case "receipt":
                 self.untrue.extend(self.oracle.hears(*told.values))
@@ -338,8 +440,11 @@ async def _all_found_out(
     if cancels:
         await _act(case, desk, "cancel")
     await _act(case, desk, "commit")
-    for ticket_id in recorded(case.journal):
-        _heard(case, "at rest", await desk.check(ticket_id))
+    looked_s = -1.0
+    while looked_s != clock.monotonic_s():  # what was seen first may have been filled since
+        looked_s = clock.monotonic_s()
+        for ticket_id in recorded(case.journal):
+            _heard(case, "at rest", await desk.check(ticket_id))
 
 
 async def _act(case: Case, desk: OrderDesk, action: str) -> None:
@@ -380,48 +485,69 @@ class _AsTimePasses:
 # --- the experiment ------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Of whom, and when: at the step `last`, or so long after its start by the clock on the wall.
+
+    `step` is what happens there; None where the life may end before it.
+    """
+
+    name: str
+    life: Life
+    last: int
+    step: str | None
+    after_s: float | None
+
+
 def run(numbers: range, seed: int, folder: Path) -> Tally:
-    """Case k below the number of steps dies at step k; after that what is drawn decides."""
+    """Two cases of three die at steps, each at its own until all were met; the third is of any kind."""
     tally = Tally()
     steps = [(name, number, step) for name in _LIVES for number, step in enumerate(_steps_of(name, folder))]
     tally.cells = dict.fromkeys((f"{name}, step {number}: {step}" for name, number, step in steps), "not run")
+    random.Random(len(steps)).shuffle(steps)  # noqa: S311  # the same for every seed
     for number in numbers:
         draw = random.Random(f"{seed}/{number}")  # noqa: S311  # a seed that fails is a seed that replays
-        name, last, step = steps[number] if number < len(steps) else draw.choice(steps)
-        by_clock = number >= len(steps) and draw.random() < 0.5
-        case = Case(folder / f"{number}.sqlite3", Story(number))
-        _dies(case, name, last, step, draw, tally, by_clock=by_clock)
-        _judge(case, name, draw, tally)
-        if not by_clock:
-            tally.cells[f"{name}, step {last}: {step}"] = "killed"
+        case, nth = Case(folder / f"{number}.sqlite3", Story(number)), number - number // 3
+        if number % 3 == _THE_THIRD:
+            after_s = draw.uniform(0.0, _LONGEST_LIFE_S) if draw.random() < 0.2 else None
+            death = Death(_ANY, _of_any(case, draw), draw.randrange(_STEPS_OF_ANY), None, after_s)
+        else:
+            name, last, step = steps[nth] if nth < len(steps) else draw.choice(steps)
+            by_clock = nth >= len(steps) and draw.random() < 0.5
+            after_s = draw.uniform(0.0, _LONGEST_LIFE_S) if by_clock else None
+            death = Death(name, _LIVES[name], last, step, after_s)
+        _dies(case, death, draw, tally)
+        _judge(case, death, draw, tally)
         tally.n += 1
         _remove(case.journal)
-    if tally.n < len(steps):
+    if "not run" in tally.cells.values():
         tally.cells.clear()  # a table with most of its cells empty tells nothing
     return tally
 
 
-def _dies(case: Case, name: str, last: int, step: str, draw: random.Random, tally: Tally, *, by_clock: bool) -> None:
-    if by_clock:
-        after_s = draw.uniform(0.0, 0.02)
-        case.story.tell(f"{name}: killed {after_s * 1000:.2f} ms after its start, by the clock")
-        killed = _lives(case, _LIVES[name], after_s=after_s)
+def _dies(case: Case, death: Death, draw: random.Random, tally: Tally) -> None:
+    name, last = death.name, death.last
+    if death.after_s is not None:
+        case.story.tell(f"{name}: killed {death.after_s * 1000:.2f} ms after its start, by the clock")
+        killed = _lives(case, death.life, after_s=death.after_s)
         tally.faults["killed by the clock" if killed else "ended before it was killed"] += 1
     else:
-        case.story.tell(f"{name}: killed at step {last}, {step}")
-        killed = _lives(case, _LIVES[name], last)
+        case.story.tell(f"{name}: killed at step {last}, {death.step or 'if it comes so far'}")
+        killed = _lives(case, death.life, last)
         tally.faults[f"killed in {name}" if killed else "step not met"] += 1
-        if not killed:
-            tally.blame(case.story.fails("unresolved", f"{name} never came to step {last}, {step}"))
+        if killed and death.step is not None:
+            tally.cells[f"{name}, step {last}: {death.step}"] = "killed"
+        elif death.step is not None:
+            tally.blame(case.story.fails("unresolved", f"{name} never came to step {last}, {death.step}"))
     for _ in range(draw.choice([0, 0, 1, 2])):
         last = draw.randrange(80)
         case.story.tell(f"restarted, and killed at step {last} if it comes so far")
         tally.faults["killed while settling"] += _lives(case, _restart, last)
 
 
-def _judge(case: Case, name: str, draw: random.Random, tally: Tally) -> None:
+def _judge(case: Case, death: Death, draw: random.Random, tally: Tally) -> None:
     try:
-        anyio.run(partial(_find_out, case, draw, cancels=name.startswith("cancel")))
+        anyio.run(partial(_find_out, case, draw, cancels=death.name.startswith("cancel")))
     except JournalUnavailable as unavailable:
         tally.blame(case.story.fails("lost", f"the journal does not open: {unavailable}"))
         return

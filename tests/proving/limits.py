@@ -1,7 +1,7 @@
-"""Lives of many orders within narrow limits: placed, changed, cancelled, filled, lost and found, by several desks on
-one journal, one after the other and at once, over restarts, clocks that are set, and the edges of minutes and days. A
-model that shares no code with the desk (`tests/proving/limits_model.py`) says of each order whether it may go, and of
-each refusal whether it names the limits that are broken and no other.
+"""Lives of many limit orders, on spot and on two swaps, within narrow limits: placed, changed, cancelled, filled, lost
+and found, by several desks on one journal, one after the other and at once, over restarts, clocks that are set, and the
+edges of minutes and days. A model that shares no code with the desk (`tests/proving/limits_model.py`) says of each
+order whether it may go, and of each refusal whether it names the limits that are broken and no other.
 
 A step is a call or something that happens at the exchange. There is no batch: no tool sends two orders at once.
 """
@@ -21,7 +21,7 @@ import httpx2
 
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import MgnMode, OrdType, Side
 from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
@@ -36,7 +36,7 @@ from okx_mcp.trading.limits import Limits
 from okx_mcp.trading.orders import OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import AboveLimits, Refusal, TradingHalted, UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.proving.limits_model import DAY_MS, MINUTE_MS, Asked, AtExchange, Given, Model, named_in
+from tests.proving.limits_model import CONTRACTS, DAY_MS, MINUTE_MS, Asked, AtExchange, Given, Model, named_in
 from tests.proving.oracle import Oracle
 from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
@@ -58,8 +58,20 @@ _MOST_DESKS: Final = 3
 _PLACE: Final = "POST /trade/order"
 _AMEND: Final = "POST /trade/amend-order"
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-_TICKS: Final = {"BTC-USDT": Decimal("0.1"), "ETH-USDT": Decimal("0.01"), "ETH-BTC": Decimal("0.00001")}
-_SIZES: Final = {"BTC-USDT": ("0.0005", "0.004"), "ETH-USDT": ("0.01", "0.1"), "ETH-BTC": ("0.01", "0.1")}
+_TICKS: Final = {
+    "BTC-USDT": Decimal("0.1"),
+    "ETH-USDT": Decimal("0.01"),
+    "ETH-BTC": Decimal("0.00001"),
+    **dict.fromkeys(CONTRACTS, Decimal("0.1")),
+}
+_SIZES: Final = {
+    "BTC-USDT": ("0.0005", "0.004"),
+    "ETH-USDT": ("0.01", "0.1"),
+    "ETH-BTC": ("0.01", "0.1"),
+    "BTC-USDT-SWAP": ("0.05", "0.4"),
+    "BTC-USD-SWAP": ("0.3", "3"),
+}
+"""The least and the most: coins, and contracts of the swaps."""
 _LOOSE: Final = Given(Decimal(10**9), Decimal(10**9), 10**6, 10**6, 100, 100, 10**6, 60)
 _FAULTS: Final[dict[str, Callable[[], Fault]]] = {
     "lost on the way": lambda: cut(acted=False),
@@ -168,7 +180,17 @@ class _Example:
         least, most = map(Decimal, _SIZES[inst_id])
         size = self._between(least, most, least)
         kind = self.draw.choice((OrdType.LIMIT, OrdType.LIMIT, OrdType.LIMIT, OrdType.POST_ONLY, OrdType.IOC))
-        await self._proposes(LimitOrder(inst_id, side, size, SizeUnit.BASE, self._a_price(inst_id, side), kind))
+        if inst_id not in CONTRACTS:
+            await self._proposes(LimitOrder(inst_id, side, size, SizeUnit.BASE, self._a_price(inst_id, side), kind))
+            return
+        held = self._positions().get(inst_id, Decimal(0))
+        closes = held != 0 and self.draw.random() < 0.4
+        if closes:
+            side, size = Side.SELL if held > 0 else Side.BUY, min(size, abs(held))
+        price = self._a_price(inst_id, side)
+        await self._proposes(
+            LimitOrder(inst_id, side, size, SizeUnit.CONTRACTS, price, kind, MgnMode.CROSS, reduce_only=closes)
+        )
 
     async def changes(self) -> None:
         """Another size or price, or both, for an order that works."""
@@ -201,14 +223,14 @@ class _Example:
             self.asked[ticket.id] = replace(asked, name=ticket.id)
             self.waiting.append((desk, ticket))
             if self.draw.random() < 0.8:
-                self._before = self._truth()
+                self._before = self._truth(), self._positions()
                 await self._commits(*self.waiting.pop())
 
     async def commits(self) -> None:
         """What was proposed before, some of it at once."""
         many = self.draw.choice((1, 1, 2, 3))
         chosen = [self.waiting.pop(self.draw.randrange(len(self.waiting))) for _ in range(min(many, len(self.waiting)))]
-        self._before = self._truth()
+        self._before = self._truth(), self._positions()
         async with anyio.create_task_group() as tasks:
             for desk, ticket in chosen:
                 tasks.start_soon(self._commits, desk, ticket)
@@ -282,9 +304,9 @@ class _Example:
     # --- what happens beside it ---------------------------------------------------------------------------------------
 
     async def fills(self) -> None:
-        """The market takes a part of an order, or all that is left."""
+        """The market takes a part of an order on spot, or all that is left; one on contracts is filled as prices go."""
         with self.exchange.store.transaction() as ledger:
-            resting = [each for each in ledger.orders if each.is_open and each.px is not None]
+            resting = [each for each in ledger.orders if each.is_open and each.px and each.inst_id not in CONTRACTS]
             if not resting:
                 return
             order = self.draw.choice(resting)
@@ -323,12 +345,13 @@ class _Example:
     def leaves(self, body: dict[str, Any]) -> None:
         """An order or a change is at the wire: by the exchange's own word it has to be within every limit."""
         asked = self.asked[body.get("clOrdId") or body["reqId"]]
-        self.model.orders = self._truth()
+        self._looks()
         broken = self.model.broken(asked, self.now_ms(), least=True)
         if broken or self.model.is_halted:
             self._blame("beyond", f"{asked} was sent, and breaks {sorted(broken) or 'the halt'}")
         self.model.leaves(asked, self.now_ms())
-        self.tally.faults["sent"] += 1
+        on_contracts = f"sent on contracts{', reduces' if asked.reduces else ''}"
+        self.tally.faults.update(["sent", *([on_contracts] if asked.is_on_contracts else [])])
 
     def arrived(self, name: str) -> None:
         """It was delivered."""
@@ -336,7 +359,7 @@ class _Example:
 
     def _expect_allowed(self, asked: Asked) -> None:
         """A ticket is not refused, so nothing may be broken beyond doubt."""
-        self.model.orders = self._truth()
+        self._looks()
         broken = self.model.broken(asked, self.now_ms(), least=True)
         if broken or self.model.is_halted:
             self._blame("beyond", f"{asked} got a ticket, and breaks {sorted(broken) or 'the halt'}")
@@ -344,12 +367,12 @@ class _Example:
     def _is_refused(self, asked: Asked, words: str, *, at_commit: bool = False) -> None:
         self.story.tell(f"  refused: {words}")
         named = named_in(words)
-        self.model.orders = self._truth()
+        self._looks()
         may, must = (self.model.broken(asked, self.now_ms(), least=least) for least in (False, True))
         if at_commit:  # what was open when it looked may have been filled by another's commit since
-            self.model.orders, now = self._before, self.model.orders
+            self.model.orders, self.model.positions = self._before
             may |= self.model.broken(asked, self.now_ms(), least=False)
-            self.model.orders = now
+            self._looks()
         for each in sorted(named):
             self.tally.faults[f"refused for {each}"] += 1
         if not named <= may or not named:
@@ -385,6 +408,13 @@ class _Example:
                 day = (day[0], self.model.resumed_ms)
             self.model.lost = self._days.setdefault(day, worth) - worth
 
+    def _looks(self) -> None:
+        self.model.orders, self.model.positions = self._truth(), self._positions()
+
+    def _positions(self) -> dict[str, Decimal]:
+        with self.exchange.store.transaction() as ledger:
+            return {each.inst_id: each.pos for each in ledger.positions if each.pos}
+
     def _truth(self) -> dict[str, AtExchange]:
         return {
             order.cl_ord_id or str(order.ord_id): AtExchange(
@@ -395,13 +425,15 @@ class _Example:
                 order.sz,
                 order.px or Decimal(0),
                 order.acc_fill_sz,
+                order.reduce_only,
             )
             for order in self.exchange.orders()
         }
 
     def _as_asked(self, intent: LimitOrder | Amendment) -> Asked:
         if isinstance(intent, LimitOrder):
-            return Asked("", intent.inst_id, intent.side.value, intent.ord_type.value, intent.size, intent.price)
+            terms = (intent.inst_id, intent.side.value, intent.ord_type.value, intent.size, intent.price)
+            return Asked("", *terms, reduces=intent.reduce_only)
         order, kind = self._truth()[intent.order_id], self.asked[intent.order_id].kind
         size, price, was = intent.size or order.size, intent.price or order.price, (order.size, order.price)
         return Asked("", order.inst_id, order.side, kind, size, price, intent.order_id, was)
@@ -481,9 +513,10 @@ def _drawn(draw: random.Random, held: dict[str, Decimal]) -> Given:
         "instrument_open_orders": lambda: draw.randint(1, 4),
         "burst_orders": lambda: draw.randint(2, 10),
         "burst_minutes": lambda: draw.choice((1, 5, 60, 1440)),
-        "position_usd": lambda: held["BTC"] * 63_000 + draw.choice((10, 200, 2000)),
+        "position_usd": lambda: draw.choice((held["BTC"] * 63_000, Decimal(0))) + draw.choice((10, 200, 2000)),
         "day_loss_usd": lambda: Decimal(draw.choice((5, 100, 1000))),
-        "instruments": lambda: draw.choice((("BTC-*",), ("ETH-USDT", "ETH-BTC"), ("*-USDT",))),
+        "leverage": lambda: Decimal(draw.choice((2, 3))),
+        "instruments": lambda: draw.choice((("BTC-*",), ("ETH-USDT", "ETH-BTC"), ("*-USDT",), ("*-SWAP",))),
         "order_types": lambda: draw.choice((("limit",), ("limit", "ioc"), ("post_only",))),
     }
     chosen = draw.sample(list(narrow), draw.randint(1, 4))

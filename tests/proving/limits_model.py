@@ -13,7 +13,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Final
 
-__all__ = ["Asked", "AtExchange", "Given", "Model", "named_in"]
+__all__ = ["CONTRACTS", "Asked", "AtExchange", "Given", "Model", "named_in"]
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 24 * 60 * MINUTE_MS
@@ -21,6 +21,10 @@ EDGE_MS: Final = 2_000
 _MAY_BE_UNSEEN_MS: Final = 16_000
 _ZERO: Final = Decimal(0)
 _DOLLARS: Final = ("USD", "USDT", "USDC")
+CONTRACTS: Final = {"BTC-USDT-SWAP": (Decimal("0.01"), True), "BTC-USD-SWAP": (Decimal(100), False)}
+"""What one contract stands for, and whether in coins; else it is in the quote currency."""
+_LEVERAGE: Final = 3
+"""Of a new account at the exchange; nobody sets another here."""
 _OPEN: Final = ("live", "partially_filled")
 _OVER: Final = ("filled", "canceled", "not_sent", "rejected", "no_effect")
 _NEVER: Final = ("not_sent", "rejected", "no_effect")
@@ -28,13 +32,14 @@ _NEVER: Final = ("not_sent", "rejected", "no_effect")
 _SAYS: Final = {
     "order_usd": r"one order may come to",
     "day_usd": r"Orders of the last 24 hours come to",
-    "position_usd": r"held and being bought of",
+    "position_usd": r"held and being (bought of|opened in)",
     "minute_orders": r"sent in the last minute;",
     "day_orders": r"sent in the last 24 hours;",
     "open_orders": r"(are|is) open;",
     "instrument_open_orders": r"(are|is) open of \S+;",
     "burst": r"sent in the last \d+ minutes; trading stops",
     "loss": r"The account has lost",
+    "leverage": r"is the highest at which a position may be opened",
     "instruments": r"not among the instruments",
     "order_types": r"orders are not among those allowed",
 }
@@ -55,13 +60,17 @@ class Given:
     burst_minutes: int
     position_usd: Decimal | None = None
     day_loss_usd: Decimal | None = None
+    leverage: Decimal = Decimal(5)
     instruments: tuple[str, ...] = ()
     order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An order as it was asked for, or what one would become by a change; `was` is that one's size and price before."""
+    """An order as it was asked for, or what one would become by a change; `was` is that one's size and price before.
+
+    `size` counts coins, or contracts. `reduces`: the exchange lets it close a position and no more.
+    """
 
     name: str
     inst_id: str
@@ -71,11 +80,16 @@ class Asked:
     price: Decimal
     changes: str | None = None
     was: tuple[Decimal, Decimal] | None = None
+    reduces: bool = False
 
     @property
     def currencies(self) -> tuple[str, str]:
-        base, _, quote = self.inst_id.partition("-")
+        base, quote, *_ = self.inst_id.split("-")
         return base, quote
+
+    @property
+    def is_on_contracts(self) -> bool:
+        return self.inst_id in CONTRACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ class AtExchange:
     size: Decimal
     price: Decimal
     filled: Decimal
+    reduces: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -110,10 +125,13 @@ class Sent:
 
 @dataclass
 class Model:
-    """One account. `orders` is the exchange's word now, `bids` and `in_dollars` what it serves, `held` by currency."""
+    """One account. `orders` and `positions` (contracts, negative where short) are the exchange's word now, `bids` and
+    `in_dollars` what it serves, `held` by currency.
+    """
 
     given: Given
     orders: Mapping[str, AtExchange] = field(default_factory=dict)
+    positions: Mapping[str, Decimal] = field(default_factory=dict)
     bids: dict[str, Decimal] = field(default_factory=dict)
     in_dollars: dict[str, Decimal] = field(default_factory=dict)
     held: dict[str, Decimal] = field(default_factory=dict)
@@ -126,15 +144,15 @@ class Model:
 
     def usd(self, asked: Asked) -> Decimal:
         """A sale is worth what the book pays for it where that is more."""
-        return asked.size * self._paid(asked) * self._quote_usd(asked)
+        return _value(asked.inst_id, asked.size, self._paid(asked)) * self._quote_usd(asked)
 
     def added(self, asked: Asked) -> Decimal:
         """All of a new order; of a change what goes beyond the order as it was, in value or in size."""
         if asked.was is None:
             return self.usd(asked)
         size, price = asked.was
-        beyond = self.usd(asked) - size * price * self._quote_usd(asked)
-        more = (asked.size - size) * self._paid(asked) * self._quote_usd(asked)
+        beyond = self.usd(asked) - _value(asked.inst_id, size, price) * self._quote_usd(asked)
+        more = _value(asked.inst_id, asked.size - size, self._paid(asked)) * self._quote_usd(asked)
         return max(beyond, more, _ZERO)
 
     def _paid(self, asked: Asked) -> Decimal:
@@ -148,7 +166,7 @@ class Model:
 
     def leaves(self, asked: Asked, at_ms: int) -> None:
         """It goes out now."""
-        self.sent[asked.name] = Sent(asked, at_ms, self.added(asked))
+        self.sent[asked.name] = Sent(asked, at_ms, _ZERO if asked.reduces else self.added(asked))
 
     def told(self, name: str, state: str, filled: Decimal, at_ms: int) -> None:
         """Our side was told how it stands."""
@@ -168,7 +186,7 @@ class Model:
         given = self.given
         others = [each for each in self.sent.values() if each.asked.name != asked.name]
         found = set(self._not_allowed(asked))
-        if asked.was is None or self.added(asked) != 0:
+        if not asked.reduces and (asked.was is None or self.added(asked) != 0):
             found |= set(self._used_up(asked, others, now_ms, least=least))
         burst_ms = given.burst_minutes * MINUTE_MS
         recent = [each for each in others if each.at_ms > self.resumed_ms + (EDGE_MS if least else -EDGE_MS)]
@@ -187,6 +205,8 @@ class Model:
 
     def _used_up(self, asked: Asked, others: list[Sent], now_ms: int, *, least: bool) -> Iterable[str]:
         given, added = self.given, self.added(asked)
+        if asked.is_on_contracts and given.leverage < _LEVERAGE:
+            yield "leverage"
         if self.usd(asked) > given.order_usd:
             yield "order_usd"
         if self._day_usd(others, now_ms, least=least) + added > given.day_usd:
@@ -202,10 +222,8 @@ class Model:
                 yield "open_orders"
             if working.count(asked.inst_id) >= given.instrument_open_orders:
                 yield "instrument_open_orders"
-        base, quote = asked.currencies
-        bought = base if asked.side == "buy" else quote
-        most = None if bought in _DOLLARS else given.position_usd
-        if most is not None and self._position_usd(asked, bought, others, now_ms, least=least) + added > most:
+        held_usd = self._held_usd(asked, others, now_ms, least=least)
+        if given.position_usd is not None and held_usd is not None and held_usd + added > given.position_usd:
             yield "position_usd"
 
     def _count(self, sent: Iterable[Sent], now_ms: int, window_ms: int, *, least: bool) -> int:
@@ -246,6 +264,33 @@ class Model:
             and (each.state not in (*_OVER, *_OPEN) or now_ms - each.told_ms < _MAY_BE_UNSEEN_MS)
         ]
 
+    def _held_usd(self, asked: Asked, sent: list[Sent], now_ms: int, *, least: bool) -> Decimal | None:
+        """What there is already in the direction of this order; None where it buys dollars."""
+        if asked.is_on_contracts:
+            return self._contracts_usd(asked, sent, now_ms, least=least)
+        base, quote = asked.currencies
+        bought = base if asked.side == "buy" else quote
+        return None if bought in _DOLLARS else self._position_usd(asked, bought, sent, now_ms, least=least)
+
+    def _contracts_usd(self, asked: Asked, sent: list[Sent], now_ms: int, *, least: bool) -> Decimal:
+        """The position on this order's side, less what it would close, and what works on that side."""
+        contracts = self.positions.get(asked.inst_id, _ZERO) * (1 if asked.side == "buy" else -1)
+        for each in self.orders.values():
+            is_alike = each.is_open and (each.inst_id, each.side) == (asked.inst_id, asked.side)
+            if is_alike and not (least and each.reduces):
+                contracts += each.size - each.filled
+        if not least:
+            alike = [each for each in sent if (each.asked.inst_id, each.asked.side) == (asked.inst_id, asked.side)]
+            contracts += sum((each.asked.size for each in self._unseen(alike, now_ms)), _ZERO)
+            contracts += sum((_grows_by(each) for each in self._changing(alike, now_ms)), _ZERO)
+        price = asked.price if least else max(asked.price, self.bids[asked.inst_id])
+        return _value(asked.inst_id, max(contracts, _ZERO), price) * self._quote_usd(asked)
+
+    def _changing(self, sent: Iterable[Sent], now_ms: int) -> list[Sent]:
+        """Changes that are under way, or were until lately."""
+        lately_ms = now_ms - _MAY_BE_UNSEEN_MS
+        return [each for each in sent if each.asked.was and (each.state not in _OVER or each.told_ms > lately_ms)]
+
     def _position_usd(self, asked: Asked, ccy: str, sent: list[Sent], now_ms: int, *, least: bool) -> Decimal:
         """What is held and being bought of it, at the price of this order."""
         amount = self.held.get(ccy, _ZERO)
@@ -255,10 +300,9 @@ class Model:
         if not least:
             for unseen in self._unseen(sent, now_ms):
                 amount += _bought(ccy, unseen.asked.inst_id, unseen.asked.side, unseen.asked.size, unseen.asked.price)
-            for change in sent:
-                if change.asked.was and (change.state not in _OVER or now_ms - change.told_ms < _MAY_BE_UNSEEN_MS):
-                    more = max(change.asked.size - change.asked.was[0], _ZERO)
-                    amount += _bought(ccy, change.asked.inst_id, change.asked.side, more, change.asked.price)
+            for change in self._changing(sent, now_ms):
+                more = _grows_by(change)
+                amount += _bought(ccy, change.asked.inst_id, change.asked.side, more, change.asked.price)
         price = asked.price if asked.side == "buy" else Decimal(1)
         return amount * price * self._quote_usd(asked)
 
@@ -268,7 +312,21 @@ def named_in(words: str) -> set[str]:
     return {name for name, says in _SAYS.items() if re.search(says, words)}
 
 
+def _value(inst_id: str, size: Decimal, price: Decimal) -> Decimal:
+    """In the quote currency."""
+    if inst_id not in CONTRACTS:
+        return size * price
+    worth, is_coins = CONTRACTS[inst_id]
+    return size * worth * (price if is_coins else 1)
+
+
+def _grows_by(change: Sent) -> Decimal:
+    return max(change.asked.size - (change.asked.was or (_ZERO,))[0], _ZERO)
+
+
 def _bought(ccy: str, inst_id: str, side: str, size: Decimal, price: Decimal) -> Decimal:
+    if inst_id in CONTRACTS:
+        return _ZERO  # no currency is bought by them
     base, _, quote = inst_id.partition("-")
     if side == "buy":
         return size if base == ccy else _ZERO

@@ -17,39 +17,17 @@ from okx_mcp.trading.intents import (
     LimitOrder,
     OrderIntent,
     Transfer,
-    TriggerOrder,
 )
 from okx_mcp.trading.orders import AnyTicket
-from tests.proving.faults import (
-    ALGO,
-    ALGO_LISTS,
-    AMEND,
-    CANCEL,
-    CATALOGUE,
-    LEVERAGE,
-    LISTS,
-    PLACE,
-    READ,
-    READ_ALGO,
-    READ_LEVERAGE,
-    READ_TRANSFER,
-    TICKER,
-    TIME,
-    TRANSFER,
-    Catalogued,
-)
+from tests.proving.faults import AMEND, CATALOGUE, PLACE, READ, Catalogued
 from tests.proving.intents import Drawn
+from tests.proving.places import LAST_RESORT, places_of, sent_at
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own
 from tests.trading.floor import buy
 
 __all__ = ["run"]
 
-_PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, TICKER, *LISTS)
-_OF_MARKET: Final = ("GET /market/books", "GET /account/leverage-info", "GET /account/positions")
-_PLACES_OF_ALGOS: Final = (*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS, READ, "POST /trade/cancel-algos", TIME)
-_PLACES_OF_TRANSFERS: Final = (*(TRANSFER,) * 3, *(READ_TRANSFER,) * 3, TIME)
-_PLACES_OF_LEVERAGES: Final = (*(LEVERAGE,) * 3, *(READ_LEVERAGE,) * 3, TIME)
 _TIMES: Final = (1, 1, 1, 2, 5)
 _ACTS: Final = (
     "commit",
@@ -109,41 +87,22 @@ async def _a_life(world: World, draw: random.Random) -> None:
 def _arm(world: World, draw: random.Random, intent: OrderIntent | AccountIntent) -> None:
     if draw.random() < _OFTEN_AT_WORST:
         world.hide(draw.choice(_SHOWN_AFTER_S))
-        sends = {TriggerOrder: (ALGO,), Transfer: (TRANSFER,)}.get(type(intent), (PLACE, AMEND))
-        place = draw.choice(sends)
+        sends = sent_at(intent)
+        place = draw.choice((PLACE, AMEND)) if sends == PLACE else sends
         world.breaks(place, draw.choice([each for each in _COME_LATE + _CUT if each.scope.applies(place)]))
         if draw.random() < 0.5:
             world.breaks(READ, draw.choice(_AHEAD))
     may_lie = True
     for _ in range(draw.randint(1, 5)):
-        place = draw.choice(_places(intent))
+        place = draw.choice(places_of(intent))
         fault = draw.choice(CATALOGUE)
-        is_lie_of_last_resort = place in _LAST_RESORT
+        is_lie_of_last_resort = place in LAST_RESORT
         while not fault.scope.applies(place) or (fault.lies and is_lie_of_last_resort and not may_lie):
             fault = draw.choice(CATALOGUE)
         times = 1 if fault.stands else draw.choice(_TIMES)
         if fault.lies and is_lie_of_last_resort:  # and only once: beside a question that lies, nothing tells the truth
             may_lie, times = False, 1
         world.breaks(place, fault, times)
-
-
-_LAST_RESORT: Final = (*LISTS, *ALGO_LISTS, READ_TRANSFER)
-"""What is asked when a question is denied. A transfer has one question only."""
-
-
-def _places(intent: OrderIntent | AccountIntent) -> tuple[str, ...]:
-    """Where something may go wrong in a life of this kind."""
-    match intent:
-        case TriggerOrder():
-            return _PLACES_OF_ALGOS
-        case Transfer():
-            return _PLACES_OF_TRANSFERS
-        case LeverageChange():
-            return _PLACES_OF_LEVERAGES
-        case LimitOrder():
-            return _PLACES
-        case _:
-            return (*_PLACES, *_OF_MARKET)
 
 
 def _an_order(world: World, draw: random.Random) -> LimitOrder:

@@ -18,18 +18,7 @@ from typing import Final
 import anyio
 import httpx2
 
-from okx_mcp.okx.names import MgnMode, Side
-from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import (
-    AccountIntent,
-    Amendment,
-    Exits,
-    LeverageChange,
-    MarketOrder,
-    OrderIntent,
-    Transfer,
-    TriggerOrder,
-)
+from okx_mcp.trading.intents import AccountIntent, Amendment, OrderIntent
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from tests.proving.faults import (
     ALGO,
@@ -49,6 +38,7 @@ from tests.proving.faults import (
     TRANSFER,
     Catalogued,
 )
+from tests.proving.intents import MOVED, ON_CONTRACTS, SET, WAITING
 from tests.proving.tally import Tally
 from tests.proving.world import World, a_world
 from tests.trading.floor import buy
@@ -295,17 +285,6 @@ async def _a_change(world: World) -> Ticket:
 
 # --- what is no limit order -----------------------------------------------------------------------------------------
 
-_ON_CONTRACTS: Final = MarketOrder("BTC-USDT-SWAP", Side.BUY, Decimal("0.1"), SizeUnit.CONTRACTS, MgnMode.CROSS)
-_WAITING: Final = TriggerOrder(
-    "BTC-USDT-SWAP",
-    Side.SELL,
-    Decimal("0.1"),
-    SizeUnit.CONTRACTS,
-    exits=Exits(stop_loss=Decimal(20000)),
-    margin_mode=MgnMode.CROSS,
-)
-_MOVED: Final = Transfer("USDT", Decimal(5), "trading")
-_SET: Final = LeverageChange("BTC-USDT-SWAP", MgnMode.CROSS, Decimal(2))
 _CANCEL_ALGOS: Final = "POST /trade/cancel-algos"
 
 
@@ -334,7 +313,7 @@ def _lost(intent: OrderIntent | AccountIntent, at: str, *, acted: bool) -> Walk:
 
 
 async def _waiting_cancelled(world: World, arm: Arm) -> None:
-    ticket = await _a_ticket_of(world, _WAITING)
+    ticket = await _a_ticket_of(world, WAITING)
     await world.commit(ticket)
     arm()
     await world.cancel(ticket.id)
@@ -343,7 +322,7 @@ async def _waiting_cancelled(world: World, arm: Arm) -> None:
 
 async def _waiting_denied(world: World, arm: Arm) -> None:
     """The question for it is denied for a while; only the lists know it."""
-    ticket = await _a_ticket_of(world, _WAITING)
+    ticket = await _a_ticket_of(world, WAITING)
     world.wire.breaks(ALGO, _as_it_is_sent(arm, cut(acted=True)))
     world.wire.breaks(READ_ALGO, not_found(), times=19)
     await world.commit(ticket)
@@ -393,25 +372,25 @@ _STEPS: Final = (
     Step(f"cancel: {CANCEL}", CANCEL, _cancelled),
     Step(f"cancel: read-back, {READ}", READ, _cancelled),
     *(
-        Step(f"market, contracts: looking around before sending, {place}", place, _of(_ON_CONTRACTS))
+        Step(f"market, contracts: looking around before sending, {place}", place, _of(ON_CONTRACTS))
         for place in ("GET /market/books", READ_LEVERAGE)
     ),
-    Step(f"market, contracts: {PLACE}", PLACE, _of(_ON_CONTRACTS)),
-    Step(f"trigger: {ALGO}", ALGO, _of(_WAITING)),
-    Step(f"trigger: read-back, {READ_ALGO}", READ_ALGO, _of(_WAITING)),
-    Step(f"trigger: asking about unknown, never arrived, {READ_ALGO}", READ_ALGO, _lost(_WAITING, ALGO, acted=False)),
-    Step(f"trigger: asking about unknown, arrived, {READ_ALGO}", READ_ALGO, _lost(_WAITING, ALGO, acted=True)),
-    *(Step(f"trigger: never arrived, {place}", place, _lost(_WAITING, ALGO, acted=False)) for place in ALGO_LISTS),
+    Step(f"market, contracts: {PLACE}", PLACE, _of(ON_CONTRACTS)),
+    Step(f"trigger: {ALGO}", ALGO, _of(WAITING)),
+    Step(f"trigger: read-back, {READ_ALGO}", READ_ALGO, _of(WAITING)),
+    Step(f"trigger: asking about unknown, never arrived, {READ_ALGO}", READ_ALGO, _lost(WAITING, ALGO, acted=False)),
+    Step(f"trigger: asking about unknown, arrived, {READ_ALGO}", READ_ALGO, _lost(WAITING, ALGO, acted=True)),
+    *(Step(f"trigger: never arrived, {place}", place, _lost(WAITING, ALGO, acted=False)) for place in ALGO_LISTS),
     Step(f"trigger: asking about unknown, denied, {ALGO_LISTS[0]}", ALGO_LISTS[0], _waiting_denied),
     Step(f"trigger: {_CANCEL_ALGOS}", _CANCEL_ALGOS, _waiting_cancelled),
-    Step(f"transfer: {TRANSFER}", TRANSFER, _of(_MOVED)),
+    Step(f"transfer: {TRANSFER}", TRANSFER, _of(MOVED)),
     *(
-        Step(f"transfer: {how}, {READ_TRANSFER}", READ_TRANSFER, _lost(_MOVED, TRANSFER, acted=acted))
+        Step(f"transfer: {how}, {READ_TRANSFER}", READ_TRANSFER, _lost(MOVED, TRANSFER, acted=acted))
         for how, acted in (("arrived", True), ("never arrived", False))
     ),
-    Step(f"leverage: {LEVERAGE}", LEVERAGE, _of(_SET)),
+    Step(f"leverage: {LEVERAGE}", LEVERAGE, _of(SET)),
     *(
-        Step(f"leverage: {how}, {READ_LEVERAGE}", READ_LEVERAGE, _lost(_SET, LEVERAGE, acted=acted))
+        Step(f"leverage: {how}, {READ_LEVERAGE}", READ_LEVERAGE, _lost(SET, LEVERAGE, acted=acted))
         for how, acted in (("set", True), ("never set", False))
     ),
 )

@@ -100,7 +100,7 @@ class Oracle:
         self._named: defaultdict[str, list[Arrival]] = defaultdict(list)
         self._others: dict[int, tuple[str, str]] = {}
         self._denied: dict[str, str] = {}
-        self._unnamed: dict[str, Mapping[str, object]] = {}
+        self._unnamed: dict[str, tuple[Mapping[str, object], int]] = {}
         self.app = AsgiApp(self.handle)
 
     def handle(
@@ -122,12 +122,19 @@ class Oracle:
     def arrived(self, ticket: str) -> list[Arrival]:
         """Every POST of this ticket's."""
         if ticket in self._unnamed:
-            return [each for each in self.arrivals if each.body == self._unnamed[ticket]]
+            return self._unnamed_arrivals(ticket)
         return self._named.get(ticket, [])
 
     def has_no_name(self, ticket: str, body: Mapping[str, object]) -> None:
-        """A leverage goes out under no name: what arrives with this body is taken for this ticket's."""
-        self._unnamed[ticket] = body
+        """A leverage goes out under no name: what arrives with this body is taken for the latest ticket's."""
+        self._unnamed[ticket] = (body, len(self.arrivals))
+
+    def _unnamed_arrivals(self, ticket: str) -> list[Arrival]:
+        body, since = self._unnamed[ticket]
+        same = [(name, first) for name, (other, first) in self._unnamed.items() if other == body]
+        later = same[same.index((ticket, since)) + 1 :]
+        until = later[0][1] if later else None
+        return [each for each in self.arrivals[since:until] if each.body == body]
 
     def belongs_to_others(self, ord_id: int) -> None:
         """An order that another client of the account placed, to be neither touched nor taken for one of ours."""

@@ -1,4 +1,5 @@
-"""Sixteen processes race for one account: on one approval, beside an order in doubt, against a cancel, against time.
+"""Sixteen processes race for one account, with tickets of every kind: on one approval, beside an order in doubt,
+against a cancel, against time.
 
 A ticket is sent only by the process that proposed it; so that the journal has to decide, each of the sixteen is made
 to believe that it did. In other rounds none is, and no ticket of another process's is sent.
@@ -14,7 +15,7 @@ import random
 import struct
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -30,11 +31,14 @@ from okx_mcp.okx.signing import Credentials
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.orders import Receipt, Ticket
+from okx_mcp.trading.intents import AccountIntent, LeverageChange, OrderIntent
+from okx_mcp.trading.orders import AnyTicket, Receipt
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.desks import a_desk_on
 from tests.proving.exchange_apart import Asked, Line, answered
+from tests.proving.intents import Drawn
 from tests.proving.oracle import Finding, Oracle, believed
+from tests.proving.others import Others
 from tests.proving.tally import Story, Tally
 from tests.proving.world import approval_of, takes_for_its_own
 from tests.trading.floor import buy
@@ -46,6 +50,11 @@ __all__ = ["run"]
 
 RACERS: Final = 16
 _SPEED: Final = 10
+_ANY_KIND: Final = 0.7
+"""This part of the tickets is of any kind; the others are limit orders that rest."""
+_CANNOT_ARRIVE_AFTER_S: Final = 45.0
+_ANSWERS_ABOUT_ORDERS: Final = (b"/trade/", b"/asset/", b"/set-leverage")
+_ANSWERS_ABOUT_ANY: Final = (*_ANSWERS_ABOUT_ORDERS, b"/leverage-info")
 _OPENED_S: Final = 1_751_000_000.0
 _KINDS: Final = (
     "one approval",
@@ -89,7 +98,8 @@ class Command:
     """
 
     what: str
-    ticket: Ticket | None = None
+    ticket: AnyTicket | None = None
+    intent: OrderIntent | AccountIntent | None = None
     at_gate: bool = False
     is_own: bool = False
 
@@ -99,7 +109,7 @@ class Done:
     """What came of a command. `ready` says that it has not, for the process waits at the gate."""
 
     ready: bool = False
-    ticket: Ticket | None = None
+    ticket: AnyTicket | None = None
     ticket_id: str = ""
     state: str = ""
     failed: str = ""
@@ -125,8 +135,8 @@ async def _race(pipe: "Connection[Any, Any]", gate: int, owner: Credentials, jou
 
 
 async def _obey(desk: OrderDesk, command: Command) -> Done:
-    if command.what == "propose":
-        return Done(ticket=await desk.propose(buy(), Channel.HOST))
+    if command.intent is not None:
+        return Done(ticket=await desk.propose(command.intent, Channel.HOST))
     if command.what == "settle":
         return Done(state=f"{len(await desk.settle_open_ends())} open")
     assert command.ticket is not None
@@ -154,8 +164,8 @@ class Course:
         self.journal = folder / "journal.sqlite3"
         self.oracle = Oracle(PaperExchange(now_us=self.clock.now_us, rate_limits=False))
         self.untrue: list[Finding] = []
-        self.proposed: list[Ticket] = []
-        self.loses_answers = False
+        self.proposed: list[AnyTicket] = []
+        self.loses: Sequence[bytes] = ()
         opens, self._gate = os.pipe()
         self._pipes: list[Connection[Any, Any]] = []
         self._pids: list[int] = []
@@ -191,9 +201,17 @@ class Course:
     def alone(self, racer: int, command: Command) -> Done:
         return self.together({racer: command})[racer]
 
-    def propose(self, racer: int) -> Ticket:
-        done = self.alone(racer, Command("propose"))
+    def propose(self, racer: int, draw: random.Random | None = None) -> AnyTicket:
+        """A ticket of any kind, and where that is refused or nothing is drawn, of a limit order that rests."""
+        done = Done()
+        if draw is not None and draw.random() < _ANY_KIND:
+            drawn = Drawn(self.oracle.exchange, self.clock.wall_ms(), draw)
+            done = self.alone(racer, Command("propose", intent=drawn.any()))
+        if done.ticket is None:
+            done = self.alone(racer, Command("propose", intent=buy()))
         assert done.ticket is not None, done
+        if isinstance(done.ticket.intent, LeverageChange):
+            self.oracle.has_no_name(done.ticket.id, done.ticket.body)
         self.proposed.append(done.ticket)
         return done.ticket
 
@@ -228,7 +246,7 @@ class Course:
     def _answer(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
         answer = answered(self.oracle, asked)
         is_look = b"/orders-pending" in asked.target  # without it nobody comes so far as to send
-        if self.loses_answers and b"/trade/" in asked.target and not is_look:
+        if not is_look and any(part in asked.target for part in self.loses):
             self.clock.put_forward(7)  # or the asking for it takes its twenty seconds
             return 502, {}, b""
         return answer
@@ -249,6 +267,8 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
             course.new_round()
             kind = draw.choice(_KINDS)
             story.tell(kind)
+            if draw.random() < 0.5:
+                Others(course.oracle.exchange, course.clock.now_us, story.tell).hold()
             _round(course, kind, draw, story, tally)
             _judge(course, story, tally)
             tally.n += 1
@@ -258,7 +278,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
     return tally
 
 
-def _all_commit(course: Course, tickets: Sequence[Ticket]) -> dict[int, Done]:
+def _all_commit(course: Course, tickets: Sequence[AnyTicket]) -> dict[int, Done]:
     return course.together(
         {i: Command("commit", each, at_gate=True, is_own=True) for i, each in enumerate(tickets)},
     )
@@ -275,7 +295,9 @@ def _round(course: Course, kind: str, draw: random.Random, story: Story, tally: 
 
 
 def _for_one(course: Course, kind: str, draw: random.Random, story: Story, tally: Tally) -> None:
-    one = course.propose(draw.randrange(RACERS))
+    one = course.propose(draw.randrange(RACERS), draw)
+    story.tell(one.line)
+    tally.faults[type(one.intent).__name__] += 1
     actions = {"one approval": ["commit"], "against a cancel": ["commit", "cancel", "decline"]}.get(
         kind, ["commit", "check"]
     )
@@ -283,34 +305,45 @@ def _for_one(course: Course, kind: str, draw: random.Random, story: Story, tally
         course.clock.put_forward((one.expires_ms - course.clock.wall_ms()) / 1000 - draw.uniform(0, 0.3))
     commands = {racer: Command(draw.choice(actions), one, at_gate=True, is_own=True) for racer in range(RACERS)}
     _told(story, commands, course.together(commands))
-    if kind == "one approval" and not course.oracle.exchange.orders():
+    if kind == "one approval" and not course.oracle.arrived(one.id):
         tally.blame(story.fails("lost", "sixteen commits of an approval, and no order"))
 
 
 def _of_another(course: Course, draw: random.Random, story: Story, tally: Tally) -> None:
     proposer, takes_part = draw.randrange(RACERS), draw.random() < 0.5
-    one = course.propose(proposer)
+    one = course.propose(proposer, draw)
     racers = [racer for racer in range(RACERS) if takes_part or racer != proposer]
     commands = {racer: Command("commit", one, at_gate=True) for racer in racers}
-    story.tell(f"{proposer} proposed it, and {'takes part' if takes_part else 'looks on'}")
+    story.tell(f"{one.line}: {proposer} proposed it, and {'takes part' if takes_part else 'looks on'}")
     _told(story, commands, course.together(commands))
-    if bool(course.oracle.exchange.orders()) != takes_part:
+    if bool(course.oracle.arrived(one.id)) != takes_part:
         tally.blame(story.fails("lost" if takes_part else "doubled", "it is sent by whoever proposed it, and only so"))
 
 
 def _beside_unknown(course: Course, draw: random.Random, story: Story, tally: Tally) -> None:
     first = draw.randrange(RACERS)
-    doubtful = course.propose(first)
-    others = [course.propose(racer) for racer in range(RACERS)]
-    course.loses_answers = True
+    doubtful = course.propose(first, draw)
+    others = [course.propose(racer, draw) for racer in range(RACERS)]
+    course.loses = _ANSWERS_ABOUT_ANY
     lost = course.alone(first, Command("commit", doubtful))
-    story.tell(f"{first} commits, and every answer is lost: {lost.state}")
-    posts = len(course.oracle.arrivals)
+    story.tell(f"{first} commits, and every answer is lost: {lost.state} {doubtful.line}")
+    course.loses = _ANSWERS_ABOUT_ORDERS
     for racer, done in _all_commit(course, others).items():
-        story.tell(f"{racer} commits its own: {done.state}")
-    course.loses_answers = False
-    if lost.state == "unknown" and len(course.oracle.arrivals) > posts:
-        tally.blame(story.fails("doubled", "an order was sent beside an unknown one"))
+        story.tell(f"{racer} commits its own: {done.state} {others[racer].line}")
+    course.loses = ()
+    sent = [each for each in others if course.oracle.arrived(each.id)]
+    if lost.state == "unknown":
+        for each in sent:
+            if not _may_go_beside(each.body, doubtful.body):
+                tally.blame(story.fails("doubled", f"{each.line} was sent beside an unknown one"))
+
+
+def _may_go_beside(body: Mapping[str, object], doubtful: Mapping[str, object]) -> bool:
+    """What can only reduce a position may always go, and beside what is no order any order may."""
+    side, pos_side = body.get("side"), body.get("posSide")
+    if body.get("reduceOnly") or (side, pos_side) in (("sell", "long"), ("buy", "short")):
+        return True
+    return "side" in body and "side" not in doubtful
 
 
 def _told(story: Story, commands: dict[int, Command], results: dict[int, Done]) -> None:
@@ -319,11 +352,13 @@ def _told(story: Story, commands: dict[int, Command], results: dict[int, Done]) 
 
 
 def _judge(course: Course, story: Story, tally: Tally) -> None:
-    course.clock.put_forward(25)
+    course.clock.put_forward(_CANNOT_ARRIVE_AFTER_S)
     story.tell(course.alone(0, Command("settle")).state)
-    for ticket in course.proposed:
-        done = course.alone(0, Command("check", ticket))
-        story.tell(f"{ticket.id} at rest: {done.state}")
+    looked_at = None
+    while looked_at != (looked_at := believed(course.journal)):  # what was seen first may have been filled since
+        for ticket in course.proposed:
+            done = course.alone(0, Command("check", ticket))
+            story.tell(f"{ticket.id} at rest: {done.state}")
     approved = {ticket.id: ticket.body for ticket in course.proposed}
     until_ms = {ticket.id: ticket.expires_ms for ticket in course.proposed}
     journal = {ticket: state for ticket, state in believed(course.journal).items() if ticket in approved}

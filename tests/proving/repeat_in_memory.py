@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +21,18 @@ from mcp.types import jsonrpc_message_adapter
 from okx_mcp.config import Settings, load_settings
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import create_server
+from okx_mcp.trading.intents import AccountIntent, LeverageChange, OrderIntent
 from tests.clocks import VirtualClock
+from tests.proving.calls import call_of
 from tests.proving.desks import LOOSE_CONFIG
 from tests.proving.in_memory import NearParts
+from tests.proving.intents import Drawn, rules_at, sets_any_mode
 from tests.proving.oracle import Oracle, believed
-from tests.proving.stand import NOTHING_SENT
+from tests.proving.places import sent_at
+from tests.proving.reading_back import body_of_line
+from tests.proving.stand import HELD_BACK, NOTHING_SENT
 from tests.proving.tally import Story, Tally
-from tests.trading.floor import a_client, exchange_time
+from tests.trading.floor import a_client, buy, exchange_time
 from tests.wire import Wire, cut, hang
 
 __all__ = ["run"]
@@ -39,18 +45,9 @@ _HANDSHAKE: Final = {
     "capabilities": {},
     "clientInfo": {"name": "a client that repeats itself", "version": "1"},
 }
-_PLACE: Final = "POST /trade/order"
 _ONE_RESULT: Final = ("ticket_id", "order", "environment")
-_ORDER: Final = {"inst_id": "BTC-USDT", "side": "buy", "size": "0.001", "unit": "base", "price": "30000"}
-_BODY: Final = {
-    "instId": "BTC-USDT",
-    "tdMode": "cash",
-    "side": "buy",
-    "ordType": "limit",
-    "sz": "0.001",
-    "px": "30000",
-}
-"""What has to go to the exchange for it, with the ticket's id."""
+_ANY_KIND: Final = 0.6
+"""This part of the tickets is of any kind; the others are limit orders that rest."""
 
 Json = dict[str, Any]
 
@@ -68,14 +65,16 @@ def run(numbers: Sequence[int], seed: int, folder: Path) -> Tally:
 
 @dataclass
 class _Case:
-    """One ticket and its commits. `last` is what was said of it last."""
+    """One ticket and its commits. `body` is what a person read in its line, `last` what was said of it last."""
 
     story: Story
     times: int
     side_by_side: bool
     same_id: bool
     comes_too_late: bool
+    intent: OrderIntent | AccountIntent | None = None
     ticket_id: str = ""
+    body: Json = field(default_factory=dict)
     confirm: Json = field(default_factory=dict)
     last: Json = field(default_factory=dict)
 
@@ -152,6 +151,7 @@ async def _run_server(number: int, cases: list[int], seed: int, folder: Path, ta
     oracle = Oracle(PaperExchange(now_us=exchange_time(clock), rate_limits=False))
     wire = Wire(oracle.app)
     state = folder / f"server-{number}"
+    sets_any_mode(oracle.exchange, draw)
     settings = load_settings({}, {}, config_file=_config_in(state), state_dir=state)
     found = Tally(n=len(cases))
     first = number * _NUMBERS_OF_A_SERVER
@@ -163,31 +163,54 @@ async def _run_server(number: int, cases: list[int], seed: int, folder: Path, ta
             NearParts(settings, a_client(oracle.exchange, wire, clock), clock), settings
         ) as connection:
             for case in served:
-                await _propose(connection, case)
-                if not case.comes_too_late:
+                await _propose(connection, draw, case, oracle, clock, found)
+                if case.ticket_id and not case.comes_too_late:
                     await _deliver(connection, draw, case, wire, clock, found)
         async with _a_server(
             NearParts(settings, a_client(oracle.exchange, wire, clock), clock), settings
         ) as connection:
             for case in served:
+                if not case.ticket_id:
+                    continue
                 await (_deliver_too_late if case.comes_too_late else _deliver_again)(connection, case, found)
-    _judge(oracle, believed(state / "journal.sqlite3"), played, found)
+    async with _a_server(NearParts(settings, a_client(oracle.exchange, wire, clock), clock), settings) as connection:
+        for case in played:
+            await _check(connection, case, oracle, found)
+    shown = [case for case in played if case.ticket_id]
+    _judge(oracle, believed(state / "journal.sqlite3"), shown, found)
     tally.add(found)
 
 
-async def _propose(connection: _Connection, case: _Case) -> None:
-    await connection.call(1, "place_limit_order", _ORDER)
+async def _propose(
+    connection: _Connection, draw: random.Random, case: _Case, oracle: Oracle, clock: VirtualClock, tally: Tally
+) -> None:
+    """A ticket, unless the instrument or the account refuses it; its line is read back."""
+    now_ms = clock.wall_ms()
+    case.intent = Drawn(oracle.exchange, now_ms, draw).any() if draw.random() < _ANY_KIND else buy()
+    await connection.call(1, *call_of(case.intent))
     ticket = _content((await connection.answered(1))[0])
+    if "ticket_id" not in ticket:
+        tally.faults["refused"] += 1
+        return
+    tally.faults[type(case.intent).__name__] += 1
     case.ticket_id = ticket["ticket_id"]
     case.confirm = {"ticket_id": ticket["ticket_id"], "order": ticket["order"]}
+    case.story.tell(ticket["order"])
+    body = body_of_line(ticket["order"], case.ticket_id, partial(rules_at, oracle.exchange, now_ms))
+    if body is None:
+        tally.blame(case.story.fails("misreported", f"cannot be read back: {ticket['order']}"))
+        return
+    case.body = body
+    if isinstance(case.intent, LeverageChange):
+        oracle.has_no_name(case.ticket_id, body)
 
 
 async def _deliver(
     connection: _Connection, draw: random.Random, case: _Case, wire: Wire, clock: VirtualClock, tally: Tally
 ) -> None:
     """To the server that proposed it, as often as it comes and once more."""
-    if draw.random() < 0.3:
-        wire.breaks(_PLACE, draw.choice([cut(acted=True), hang(clock, acted=True)]))
+    if draw.random() < 0.3 and case.intent is not None:
+        wire.breaks(sent_at(case.intent), draw.choice([cut(acted=True), hang(clock, acted=True)]))
         tally.faults["answer lost"] += 1
     tally.faults[f"{case.times} deliveries"] += 1
     said = await case.delivered(connection)
@@ -215,13 +238,23 @@ async def _deliver_too_late(connection: _Connection, case: _Case, tally: Tally) 
             tally.blame(case.story.fails("misreported", f"a ticket of another server was answered with {answer}"))
 
 
+async def _check(connection: _Connection, case: _Case, oracle: Oracle, tally: Tally) -> None:
+    """What rested may have been filled while other cases were played."""
+    if case.ticket_id:
+        await connection.call(4, "check_order", {"order_id": case.ticket_id})
+        checked = _content((await connection.answered(1))[0])
+        case.story.tell(f"in the end: {checked.get('state')}")
+        for violation, what in oracle.hears(case.ticket_id, checked.get("state", "unknown")):
+            tally.blame(case.story.fails(violation, what))
+
+
 def _compare(said: Json, last: Json, story: Story, tally: Tally) -> None:
     """An earlier delivery may have been told less, and nothing else."""
     story.tell(f"told: {said.get('state')} {said.get('order_id')} {said.get('order_sent')}")
     differs = [name for name in _ONE_RESULT if said.get(name) != last.get(name)]
     if said.get("order_id") not in (None, last.get("order_id")):
         differs.append("order_id")
-    if differs or said.get("order_sent") == "no":
+    if differs or (said.get("order_sent") == "no" and last.get("order_sent") != "no"):
         tally.blame(story.fails("misreported", f"one delivery was told {said}, the last {last}"))
 
 
@@ -233,10 +266,10 @@ def _content(answer: Json) -> Json:
 
 def _judge(oracle: Oracle, journal: dict[str, str], played: Sequence[_Case], tally: Tally) -> None:
     """One order for each commit that came in time, none for the others, and each as it was shown."""
-    approved = {case.ticket_id: _BODY | {"clOrdId": case.ticket_id} for case in played if not case.comes_too_late}
-    sent = {arrival.named for arrival in oracle.arrivals}
+    approved = {case.ticket_id: case.body for case in played if not case.comes_too_late}
     for case in played:
-        if not case.comes_too_late and case.ticket_id not in sent:
+        is_held_back = HELD_BACK in case.last.get("summary", "")
+        if not case.comes_too_late and not oracle.arrived(case.ticket_id) and not is_held_back:
             tally.blame(case.story.fails("lost", f"{case.ticket_id} was confirmed, and no order was sent"))
     for violation, what in oracle.findings(approved, journal):
         story = next((case.story for case in played if case.ticket_id in what), Story(-1))

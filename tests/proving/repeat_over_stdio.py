@@ -12,10 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from okx_mcp.trading.intents import AccountIntent, OrderIntent
 from tests.proving.commits import CLIENTS, Commit, ends, proposed, served
+from tests.proving.intents import Drawn, sets_any_mode
 from tests.proving.oracle import Finding
+from tests.proving.others import Others
+from tests.proving.places import sent_at
 from tests.proving.session import Era, Message, PipedSession, Way
-from tests.proving.stand import NOTHING_SENT, RESTS, Stand, a_stand
+from tests.proving.stand import HELD_BACK, NOTHING_SENT, RESTS, Stand, a_stand
 from tests.proving.tally import Story, Tally
 from tests.proving.wire_proxy import Passage, Proxy
 from tests.proving.zygote import Zygote
@@ -82,13 +86,19 @@ class _Case:
     async def lived(self) -> None:
         """One ticket, its commit as often as it comes, and what the last server says of it."""
         era, way = self.draw.choice(CLIENTS)
-        part = self.draw.choice([RESTS, RESTS, Decimal("1.03")])
+        sets_any_mode(self.stand.oracle.exchange, self.draw)
+        intent = self._an_intent()
         times = self.draw.randint(1, _MOST)
         beside, again = self.draw.random() < 0.3 and way == "host", self.draw.random() < 0.4
-        self._slowed_down()
+        self._slowed_down(sent_at(intent))
 
         session = await self._served(era, way)
-        commit = await proposed(session, self.stand, self.stand.an_order(part))
+        commit = await proposed(session, self.stand, intent)
+        if commit is None:
+            self._notes("refused")
+            await ends(session, self.stand, _ENDS_WITHIN_S)
+            return
+        self._notes(type(intent).__name__)
         sessions = [session, await self._served(era, way)] if beside else [session]
         self._notes(f"{era}, {way}", "a server beside" if beside else "one server", f"{times} deliveries")
         await self._delivered(sessions, commit, times)
@@ -149,27 +159,41 @@ class _Case:
 
     def _orders_apart(self, ticket_id: str) -> Iterable[Finding]:
         """One order if a delivery reached the server that proposed it, else none."""
-        orders = sum(arrival.named == ticket_id and arrival.done for arrival in self.stand.oracle.arrivals)
+        arrived = self.stand.oracle.arrived(ticket_id)
+        orders = sum(arrival.done for arrival in arrived)
         if orders > self.is_reached:
             yield "doubled", f"{orders} orders, and {int(self.is_reached)} should be"
-        if orders < self.is_reached:
-            yield "lost", "it was confirmed where it was proposed, and there is no order"
+        if self.is_reached and not arrived and not self._is_held_back():
+            yield "lost", "it was confirmed where it was proposed, and nothing was sent"
+
+    def _is_held_back(self) -> bool:
+        """Whether the desk said that the book of an option has no price by now, as such books may."""
+        return any(HELD_BACK in report["summary"] for report in self.told)
 
     async def _served(self, era: Era, way: Way) -> PipedSession:
         return await served(self.zygote, self.stand, self.proxy.address, era, way)
 
-    def _slowed_down(self) -> None:
+    def _an_intent(self) -> OrderIntent | AccountIntent:
+        """A limit order that rests or is filled at once, or anything else."""
+        stand = self.stand
+        if self.draw.random() < 0.5:
+            return stand.an_order(self.draw.choice([RESTS, RESTS, Decimal("1.03")]))
+        if self.draw.random() < 0.5:
+            Others(stand.oracle.exchange, stand.clock.exchange_us, stand.story.tell).hold()
+        return Drawn(stand.oracle.exchange, stand.exchange_ms, self.draw).any()
+
+    def _slowed_down(self, place: str) -> None:
         """The exchange takes its time over the order, so that deliveries meet in the middle of it."""
         before_s, after_s = self.draw.choice(_DELAYS_S), self.draw.choice(_DELAYS_S)
 
-        async def place(passage: Passage) -> None:
+        async def slowly(passage: Passage) -> None:
             await passage.read()
             await asyncio.sleep(before_s)
             answer = await passage.deliver()
             await asyncio.sleep(after_s)
             await passage.answer(answer)
 
-        self.proxy.breaks("POST /trade/order", place)
+        self.proxy.breaks(place, slowly)
 
     def _notes(self, *what: str) -> None:
         self.stand.tally.faults.update(what)

@@ -10,13 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from okx_mcp.okx.names import Side
-from okx_mcp.paper.account.account_modes import FUTURES_MODE, AccountModes
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.intents import LimitOrder
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.proving.effects import false_effect
-from tests.proving.intents import Drawn, Rules, instruments_of
+from tests.proving.intents import Drawn, rules_at, sets_any_mode
 from tests.proving.reading_back import body_of_line, body_of_text
 from tests.proving.tally import Tally
 from tests.proving.world import World, play
@@ -25,7 +23,6 @@ __all__ = ["run"]
 
 _MOST_LINES: Final = 11
 """With the question under them twelve."""
-_MULTI_CURRENCY: Final = "3"
 
 
 def run(numbers: range, seed: int, folder: Path) -> Tally:
@@ -35,7 +32,7 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
 
 async def _a_case(world: World, draw: random.Random) -> None:
     if not world.exchange.requests:
-        _sets_up(world, draw)
+        sets_any_mode(world.exchange, draw)
     drawn = Drawn(world.exchange, world.exchange_ms(), draw)
     intent = drawn.any()
     ticket = await world.propose(intent)
@@ -44,25 +41,14 @@ async def _a_case(world: World, draw: random.Random) -> None:
         return
     await _sent_as_shown(world, ticket)
     if isinstance(intent, LimitOrder) and world.oracle.states().get(ticket.id) == "live" and draw.random() < 0.5:
-        other = drawn.limit(_rules_of(world, intent.inst_id), Side(intent.side))
-        own = abs(other.size) if other.unit == _own_unit(other.inst_id) else None
-        price = other.price if own is None or draw.random() < 0.7 else None
-        changed = await world.propose(Amendment(intent.inst_id, ticket.id, own, price))
+        changed = await world.propose(drawn.change(intent, ticket.id))
         if changed is not None:
             await _sent_as_shown(world, changed)
 
 
-def _sets_up(world: World, draw: random.Random) -> None:
-    """The account's modes, which OKX changes only while nothing is open."""
-    with world.exchange.store.transaction() as ledger:
-        modes = AccountModes(ledger)
-        modes.set("pos_mode", draw.choice(("net_mode", "long_short_mode")))
-        modes.set("acct_lv", draw.choice((FUTURES_MODE, FUTURES_MODE, FUTURES_MODE, _MULTI_CURRENCY)))
-
-
 async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
     lines, line = ticket_lines(ticket), ticket.line
-    rules_of = partial(_rules_of, world)
+    rules_of = partial(rules_at, world.exchange, world.exchange_ms())
     world.tally.faults[_kind(ticket)] += 1
     with world.exchange.store.transaction() as ledger:
         held = [each for each in ledger.positions if each.pos]
@@ -89,11 +75,3 @@ def _kind(ticket: AnyTicket) -> str:
     what = type(ticket.intent).__name__ if ticket.order else ticket.kind
     inst_type = "contracts" if ticket.quantity.contracts is not None else "pair"
     return f"{what} of {inst_type}{', reduces' if ticket.reduces else ''}"
-
-
-def _own_unit(inst_id: str) -> str:
-    return "base" if inst_id.count("-") == 1 else "contracts"
-
-
-def _rules_of(world: World, inst_id: str) -> Rules:
-    return next(each for each in instruments_of(world.exchange, world.exchange_ms()) if each["instId"] == inst_id)

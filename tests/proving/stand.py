@@ -6,34 +6,40 @@ It also has the last word on a case: once the servers have gone, the journal the
 import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
+from okx_mcp.trading.intents import LimitOrder
 from okx_mcp.trading.orders import Receipt
 from tests.proving.desks import LOOSE_CONFIG, a_desk_on
+from tests.proving.intents import Rules, last_price, rules_at
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, believed
+from tests.proving.reading_back import Body
 from tests.proving.session import Message
 from tests.proving.tally import Story, Tally
 from tests.proving.tls import network
 from tests.proving.wire_clock import SkippingClock
+from tests.trading.floor import buy
 from tests.whole.stdio import server_environ
 
-__all__ = ["NOTHING_SENT", "RESTS", "Stand", "a_stand"]
+__all__ = ["HELD_BACK", "NOTHING_SENT", "RESTS", "Stand", "a_stand"]
 
 RESTS: Final = Decimal("0.96")
 """This part of the last price: a buy there waits."""
 
 NOTHING_SENT: Final = "Nothing was sent."
+HELD_BACK: Final = "has no price on one side"
+"""What is said of a book that emptied between ticket and commit, as those of options do by themselves."""
 
 
 @dataclass
 class Stand:
-    """`price` is what the one order of the case is to be bought at; everything told or found is blamed on `story`."""
+    """`approved` are the bodies that a person read and approved; everything told or found is blamed on `story`."""
 
     story: Story
     tally: Tally
@@ -41,7 +47,7 @@ class Stand:
     clock: SkippingClock
     oracle: Oracle
     exchange: Loopback
-    price: str = ""
+    approved: dict[str, Body] = field(default_factory=dict)
 
     @property
     def journal(self) -> Path:
@@ -60,12 +66,26 @@ class Stand:
         """Of a server that finds the exchange at this address."""
         return server_environ(self.oracle.exchange, address)
 
-    def an_order(self, part: Decimal) -> dict[str, str]:
-        """Arguments for a buy at this part of the last price."""
-        answer = self.oracle.exchange.handle("GET", b"/api/v5/market/ticker?instId=BTC-USDT", {})[2].decode()
-        last = Decimal(answer.partition('"last":"')[2].partition('"')[0])
-        self.price = str(round(last * part))
-        return {"inst_id": "BTC-USDT", "side": "buy", "size": "0.001", "unit": "base", "price": self.price}
+    @property
+    def exchange_ms(self) -> int:
+        return self.clock.exchange_us() // 1000
+
+    def an_order(self, part: Decimal) -> LimitOrder:
+        """A buy at this part of the last price."""
+        return buy(at=str(round(last_price(self.oracle.exchange, "BTC-USDT") * part)))
+
+    def rules_of(self, inst_id: str) -> Rules:
+        return rules_at(self.oracle.exchange, self.exchange_ms, inst_id)
+
+    def is_approved(self, ticket_id: str, read: Body | None) -> None:
+        """A person read this in what was shown of the ticket, and says yes."""
+        self.story.tell(f"proposed {ticket_id}: {read}")
+        if read is None:
+            self.blame([("misreported", f"what was shown of {ticket_id} cannot be read back")])
+            return
+        self.approved[ticket_id] = read
+        if "lever" in read:
+            self.oracle.has_no_name(ticket_id, read)
 
     def heard(self, what: str, result: Message | None, ticket_id: str | None = None) -> Message | None:
         """Take down the result of a call about an order, and hold it against the exchange."""
@@ -79,8 +99,8 @@ class Stand:
             if ticket_id is not None and NOTHING_SENT in text:
                 self.blame(self.oracle.hears(ticket_id, "not_sent"))
             return None
-        self.story.tell(f"{what}: {report['state']}")
-        self.blame(self.oracle.hears(report["ticket_id"], report["state"], ord_id=report.get("order_id") or ""))
+        self.story.tell(f"{what}: {report['state']}: {report['summary']}")
+        self.blame(self.oracle.hears(report["ticket_id"], report["state"], ord_id=self._ord_id(report)))
         return report
 
     def blame(self, findings: Iterable[Finding]) -> None:
@@ -102,24 +122,17 @@ class Stand:
                 found = await desk.check(ticket_id)
                 assert isinstance(found, Receipt)
                 self.story.tell(f"at rest: {found.state}")
-                self.blame(self.oracle.hears(ticket_id, found.state.value, ord_id=found.ord_id or "", before=before))
+                ord_id = self._ord_id({"ticket_id": ticket_id, "order_id": found.ord_id})
+                self.blame(self.oracle.hears(ticket_id, found.state.value, ord_id=ord_id, before=before))
         finally:
             desk.close()
             await client.aclose()
-        approved = {ticket_id: self._body(ticket_id) for ticket_id in states}
-        self.blame(self.oracle.findings(approved, believed(self.journal)))
+        self.blame(self.oracle.findings(self.approved, believed(self.journal)))
 
-    def _body(self, ticket_id: str) -> dict[str, str]:
-        """What the person saw and approved, as it has to go to the exchange."""
-        return {
-            "instId": "BTC-USDT",
-            "tdMode": "cash",
-            "side": "buy",
-            "ordType": "limit",
-            "sz": "0.001",
-            "px": self.price,
-            "clOrdId": ticket_id,
-        }
+    def _ord_id(self, report: Message) -> str | None:
+        """What has to be the order's id; of what is no order nothing has to."""
+        is_order = "side" in self.approved.get(report["ticket_id"], ())
+        return report.get("order_id") or ("" if is_order else None)
 
 
 @asynccontextmanager

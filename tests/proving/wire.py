@@ -1,4 +1,7 @@
-"""Whole lives of orders over real TCP: the real client, a proxy that breaks the connection byte by byte, the exchange.
+"""Whole lives of tickets over real TCP: the real client, a proxy that breaks the connection byte by byte, the exchange.
+
+Half of them are limit orders on spot; the others are of every kind there is, in an account of any mode, some beside
+positions that are held.
 
 The HTTP library's limits on one answer are real and short; every longer wait is skipped on a clock that the exchange
 shares. Many lives go on side by side, for most of a life is waiting; each has its own clock, exchange and journal.
@@ -11,6 +14,7 @@ import random
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -21,22 +25,25 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.names import OrdType, Side
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Amendment, LimitOrder
-from okx_mcp.trading.orders import OrderView, Receipt
+from okx_mcp.trading.intents import AccountIntent, LeverageChange, LimitOrder, OrderIntent
+from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt, Ticket
 from okx_mcp.trading.refusals import Refusal
 from tests.proving.desks import a_desk_on
+from tests.proving.intents import Drawn, sets_any_mode
 from tests.proving.loopback import Loopback
 from tests.proving.oracle import Finding, Oracle, recorded
 from tests.proving.others import Others
+from tests.proving.places import LAST_RESORT, places_of
 from tests.proving.tally import Story, Tally
 from tests.proving.tls import network
 from tests.proving.weather import Weather
 from tests.proving.wire_clock import SkippingClock
-from tests.proving.wire_faults import CATALOGUE, Setting, place_of
+from tests.proving.wire_faults import CATALOGUE, Setting
 from tests.proving.wire_proxy import Proxy
+from tests.proving.world import approval_of
 
 __all__ = ["run"]
 
@@ -59,7 +66,6 @@ _DEEDS: Final = (
     "beside",
     "wall clock",
 )
-_CHANGES: Final = (("0.002", None), (None, "29000"), ("0.003", "29500.1"))
 _TYPES: Final = (OrdType.LIMIT, OrdType.LIMIT, OrdType.LIMIT, OrdType.POST_ONLY, OrdType.IOC, OrdType.FOK)
 _NOTHING_TO_ASK: Final = frozenset({"rejected", "declined", "expired"})
 
@@ -122,27 +128,38 @@ class _Life:
     journal: Path
     processes: list[_Process] = field(default_factory=list)
     approved: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    approvals: list[Approval] = field(default_factory=list)
+    tickets: list[AnyTicket] = field(default_factory=list)
 
     @property
     def desk(self) -> OrderDesk:
         """Of the process that started last."""
         return self.processes[-1].desk
 
+    @property
+    def drawn(self) -> Drawn:
+        """Draws intents at the exchange as it is now."""
+        return Drawn(self.oracle.exchange, self.clock.exchange_us() // 1000, self.draw)
+
     async def lived(self) -> None:
-        """One order and what is done about it, with one to five faults on its way."""
+        """One ticket and what is done about it, with one to five faults on its way."""
+        sets_any_mode(self.oracle.exchange, self.draw)
+        for _ in range(self.draw.choice((0, 0, 0, 0, 1, 2))):
+            await self._holds()
+        intent = self.drawn.any() if self.draw.random() < 0.5 else self._an_order()
+        self.tally.faults[type(intent).__name__] += 1
         breaks_early = self.draw.random() < 0.1
         if breaks_early:
-            self._breaks()
-        if not await self._done("propose", self._approved(self._an_intent())):
+            self._breaks(intent)
+        ticket = await self._approved(intent)
+        if ticket is None:
             return
         if not breaks_early:
-            self._breaks()
+            self._breaks(intent)
         if self.draw.random() < 0.3:
             self.processes[-1].client.exchange_clock.forget()
-        await self._deed("commit")
+        await self._commits(self.desk, ticket)
         for _ in range(self.draw.randint(0, 4)):
-            await self._deed(self.draw.choice(_DEEDS))
+            await self._deed(self.draw.choice(_DEEDS), ticket)
 
     async def come_to_rest(self) -> None:
         """Nothing breaks any more, what is late arrives, and all that is open is asked about until it is known.
@@ -158,9 +175,11 @@ class _Life:
         await self.ends()
         self.starts(_PATIENT_S)
         await self._settled()
-        for approval in self.approvals:
-            if self.desk.ticket(approval.ticket_id).state not in _NOTHING_TO_ASK:
-                await self._asked("at rest", partial(self.desk.check, approval.ticket_id))
+        looked_at = None
+        while looked_at != (looked_at := recorded(self.journal)):  # what was seen first may have been filled since
+            for ticket in self.tickets:
+                if self.desk.ticket(ticket.id).state not in _NOTHING_TO_ASK:
+                    await self._asked("at rest", partial(self.desk.check, ticket.id))
 
     async def _settled(self) -> list[Receipt]:
         """What is open all the same."""
@@ -203,24 +222,31 @@ class _Life:
 
     # --- what is done -------------------------------------------------------------------------------------------
 
-    async def _deed(self, deed: str) -> None:
-        approval, desk = self.draw.choice(self.approvals), self.draw.choice(self.processes).desk
+    async def _holds(self) -> None:
+        """A position, where the market order is one for contracts, before anything breaks."""
+        ticket = await self._approved(self.drawn.market())
+        if ticket is not None:
+            await self._commits(self.desk, ticket)
+
+    async def _deed(self, deed: str, first: AnyTicket) -> None:
+        """Something is done about the `first` ticket, or about any of the life."""
+        ticket, desk = self.draw.choice(self.tickets), self.draw.choice(self.processes).desk
         match deed:
             case "commit":
-                await self._asked(deed, lambda: desk.commit(approval), is_fresh=False)
+                await self._commits(desk, ticket)
             case "two commits":
                 async with asyncio.TaskGroup() as tasks:
                     for each in (desk, self.desk):
-                        tasks.create_task(self._asked(deed, partial(each.commit, approval), is_fresh=False))
+                        tasks.create_task(self._commits(each, ticket))
             case "check":
-                await self._asked(deed, lambda: desk.check(approval.ticket_id))
+                await self._asked(deed, lambda: desk.check(ticket.id))
             case "cancel":
-                await self._asked(deed, lambda: desk.cancel(self.approvals[0].ticket_id))
+                await self._asked(deed, lambda: desk.cancel(first.id))
             case "amend":
-                size, price = (Decimal(each) if each else None for each in self.draw.choice(_CHANGES))
-                change = Amendment("BTC-USDT", self.approvals[0].ticket_id, size, price)
-                if await self._done("propose a change", self._approved(change)):
-                    await self._asked(deed, lambda: self.desk.commit(self.approvals[-1]))
+                if isinstance(first.intent, LimitOrder):
+                    change = await self._approved(self.drawn.change(first.intent, first.id))
+                    if change is not None:
+                        await self._commits(self.desk, change)
             case _:
                 await self._happens(deed)
 
@@ -240,11 +266,21 @@ class _Life:
                 self.clock.wall_ahead_ms += self.draw.choice([-40_000, 40_000, 3_600_000])
                 self.story.tell("the wall clock is set")
 
-    async def _approved(self, intent: LimitOrder | Amendment) -> None:
-        ticket = await self.desk.propose(intent, Channel.HOST)
-        self.approved[ticket.id] = dict(ticket.body)
-        self.approvals.append(Approval(ticket.id, ticket.digest, Channel.HOST))
-        self.story.tell(f"approved {ticket.id}: {ticket.line}")
+    async def _approved(self, intent: OrderIntent | AccountIntent) -> AnyTicket | None:
+        """The ticket, if there is one."""
+
+        async def proposed() -> None:
+            ticket: AnyTicket = await self.desk.propose(intent, Channel.HOST)
+            self.approved[ticket.id] = deepcopy(ticket.body)
+            if isinstance(intent, LeverageChange):
+                self.oracle.has_no_name(ticket.id, self.approved[ticket.id])
+            self.tickets.append(ticket)
+            self.story.tell(f"approved {ticket.id}: {ticket.line}")
+
+        return self.tickets[-1] if await self._done("propose", proposed()) else None
+
+    async def _commits(self, desk: OrderDesk, ticket: AnyTicket) -> None:
+        await self._asked("commit", lambda: desk.commit(approval_of(ticket)), is_fresh=False)
 
     async def _asked(self, deed: str, ask: Callable[[], Awaitable[Answered]], *, is_fresh: bool = True) -> None:
         """Do it, and hold what it tells against what the exchange had meanwhile."""
@@ -254,9 +290,9 @@ class _Life:
             found = await ask()
             self.story.tell(f"{deed}: {found.state if found else None}")
             if isinstance(found, Receipt):
-                self.blame(
-                    self.oracle.hears(found.ticket.id, found.state.value, ord_id=found.ord_id or "", before=before)
-                )
+                no_id = "" if isinstance(found.ticket, Ticket) else None  # of what is no order none is needed
+                ord_id = found.ord_id or no_id
+                self.blame(self.oracle.hears(found.ticket.id, found.state.value, ord_id=ord_id, before=before))
 
         await self._done(deed, told())
 
@@ -268,18 +304,24 @@ class _Life:
             return False
         return True
 
-    def _an_intent(self) -> LimitOrder:
+    def _an_order(self) -> LimitOrder:
         last = self.others.last_price()
         factor = self.draw.choice([Decimal("0.5"), Decimal("0.97"), Decimal("0.999"), Decimal("1.03")])
         return LimitOrder(
             "BTC-USDT", Side.BUY, Decimal("0.001"), SizeUnit.BASE, round(last * factor, 1), self.draw.choice(_TYPES)
         )
 
-    def _breaks(self) -> None:
+    def _breaks(self, intent: OrderIntent | AccountIntent) -> None:
+        may_lie = True
         for _ in range(self.draw.randint(1, 5)):
-            breakage = self.draw.choice(CATALOGUE)
-            place = place_of(self.draw, breakage)
-            for _ in range(self.draw.choice([1, 1, 1, 2, 5])):
+            place = self.draw.choice(places_of(intent))
+            is_last_resort = place in LAST_RESORT
+            fitting = [each for each in CATALOGUE if each.fits(place)]
+            breakage = self.draw.choice([each for each in fitting if may_lie or not (each.lies and is_last_resort)])
+            times = self.draw.choice([1, 1, 1, 2, 5])
+            if breakage.lies and is_last_resort:  # once only: beside a question that lies, nothing tells the truth
+                may_lie, times = False, 1
+            for _ in range(times):
 
                 def struck(name: str = breakage.name, place: str = place) -> None:
                     self.tally.faults[name] += 1

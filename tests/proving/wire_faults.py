@@ -7,36 +7,39 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.proving.faults import ALGO, AMEND, CANCEL, PLACE, READ, READ_ALGO, READ_TRANSFER, TRANSFER
 from tests.proving.loopback import HEAD_END, head_of
 from tests.proving.others import Others
 from tests.proving.weather import Weather
 from tests.proving.wire_clock import SkippingClock
 from tests.proving.wire_proxy import Fault, Passage, Proxy
 
-__all__ = ["CATALOGUE", "Breakage", "Setting", "place_of"]
+__all__ = ["CATALOGUE", "Breakage", "Setting"]
 
-PLACE: Final = "POST /trade/order"
-AMEND: Final = "POST /trade/amend-order"
-CANCEL: Final = "POST /trade/cancel-order"
-READ: Final = "GET /trade/order"
-TIME: Final = "GET /public/time"
-_AT_WRITES: Final = (PLACE, AMEND, CANCEL)
-_AT_ROWS: Final = (*_AT_WRITES, READ)
-_ANYWHERE: Final = (
-    *_AT_ROWS,
-    TIME,
-    "GET /trade/orders-pending",
-    "GET /trade/orders-history",
-    "GET /trade/orders-history-archive",
-    "GET /trade/fills",
-    "GET /trade/fills-history",
-    "GET /market/ticker",
-    "GET /public/price-limit",
-)
-_OFTEN: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, AMEND)
+Fits = Callable[[str], bool]
+"""Whether a fault makes sense at a place."""
 
-_CHANGES: Final = (AMEND, CANCEL)
-_PRIVATE: Final = tuple(place for place in _ANYWHERE if "/trade/" in place)
+
+def _anywhere(_: str) -> bool:
+    return True
+
+
+def _writes(place: str) -> bool:
+    return place.startswith("POST")
+
+
+def _private(place: str) -> bool:
+    return not place.startswith(("GET /public", "GET /market"))
+
+
+def _at(*places: str) -> Fits:
+    return places.__contains__
+
+
+_new: Final = _at(PLACE, ALGO)
+_lagging: Final = _at(PLACE, AMEND, ALGO, TRANSFER)
+_changes: Final = _at(AMEND, CANCEL)
+_rows: Final = _at(PLACE, AMEND, CANCEL, READ, ALGO, READ_ALGO, TRANSFER, READ_TRANSFER)
 
 _PIECES: Final = 8
 _LATEST_S: Final = 12.0
@@ -60,16 +63,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One row of the catalogue: `at` says where it makes sense, `make` makes it."""
+    """One row of the catalogue: `fits` says where it makes sense, `make` makes it.
+
+    `lies`: it is a whole answer that denies what is so. OKX may do this once, not in every answer for ever.
+    """
 
     name: str
     make: Callable[[Setting], Fault]
-    at: tuple[str, ...] = _ANYWHERE
-
-
-def place_of(draw: random.Random, breakage: Breakage) -> str:
-    """Somewhere that it fits; mostly where orders are written and read."""
-    return draw.choice([place for place in (*_OFTEN, *_ANYWHERE) if place in breakage.at])
+    fits: Fits = _anywhere
+    lies: bool = False
 
 
 # --- the connection breaks ----------------------------------------------------------------------------------------
@@ -296,6 +298,15 @@ def _changed(change: Callable[[dict[str, Any]], None]) -> Callable[[Setting], Fa
     return make
 
 
+def _exists_already(row: dict[str, Any]) -> None:
+    row.update(sCode="51016", **{name: "" for name in ("ordId", "algoId") if name in row})
+
+
+def _is_anothers(row: dict[str, Any]) -> None:
+    row.update({name: "x" for name in ("clOrdId", "algoClOrdId", "clientId") if name in row})
+    row.update({name: "9" * 18 for name in ("ordId", "algoId", "transId") if name in row})
+
+
 _AGAIN: Final = ("at once", "a moment later", "with the next")
 _THROTTLED: Final = json.dumps({"code": "50011", "msg": "said the wire", "data": []}).encode()
 
@@ -360,7 +371,7 @@ def _row_refused(envelope_code: str, s_code: str) -> Callable[[Setting], Fault]:
     def make(setting: Setting) -> Fault:
         async def fault(passage: Passage) -> None:
             body = json.loads((await passage.read()).partition(HEAD_END)[2])
-            names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId")}
+            names = {name: body.get(name, "") for name in ("clOrdId", "ordId", "reqId", "algoClOrdId")}
             said = {"code": envelope_code, "msg": "", "data": [names | {"sCode": s_code, "sMsg": "no"}]}
             await passage.answer(_an_answer(200, json.dumps(said).encode()))
             setting.struck()
@@ -399,10 +410,12 @@ def _an_answer(status: int, body: bytes, headers: str = "") -> bytes:
     return head.encode() + body
 
 
-def _both(name: str, make: Callable[..., Callable[[Setting], Fault]], **given: Any) -> Iterator[Breakage]:
+def _both(
+    name: str, make: Callable[..., Callable[[Setting], Fault]], *, lies: bool = False, **given: Any
+) -> Iterator[Breakage]:
     """The same fault with the exchange having acted and without: to the client they look alike."""
-    yield Breakage(f"{name}, acted", make(acted=True, **given))
-    yield Breakage(f"{name}, not acted", make(acted=False, **given))
+    yield Breakage(f"{name}, acted", make(acted=True, **given), lies=lies)
+    yield Breakage(f"{name}, not acted", make(acted=False, **given), lies=lies)
 
 
 def _status(*, acted: bool, status: int, headers: str = "") -> Callable[[Setting], Fault]:
@@ -418,7 +431,7 @@ CATALOGUE: Final = (
     *_both("F5/F6 closed", _broken_off, reset=False),
     *_both("F7/F8 hang", _hangs),
     Breakage("F9/F10 delivered late", _late),
-    Breakage("F9/F10 delivered late, a write", _late, _AT_WRITES),
+    Breakage("F9/F10 delivered late, a write", _late, _writes),
     Breakage("F11 truncated JSON", _truncated),
     Breakage("F11 body cut by a reset", _cut_in("body", reset=True)),
     Breakage("F11 body cut by an end", _cut_in("body", reset=False)),
@@ -435,26 +448,26 @@ CATALOGUE: Final = (
     *_both("F21 50004", _code, number="50004"),
     *_both("F21 50026", _code, number="50026", status=500),
     *_both("F21 51054", _code, number="51054"),
-    *_both("F17 no rows", _code, number="0"),
-    Breakage("F18 row refused under code 0", _row_refused("0", "51008"), (PLACE,)),
-    Breakage("F19 row refused under code 1", _row_refused("1", "51008"), (PLACE,)),
+    *_both("F17 no rows", _code, lies=True, number="0"),
+    Breakage("F18 row refused under code 0", _row_refused("0", "51008"), _new),
+    Breakage("F19 row refused under code 1", _row_refused("1", "51008"), _new),
     Breakage("F19 code 1, no row", _code("1", acted=False)),
-    Breakage("F19 code 2, no row", _code("2", acted=True), _AT_WRITES),
+    Breakage("F19 code 2, no row", _code("2", acted=True), _writes),
     Breakage("F22 throttled", _code("50011", acted=False, status=429)),
-    Breakage("F23 51016", _row_refused("0", "51016"), (PLACE,)),
-    Breakage("F23 51016, acted", _changed(lambda row: row.update(sCode="51016", ordId="")), (PLACE,)),
-    Breakage("F20 another order's row", _changed(lambda row: row.update(clOrdId="x", ordId="9" * 18)), _AT_ROWS),
-    Breakage("F20 another change's row", _changed(lambda row: row.update(reqId="x")), (AMEND,)),
+    Breakage("F23 51016", _row_refused("0", "51016"), _new),
+    Breakage("F23 51016, acted", _changed(_exists_already), _new),
+    Breakage("F20 another order's row", _changed(_is_anothers), _rows),
+    Breakage("F20 another change's row", _changed(lambda row: row.update(reqId="x")), _at(AMEND)),
     *(Breakage(f"F24 answered again {when}", _twice(when)) for when in _AGAIN),
     *(Breakage(f"F24 refused again {when}", _twice(when, refused=True)) for when in _AGAIN),
-    Breakage("F24 the answer before it once more", _stale),
-    Breakage("F25 not found", _code("51603", acted=False), (READ,)),
-    Breakage("F25 shown after 3 s", _hides(3), (PLACE, AMEND)),
-    Breakage("F25 shown after 10 s", _hides(10), (PLACE, AMEND)),
+    Breakage("F24 the answer before it once more", _stale, lies=True),
+    Breakage("F25 not found", _code("51603", acted=False), _at(READ, READ_ALGO), lies=True),
+    Breakage("F25 shown after 3 s", _hides(3), _lagging),
+    Breakage("F25 shown after 10 s", _hides(10), _lagging),
     Breakage("F26 the exchange's clock jumps 40 s", _preceded(_exchange_clock_jumps)),
     Breakage("F26 this machine's clock jumps 40 s", _preceded(_wall_clock_jumps)),
-    Breakage("F27 filled just before", _preceded(_is_filled), _CHANGES),
-    Breakage("F27 cancelled just before", _preceded(_is_cancelled), _CHANGES),
-    Breakage("F28 50101 from here on", _refuses_key("50101"), _PRIVATE),
-    Breakage("F28 50102", _code("50102", acted=False, status=401), _AT_ROWS),
+    Breakage("F27 filled just before", _preceded(_is_filled), _changes),
+    Breakage("F27 cancelled just before", _preceded(_is_cancelled), _changes),
+    Breakage("F28 50101 from here on", _refuses_key("50101"), _private),
+    Breakage("F28 50102", _code("50102", acted=False, status=401), _rows),
 )

@@ -132,6 +132,15 @@ async def test_what_was_done_is_found_whatever_became_of_the_answer_and_never_se
     assert wire.tried[SENDS[intent]] == 1
 
 
+async def test_a_transfer_has_okxs_id_also_where_only_asking_told_of_it(desk: OrderDesk, wire: Wire) -> None:
+    wire.breaks(TRANSFER, cut(acted=True))
+
+    receipt = await sent(desk, OUT)
+
+    assert receipt.state is OrderState.DONE
+    assert receipt.ord_id
+
+
 @pytest.mark.parametrize("intent", [FOUR, OUT])
 async def test_what_never_arrived_has_no_effect_only_once_its_signature_is_too_old(
     desk: OrderDesk, wire: Wire, clock: VirtualClock, intent: AccountIntent

@@ -120,6 +120,24 @@ async def test_a_book_that_got_thin_between_ticket_and_approval_stops_the_order(
     assert wire.bodies(PLACE) == []
 
 
+@pytest.mark.parametrize(
+    ("date", "told"), [("1750999000000", "s old, and may be 30 s old"), ("", "of unknown age, and may be 30 s old")]
+)
+@pytest.mark.parametrize("inst_id", ["BTC-USDT", SWAP])
+async def test_a_book_that_is_not_of_now_stops_the_order_that_would_be_filled_by_it(
+    desk: OrderDesk, wire: Wire, inst_id: str, date: str, told: str
+) -> None:
+    size, unit, mode = ("0.001", "base", None) if inst_id == "BTC-USDT" else ("0.1", "contracts", CROSS)
+    ticket = await desk.propose(market("buy", size, unit, inst_id, mode=mode), Channel.HOST)
+    wire.breaks(BOOK, changed(lambda envelope: envelope["data"][0].update(ts=date)))
+
+    receipt = await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+    assert receipt.state is OrderState.NOT_SENT
+    assert told in (receipt.reason or "")
+    assert wire.bodies(PLACE) == []
+
+
 async def test_a_book_whose_last_level_lies_beyond_the_collar_stops_the_order(desk: OrderDesk, wire: Wire) -> None:
     ticket = await desk.propose(market("buy", "10", "contracts", mode=CROSS), Channel.HOST)
     near, far = (f"{(ticket.price * Decimal(part)).quantize(Decimal('0.1'))}" for part in ("1", "1.2"))

@@ -556,6 +556,17 @@ async def test_an_inverse_position_counts_with_its_dollars(
         await desk.propose(market("sell", "5", "contracts", INVERSE), Channel.HOST)
 
 
+async def test_contracts_that_are_being_bought_are_no_coins(
+    client: OkxClient, journal_path: Path, clock: VirtualClock, owner: Owner
+) -> None:
+    held = next(each.eq for each in (await client.balance()).details if each.ccy == "BTC")
+    assert held is not None
+    desk = limited(client, journal_path, clock, position_usd=held * 30_000 + 50)
+    owner.order("buy", "5", ordType="limit", px="61000")
+
+    assert (await desk.propose(buy(), Channel.HOST)).own_size == Decimal("0.001")
+
+
 # Options
 
 
