@@ -105,6 +105,7 @@ def _serve_exchange(pipe: Any) -> None:
         asyncio.get_running_loop().add_reader(pipe.fileno(), hear)
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # who connects before it serves waits
         owner = exchange.owner
         key = tuple(each.reveal() for each in (owner.api_key, owner.secret_key, owner.passphrase))
         pipe.send((listening.getsockname()[1], key))

@@ -8,7 +8,7 @@ from okx_mcp.tools.arguments import Ccy, InstId
 from okx_mcp.tools.instruments import Kind
 from okx_mcp.tools.reports import EnvironmentName, Number
 from okx_mcp.tools.toolset import READS, Toolset
-from okx_mcp.views.order_ticket import iso_time
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient

@@ -12,7 +12,6 @@ from okx_mcp.tools.reports import MOST_FILLS, CheckedOrder, FillReport, OrderRep
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, TriggerOrder
-from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from okx_mcp.tools.progress import Progress
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.order_watch import OrderWatch
-    from okx_mcp.trading.orders import OrderView
+    from okx_mcp.trading.orders import OrderView, Receipt
 
 __all__ = ["MOST_OF_A_LINE", "order_report", "orders"]
 
@@ -183,6 +182,8 @@ async def order_report(order_id: str, desk: "OrderDesk", exchange: "OkxClient") 
 async def _checked(
     found: "Receipt | OrderView | None", order_id: str, inst_id: str | None, desk: "OrderDesk", exchange: "OkxClient"
 ) -> CheckedOrder:
+    from okx_mcp.trading.orders import Receipt
+
     if found is None:
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
@@ -223,6 +224,8 @@ async def amend_order(
 @orders.tool(title="Cancel an order", annotations=REDUCES)
 async def cancel_order(order_id: AnyOrderId, inst_id: _InstIdOfOthers = None, *, desk: "OrderDesk") -> OrderReport:
     """Take an open order back, or withdraw a ticket. Needs no approval; what was filled before stays filled."""
+    from okx_mcp.trading.orders import Receipt
+
     order = await desk.cancel(order_id, inst_id)
     return of_receipt(order) if isinstance(order, Receipt) else of_order(order, desk.account.environment)
 

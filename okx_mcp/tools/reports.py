@@ -7,13 +7,12 @@ from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Exits
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import Ticket
-from okx_mcp.views.order_ticket import iso_time
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Fill
+    from okx_mcp.trading.intents import Exits
     from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
 __all__ = [
@@ -105,6 +104,8 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
 
 def _unit_of(ticket: "AnyTicket") -> str:
     """What the exchange counts the order's size in."""
+    from okx_mcp.trading.orders import Ticket
+
     if not isinstance(ticket, Ticket):
         return ""
     return ticket.quantity.base_ccy if ticket.quantity.contracts is None else "contracts"
@@ -141,7 +142,7 @@ def _state_in_words(state: OrderState, order: "OrderView | None") -> str:
     return _WAITS if state is OrderState.LIVE and order is not None and order.waits else _WORDS[state]
 
 
-def _unprotected(missing: Exits) -> str | None:
+def _unprotected(missing: "Exits") -> str | None:
     """A stop that is thought to be there and is not is worse than none."""
     named = (("take-profit", missing.take_profit), ("stop-loss", missing.stop_loss))
     found = " and no ".join(f"{name} at {plain(price)}" for name, price in named if price is not None)
