@@ -34,6 +34,7 @@ _PACE_S: Final = 0.11
 _WARM_UP: Final = 20
 _A_CALL_WITHIN_S: Final = 20.0
 _LOOKS_A_PUSH: Final = 8
+_PING_EVERY_S: Final = 15.0
 
 Call = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -116,7 +117,8 @@ class _Witness:
     async def watch(self, socket: ClientConnection) -> None:
         async for text in socket:
             now_s = time.perf_counter()
-            self.rows += [(now_s, row) for row in json.loads(text).get("data", [])]
+            if text != "pong":
+                self.rows += [(now_s, row) for row in json.loads(text).get("data", [])]
             self._came.set()
             self._came = anyio.Event()
 
@@ -124,9 +126,13 @@ class _Witness:
         await self._came.wait()
         return self.rows[-1]
 
-    def first(self, since_s: float, is_it: Callable[[dict[str, Any]], bool]) -> float:
-        """When such a row first arrived."""
-        return next(came_s for came_s, row in self.rows if came_s >= since_s and is_it(row))
+    async def first(self, since_s: float, is_it: Callable[[dict[str, Any]], bool]) -> float:
+        """When such a row first arrived; it may arrive here after the server's answer."""
+        while True:
+            for came_s, row in self.rows:
+                if came_s >= since_s and is_it(row):
+                    return came_s
+            await self._came.wait()
 
 
 def push_to_answer_ms(times: int) -> dict[str, Any]:
@@ -153,6 +159,7 @@ async def _push_to_answer(command: tuple[str, ...], place: PaperPlace, times: in
         await _say(private, "subscribe", {"channel": "orders", "instType": "ANY"})
         tasks.start_soon(tickers.watch, public)
         tasks.start_soon(orders.watch, private)
+        tasks.start_soon(_keep_awake, private)
         for _ in range(_WARM_UP):
             await _answer(client, *_TICKER)
             await anyio.sleep(_PACE_S)
@@ -163,6 +170,13 @@ async def _push_to_answer(command: tuple[str, ...], place: PaperPlace, times: in
         }
         tasks.cancel_scope.cancel()
     return found
+
+
+async def _keep_awake(socket: ClientConnection) -> None:
+    """OKX closes a connection on which nothing is said for half a minute."""
+    while True:
+        await anyio.sleep(_PING_EVERY_S)
+        await socket.send("ping")
 
 
 async def _until_shown(client: Client, tickers: _Witness) -> float:
@@ -184,9 +198,11 @@ async def _until_moved(client: Client, tickers: _Witness) -> float:
     begun_s = time.perf_counter()
     answer = await _answer(client, "wait_for_price", {"inst_id": _INST_ID, "change_pct": "0.0001", "wait_s": 10})
     now_s = time.perf_counter()
-    if not answer["reached"]:
-        raise RuntimeError(f"the price did not move: {answer}")
-    return (now_s - tickers.first(begun_s, lambda row: Decimal(row["last"]) == Decimal(answer["last"]))) * 1000
+    if not answer["reached"] or answer["source"] != "stream":
+        return await _until_moved(client, tickers)
+    last = Decimal(answer["last"])
+    with anyio.fail_after(_A_CALL_WITHIN_S):
+        return (now_s - await tickers.first(begun_s, lambda row: Decimal(row["last"]) == last)) * 1000
 
 
 async def _until_canceled(client: Client, other: OkxClient, orders: _Witness) -> float:
@@ -209,7 +225,8 @@ async def _until_canceled(client: Client, other: OkxClient, orders: _Witness) ->
         tasks.start_soon(wait)
         await anyio.sleep(0.3)
         await other.cancel_order({**named, "ordId": placed.ord_id})
-    canceled_s = orders.first(0, lambda row: row["ordId"] == placed.ord_id and row["state"] == "canceled")
+    with anyio.fail_after(_A_CALL_WITHIN_S):
+        canceled_s = await orders.first(0, lambda row: (row["ordId"], row["state"]) == (placed.ord_id, "canceled"))
     return (done_s - canceled_s) * 1000
 
 
