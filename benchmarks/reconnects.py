@@ -36,8 +36,8 @@ from okx_mcp.okx.stream.streams import Streams
 _CODES: Final = range(4001, 4010)
 _FASTER: Final = 100
 _INST_ID: Final = "BTC-USDT"
-_ORDERS_BEFORE: Final = 1_000
-"""A feed keeps the last thousand orders that ended; only then does its memory not grow."""
+_ORDERS_BEFORE: Final = 2_000
+"""A feed forgets the older half of its orders when there are so many; before that its memory grows."""
 _BATCH: Final = 20
 _A_RECONNECT_WITHIN_S: Final = 20.0
 _MEMORY_MAY_GROW: Final = 1.02
