@@ -1,26 +1,26 @@
 """What an answer takes: of a server far from its exchange, and after a push. Called by `benchmarks.stream`."""
 
+import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+from anyio.abc import TaskStatus
 from mcp import Client, StdioServerParameters
-from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.distance import at_a_distance
 from benchmarks.figures import spread
 from benchmarks.paper import PaperPlace, paper_exchange, server_command, server_environ
 from benchmarks.pipe import PipedServer
 from okx_mcp.okx.client import OkxClient
-from okx_mcp.okx.signing import login_prehash, sign
 
 __all__ = ["get_ticker_ms", "push_to_answer_ms"]
 
@@ -34,7 +34,6 @@ _PACE_S: Final = 0.11
 _WARM_UP: Final = 10
 _A_CALL_WITHIN_S: Final = 20.0
 _LOOKS_A_PUSH: Final = 8
-_PING_EVERY_S: Final = 15.0
 
 Call = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -114,36 +113,61 @@ class _Took:
 # --- after a push -------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Witness:
-    """A client beside the server, on a connection of its own, who notes when each row arrives there."""
+class _Tap:
+    """On the server's own way to the exchange: notes when each row of a push passes towards the server."""
 
-    rows: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
-    _came: anyio.Event = field(default_factory=anyio.Event)
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, dict[str, Any]]] = []
+        self._came = anyio.Event()
 
-    async def watch(self, socket: ClientConnection) -> None:
-        async for text in socket:
-            now_s = time.perf_counter()
-            if text != "pong":
-                self.rows += [(now_s, row) for row in json.loads(text).get("data", [])]
+    async def serve(self, port: int, *, task_status: TaskStatus[int]) -> None:
+        """Between the exchange at `port` and who connects here; told is where."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            far_writer.write(_COMPRESSION.sub(b"", await reader.read(65_536)))
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer, self._note))
+
+        async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+            task_status.started(server.sockets[0].getsockname()[1])
+            await anyio.sleep_forever()
+
+    def _note(self, data: bytes) -> None:
+        now_s = time.perf_counter()
+        for push in _PUSH.findall(data):
+            self.rows += [(now_s, row) for row in json.loads(push)["data"]]
             self._came.set()
             self._came = anyio.Event()
 
     async def next(self) -> tuple[float, dict[str, Any]]:
+        """The next row, whichever it is."""
         await self._came.wait()
         return self.rows[-1]
 
-    async def first(self, since_s: float, is_it: Callable[[dict[str, Any]], bool]) -> float:
-        """When such a row first arrived; it may arrive here after the server's answer."""
-        while True:
-            for came_s, row in self.rows:
-                if came_s >= since_s and is_it(row):
-                    return came_s
-            await self._came.wait()
+    def first(self, since_s: float, is_it: Callable[[dict[str, Any]], bool]) -> float:
+        """When such a row first passed."""
+        for came_s, row in self.rows:
+            if came_s >= since_s and is_it(row):
+                return came_s
+        raise RuntimeError("the server answered what was never pushed to it")
+
+
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[bytes], None] = lambda _: None
+) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65_536):
+            note(data)
+            writer.write(data)
+    writer.close()
+
+
+_COMPRESSION: Final = re.compile(rb"sec-websocket-extensions:[^\r]*\r\n", re.IGNORECASE)
+_PUSH: Final = re.compile(rb'\{"arg": \{"channel": "(?:tickers|orders)".*?\}\]\}')
 
 
 def push_to_answer_ms(times: int) -> dict[str, Any]:
-    """From a push's arrival at another client to the answer that shows it, all on this machine.
+    """From a push on its way to the server to the answer that shows it at a client of the SDK, all on this machine.
 
     `get_ticker` is called again and again from the push on, so a figure has up to one call too much. `wait_for_price`
     and `check_order` were called before, and wait.
@@ -153,43 +177,26 @@ def push_to_answer_ms(times: int) -> dict[str, Any]:
 
 
 async def _push_to_answer(command: tuple[str, ...], place: PaperPlace, times: int) -> dict[str, Any]:
-    tickers, orders = _Witness(), _Witness()
-    async with (
-        connect(f"{place.ws}/public") as public,
-        connect(f"{place.ws}/private") as private,
-        OkxClient(place.rest, place.credentials) as other,
-        _client(command, server_environ(place, place.rest)) as client,
-        anyio.create_task_group() as tasks,
-    ):
-        await _say(public, "subscribe", {"channel": "tickers", "instId": _INST_ID})
-        await _log_in(private, place)
-        await _say(private, "subscribe", {"channel": "orders", "instType": "ANY"})
-        tasks.start_soon(tickers.watch, public)
-        tasks.start_soon(orders.watch, private)
-        tasks.start_soon(_keep_awake, private)
-        for _ in range(_WARM_UP):
-            await _answer(client, *_TICKER)
-            await anyio.sleep(_PACE_S)
-        found = {
-            "get_ticker": spread([await _until_shown(client, tickers) for _ in range(times)]),
-            "wait_for_price": spread([await _until_moved(client, tickers) for _ in range(times)]),
-            "check_order": spread([await _until_canceled(client, other, orders) for _ in range(times)]),
-        }
+    tap = _Tap()
+    async with anyio.create_task_group() as tasks, OkxClient(place.rest, place.credentials) as other:
+        near = await tasks.start(tap.serve, place.port)
+        async with _client(command, server_environ(place, f"http://127.0.0.1:{near}")) as client:
+            for _ in range(_WARM_UP):
+                await _answer(client, *_TICKER)
+                await anyio.sleep(_PACE_S)
+            found = {
+                "get_ticker": spread([await _until_shown(client, tap) for _ in range(times)]),
+                "wait_for_price": spread([await _until_moved(client, tap) for _ in range(times)]),
+                "check_order": spread([await _until_canceled(client, other, tap) for _ in range(times)]),
+            }
         tasks.cancel_scope.cancel()
     return found
 
 
-async def _keep_awake(socket: ClientConnection) -> None:
-    """OKX closes a connection on which nothing is said for half a minute."""
-    while True:
-        await anyio.sleep(_PING_EVERY_S)
-        await socket.send("ping")
-
-
-async def _until_shown(client: Client, tickers: _Witness) -> float:
+async def _until_shown(client: Client, tap: _Tap) -> float:
     while True:
         await anyio.sleep(4 * _PACE_S)  # several calls a push are to come
-        pushed_s, row = await tickers.next()
+        pushed_s, row = await tap.next()
         for _ in range(_LOOKS_A_PUSH):
             shown = (await _answer(client, *_TICKER))["tickers"][0]
             now_s = time.perf_counter()
@@ -200,19 +207,18 @@ async def _until_shown(client: Client, tickers: _Witness) -> float:
 _SHOWN_AS: Final = {"last": "last", "bid": "bidPx", "ask": "askPx", "bid_size": "bidSz", "ask_size": "askSz"}
 
 
-async def _until_moved(client: Client, tickers: _Witness) -> float:
+async def _until_moved(client: Client, tap: _Tap) -> float:
     await anyio.sleep(_PACE_S)
     begun_s = time.perf_counter()
     answer = await _answer(client, "wait_for_price", {"inst_id": _INST_ID, "change_pct": "0.0001", "wait_s": 10})
     now_s = time.perf_counter()
     if not answer["reached"] or answer["source"] != "stream":
-        return await _until_moved(client, tickers)
+        return await _until_moved(client, tap)
     last = Decimal(answer["last"])
-    with anyio.fail_after(_A_CALL_WITHIN_S):
-        return (now_s - await tickers.first(begun_s, lambda row: Decimal(row["last"]) == last)) * 1000
+    return (now_s - tap.first(begun_s, lambda row: Decimal(row["last"]) == last)) * 1000
 
 
-async def _until_canceled(client: Client, other: OkxClient, orders: _Witness) -> float:
+async def _until_canceled(client: Client, other: OkxClient, tap: _Tap) -> float:
     last = (await other.ticker(_INST_ID)).last or Decimal(0)
     price = f"{(last * Decimal('0.9')).quantize(Decimal('0.1')):f}"
     named = {"instId": _INST_ID}
@@ -232,30 +238,8 @@ async def _until_canceled(client: Client, other: OkxClient, orders: _Witness) ->
         tasks.start_soon(wait)
         await anyio.sleep(0.3)
         await other.cancel_order({**named, "ordId": placed.ord_id})
-    with anyio.fail_after(_A_CALL_WITHIN_S):
-        canceled_s = await orders.first(0, lambda row: (row["ordId"], row["state"]) == (placed.ord_id, "canceled"))
-    return (done_s - canceled_s) * 1000
-
-
-async def _log_in(socket: ClientConnection, place: PaperPlace) -> None:
-    unix_s, key = str(int(time.time())), place.credentials
-    await _say(
-        socket,
-        "login",
-        {
-            "apiKey": key.api_key.reveal(),
-            "passphrase": key.passphrase.reveal(),
-            "timestamp": unix_s,
-            "sign": sign(key.secret_key, login_prehash(unix_s)),
-        },
-    )
-
-
-async def _say(socket: ClientConnection, op: str, arg: dict[str, str]) -> None:
-    await socket.send(json.dumps({"op": op, "args": [arg]}))
-    said = json.loads(await socket.recv())
-    if said["event"] != op:
-        raise RuntimeError(f"{op}: {said}")
+    canceled = (placed.ord_id, "canceled")
+    return (done_s - tap.first(0, lambda row: (row.get("ordId"), row.get("state")) == canceled)) * 1000
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
