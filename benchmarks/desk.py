@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import sqlite3
-import statistics
 import tempfile
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any
 import anyio
 import httpx2
 
+from benchmarks.figures import spread
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.clock import SystemClock
 from okx_mcp.okx.hosts import Site
@@ -75,12 +75,12 @@ async def _measure(lives: int, folder: Path) -> dict[str, Any]:
     return {
         "lives": lives,
         "cores": os.cpu_count(),
-        "propose_ms": _spread(proposed),
-        "commit_ms": _spread(committed),
-        "order_ms": _spread(both),
+        "propose_ms": spread(proposed),
+        "commit_ms": spread(committed),
+        "order_ms": spread(both),
         "lives_per_s": round(lives / seconds, 1),
         "journal_writes_of_a_life": writes,
-        "sync_ms": _spread(_sync_times(folder)),
+        "sync_ms": spread(_sync_times(folder)),
         "journal_bytes_of_a_life": journal.stat().st_size // lives,
     }
 
@@ -140,11 +140,6 @@ def _sync_times(folder: Path) -> list[float]:
             os.fsync(file.fileno())
             times.append(1000 * (time.perf_counter() - begun_s))
     return times
-
-
-def _spread(times_ms: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(times_ms, n=100)
-    return {"median": round(cuts[49], 3), "p90": round(cuts[89], 3), "p99": round(cuts[98], 3)}
 
 
 class _Prepared:

@@ -20,7 +20,9 @@ _HANDSHAKE = {
 class PipedServer:
     """One run of a server. `started_s` is when it was spawned, by the performance counter."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str] | None = None, *, pass_fds: Sequence[int] = ()
+    ) -> None:
         self._next_id = 0
         self.started_s = time.perf_counter()
         self._process = subprocess.Popen(
@@ -29,7 +31,12 @@ class PipedServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **(environ or {})},
+            pass_fds=pass_fds,
         )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def initialize(self) -> float:
         """The handshake; returns seconds from spawn to its answer."""
@@ -49,8 +56,8 @@ class PipedServer:
                 result: dict[str, Any] = answer["result"]
                 return result
 
-    def timed_call(self, tool: str, arguments: Mapping[str, Any]) -> float:
-        """Seconds that one tool call takes.
+    def timed_call(self, tool: str, arguments: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+        """Seconds that one tool call takes, and its result.
 
         Raises:
             RuntimeError: the tool answered with an error.
@@ -60,7 +67,8 @@ class PipedServer:
         took_s = time.perf_counter() - begun_s
         if result.get("isError"):
             raise RuntimeError(f"{tool}: {result['content']}")
-        return took_s
+        structure: dict[str, Any] = result["structuredContent"]
+        return took_s, structure
 
     def open_files(self) -> int:
         """File descriptors, from /proc."""

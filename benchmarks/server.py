@@ -7,31 +7,35 @@ paced below OKX's rate limits, so that no figure contains a wait for a turn.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
+from benchmarks.deadline import ends_within
+from benchmarks.figures import spread
+from benchmarks.paper import paper_exchange, server_command, server_environ
 from benchmarks.pipe import PipedServer
-from okx_mcp.okx.signing import Credentials, Secret, rest_headers, rest_timestamp
+from okx_mcp.okx.signing import Credentials, rest_headers, rest_timestamp
 
-_BARE = (sys.executable, "-m", "benchmarks.bare_server")
-_TICKER = "/api/v5/market/ticker?instId=BTC-USDT"
-_BALANCE = "/api/v5/account/balance"
+_BARE: Final = (sys.executable, "-m", "benchmarks.bare_server")
+_BARS: Final = {"inst_id": "BTC-USDT", "bar": "1m", "limit": 10}
+_CANDLES: Final = "/api/v5/market/candles?instId=BTC-USDT&bar=1m&limit=10"
+_BALANCE: Final = "/api/v5/account/balance"
+_ENDS_WITHIN_S: Final = 900.0
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=120)
+    parser.add_argument("--calls", type=int, default=60)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with ends_within(_ENDS_WITHIN_S), tempfile.TemporaryDirectory() as folder:
         figures = {"start": _starts(given.starts, Path(folder)), "calls": _calls(given.calls, Path(folder))}
     print(json.dumps(figures, indent=2))
 
@@ -40,9 +44,10 @@ def _starts(runs: int, folder: Path) -> dict[str, Any]:
     """Spawn both servers in turns."""
     ours: dict[str, list[float]] = {"initialize": [], "tools_list": [], "exit": [], "rss": []}
     bare: dict[str, list[float]] = {name: [] for name in ours}
+    ours_on_paper = (*server_command(folder), "--env", "paper")
     listed = 0
     for run in range(runs + 1):
-        for command, figures in ((_BARE, bare), (_our_command(folder), ours)):
+        for command, figures in ((_BARE, bare), (ours_on_paper, ours)):
             server = PipedServer(command)
             initialize = server.initialize()
             tools = server.request("tools/list")
@@ -67,39 +72,23 @@ def _starts(runs: int, folder: Path) -> dict[str, Any]:
 
 def _calls(samples: int, folder: Path) -> dict[str, Any]:
     """Calls of ours, of the trivial tool and bare requests, in turns, against a paper exchange on loopback."""
-    paper = subprocess.Popen(
-        [sys.executable, "-m", "okx_mcp", "--state-dir", str(folder / "exchange"), "paper", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert paper.stdout is not None
-        place = json.loads(paper.stdout.readline())
-        keys = {"OKX_API_KEY": place["api_key"], "OKX_SECRET_KEY": place["secret_key"]}
-        ours = PipedServer(
-            _our_command(folder),
-            {"OKX_API_BASE_URL": place["rest"], "OKX_PASSPHRASE": place["passphrase"], **keys},
-        )
+    with (
+        paper_exchange(folder / "exchange") as place,
+        httpx2.Client(base_url=place.rest, headers={"x-simulated-trading": "1"}, timeout=10) as http,
+    ):
+        ours = PipedServer(server_command(folder / "calls"), server_environ(place, place.rest))
         trivial = PipedServer(_BARE)
-        credentials = Credentials(*(Secret(place[name]) for name in ("api_key", "secret_key", "passphrase")))
-        with httpx2.Client(base_url=place["rest"], headers={"x-simulated-trading": "1"}) as http:
-            ours.initialize()
-            trivial.initialize()
-            # The rate limits leave room for this many bare requests and calls of ours together.
-            figures: dict[str, Any] = {
-                "get_ticker": _call(
-                    samples, 0.24, ours, "get_ticker", {"inst_id": "BTC-USDT"}, trivial, lambda: _bare(http, _TICKER)
-                ),
-                "get_balance": _call(
-                    samples, 0.48, ours, "get_balance", {}, trivial, lambda: _bare(http, _BALANCE, credentials)
-                ),
-            }
-            figures["resident_mib"] = round(ours.resident_mib(), 1)
-            ours.close()
-            trivial.close()
-    finally:
-        paper.terminate()
-        paper.wait(10)
+        ours.initialize()
+        trivial.initialize()
+        figures: dict[str, Any] = {
+            "get_candles": _call(samples, 0.12, ours, "get_candles", _BARS, trivial, lambda: _bare(http, _CANDLES)),
+            "get_balance": _call(
+                samples, 0.42, ours, "get_balance", {}, trivial, lambda: _bare(http, _BALANCE, place.credentials)
+            ),
+        }
+        figures["resident_mib"] = round(ours.resident_mib(), 1)
+        ours.close()
+        trivial.close()
     return {"samples": samples, **figures}
 
 
@@ -117,8 +106,8 @@ def _call(
         begun_s = time.perf_counter()
         bare()
         bare_s = time.perf_counter() - begun_s
-        trivial_s = trivial.timed_call("add", {"a": 1, "b": 2})
-        ours_s = ours.timed_call(tool, arguments)
+        trivial_s, _ = trivial.timed_call("add", {"a": 1, "b": 2})
+        ours_s, _ = ours.timed_call(tool, arguments)
         if sample >= 2:  # the first calls connect, measure the clock and build the models  # noqa: PLR2004
             for name, value in (("tool", ours_s), ("bare_request", bare_s), ("trivial_tool", trivial_s)):
                 took[name].append(value * 1000)
@@ -126,7 +115,7 @@ def _call(
     medians = {name: statistics.median(values) for name, values in took.items()}
     overhead = medians["tool"] - medians["bare_request"]
     return {
-        **{f"{name}_ms": _spread(values) for name, values in took.items()},
+        **{f"{name}_ms": spread(values) for name, values in took.items()},
         "overhead_ms": round(overhead, 3),
         "overhead_over_trivial_tool": round(overhead / medians["trivial_tool"], 2),
     }
@@ -139,20 +128,6 @@ def _bare(http: httpx2.Client, path: str, credentials: Credentials | None = None
     answer = http.get(path, headers=headers).json()
     if answer["code"] != "0":
         raise RuntimeError(str(answer))
-
-
-def _our_command(folder: Path) -> tuple[str, ...]:
-    config = folder / "config.toml"
-    config.touch()
-    return (sys.executable, "-m", "okx_mcp", "--env", "paper", "--config", str(config), "--state-dir", str(folder))
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "median": round(statistics.median(ordered), 3),
-        "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 3),
-    }
 
 
 def _beside(ours: list[float], bare: list[float]) -> dict[str, float]:

@@ -23,7 +23,6 @@ from mcp.types import (
 from okx_mcp.tools.reports import OrderReport, of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.refusals import NotApproved, Refusal
-from okx_mcp.views.order_ticket import ticket_lines
 
 if TYPE_CHECKING:
     from okx_mcp.trading.desk import OrderDesk
@@ -186,14 +185,14 @@ def _question(ticket: "AnyTicket") -> ElicitRequest:
 
 def _text(ticket: "AnyTicket") -> str:
     """What a person is asked: the ticket and nothing else, least of all words of the model's."""
-    return "\n".join([*ticket_lines(ticket), "Place exactly this order?"])
+    return "\n".join([*_lines(ticket), "Place exactly this order?"])
 
 
 def _waits_for_host(receipt: "Receipt") -> OrderReport:
     line = json.dumps(receipt.ticket.line, ensure_ascii=False)
     return of_receipt(
         receipt,
-        f"Not sent. Show the user this order and ask: {'; '.join(ticket_lines(receipt.ticket))}. If the user says yes, "
+        f"Not sent. Show the user this order and ask: {'; '.join(_lines(receipt.ticket))}. If the user says yes, "
         f"call confirm_order with this ticket_id and order set to {line}.",
     )
 
@@ -202,5 +201,11 @@ def _waits_for_terminal(receipt: "Receipt") -> OrderReport:
     return of_receipt(
         receipt,
         f"Not sent. The user approves this order themselves, with okx-mcp approve in a terminal: "
-        f"{'; '.join(ticket_lines(receipt.ticket))}. Then call check_order with this ticket_id.",
+        f"{'; '.join(_lines(receipt.ticket))}. Then call check_order with this ticket_id.",
     )
+
+
+def _lines(ticket: "AnyTicket") -> list[str]:
+    from okx_mcp.views.order_ticket import ticket_lines
+
+    return ticket_lines(ticket)

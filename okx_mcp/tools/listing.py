@@ -9,7 +9,7 @@ from okx_mcp.tools.instruments import Kind
 from okx_mcp.tools.reports import EnvironmentName, Number
 from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
-from okx_mcp.views.order_ticket import iso_time
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.client import OkxClient

@@ -11,7 +11,7 @@ from okx_mcp.tools.reports import Number, SourceName
 from okx_mcp.tools.tables import Rows, fields_of, table_of
 from okx_mcp.tools.toolset import READS, Toolset
 from okx_mcp.trading.decimals import plain
-from okx_mcp.views.order_ticket import iso_time
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from decimal import Decimal

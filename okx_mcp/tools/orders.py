@@ -24,7 +24,6 @@ from okx_mcp.tools.tables import table_of
 from okx_mcp.tools.toolset import PLACES, READS, REDUCES, Toolset
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, TriggerOrder
-from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from okx_mcp.tools.progress import Progress
     from okx_mcp.trading.desk import OrderDesk
     from okx_mcp.trading.order_watch import OrderWatch
-    from okx_mcp.trading.orders import OrderView
+    from okx_mcp.trading.orders import OrderView, Receipt
     from okx_mcp.trading.pushed import Told
     from okx_mcp.trading.pushed_account import PushedAccount, Standing
 
@@ -209,6 +208,8 @@ async def order_report(order_id: str, desk: "OrderDesk", exchange: "OkxClient") 
 async def _checked(
     found: "Receipt | OrderView | None", order_id: str, inst_id: str | None, desk: "OrderDesk", exchange: "OkxClient"
 ) -> CheckedOrder:
+    from okx_mcp.trading.orders import Receipt
+
     if found is None:
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
@@ -235,6 +236,8 @@ def _with_fills(
 
 
 def _report_of(found: "Receipt | OrderView", desk: "OrderDesk") -> OrderReport:
+    from okx_mcp.trading.orders import Receipt
+
     return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
 
 

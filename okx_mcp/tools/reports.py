@@ -10,8 +10,7 @@ from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.intents import Exits, LimitOrder
 from okx_mcp.trading.order_state import OrderSent, OrderState
-from okx_mcp.trading.orders import Ticket
-from okx_mcp.views.order_ticket import iso_time
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import Fill
@@ -144,6 +143,8 @@ def of_receipt(receipt: "Receipt", summary: str | None = None) -> OrderReport:
 
 def _unit_of(ticket: "AnyTicket") -> str:
     """What the exchange counts the order's size in."""
+    from okx_mcp.trading.orders import Ticket
+
     if not isinstance(ticket, Ticket):
         return ""
     return ticket.quantity.base_ccy if ticket.quantity.contracts is None else "contracts"
@@ -188,6 +189,8 @@ def _line_of_other(order: "OrderView") -> str:
 
 def _changed_since(receipt: "Receipt") -> str | None:
     """The line of a ticket is what was approved; by now the order may be another."""
+    from okx_mcp.trading.orders import Ticket
+
     order, ticket = receipt.order, receipt.ticket
     if order is None or not isinstance(ticket, Ticket) or not isinstance(ticket.intent, LimitOrder):
         return None
@@ -215,6 +218,8 @@ def state_in_words(state: OrderState, order: "OrderView | None") -> str:
 
 
 def _refused(ticket: "AnyTicket") -> str:
+    from okx_mcp.trading.orders import Ticket
+
     if not isinstance(ticket, Ticket):
         return "The exchange refused this change of the account; nothing was changed."
     if ticket.order is not None:

@@ -1,7 +1,6 @@
 """A ticket as a person reads it: the same lines in every channel, made of the ticket and of nothing else."""
 
 import decimal
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +13,12 @@ from okx_mcp.trading.orders import AccountTicket, Ticket
 from okx_mcp.trading.valuation import is_premium
 from okx_mcp.views.distance import away_from
 from okx_mcp.views.effect import effect_of
+from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import AnyTicket, LimitUse
 
-__all__ = ["iso_time", "ticket_lines"]
+__all__ = ["ticket_lines"]
 
 _ROUGHLY: Final = decimal.Context(prec=3, rounding=decimal.ROUND_UP)
 _PLACE: Final = {
@@ -26,11 +26,6 @@ _PLACE: Final = {
     Environment.DEMO: "DEMO (no real money)",
     Environment.LIVE: "LIVE, REAL MONEY",
 }
-
-
-def iso_time(unix_ms: int) -> str:
-    """UTC to the second."""
-    return f"{datetime.fromtimestamp(unix_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def ticket_lines(ticket: "AnyTicket") -> list[str]:

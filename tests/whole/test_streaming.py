@@ -8,7 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -180,9 +180,11 @@ async def test_a_name_that_is_none_is_never_subscribed_to(tmp_path: Path) -> Non
         assert parts.subscribed == 0
 
 
-def test_a_server_that_streams_nothing_imports_nothing_for_it() -> None:
+@cache
+def imported_by_listing_the_tools() -> frozenset[str]:
+    """The modules that a new process has imported once a client has its list of tools."""
     code = (
-        "import anyio, sys, tempfile, pathlib\n"
+        "import anyio, json, sys, tempfile, pathlib\n"
         "from mcp import Client\n"
         "from okx_mcp.config import load_settings\n"
         "from okx_mcp.server import create_server\n"
@@ -192,11 +194,25 @@ def test_a_server_that_streams_nothing_imports_nothing_for_it() -> None:
         "    async with Client(create_server(s)) as client:\n"
         "        await client.list_tools()\n"
         "anyio.run(main)\n"
-        "print([m for m in sys.modules if m.startswith(('websockets', 'okx_mcp.okx.stream.s'))])\n"
+        "print(json.dumps(list(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return frozenset(json.loads(done.stdout))
 
-    assert json.loads(done.stdout.replace("'", '"')) == ["okx_mcp.okx.stream.socket"]
+
+def test_a_server_that_streams_nothing_imports_nothing_for_it() -> None:
+    imported = {
+        each for each in imported_by_listing_the_tools() if each.startswith(("websockets", "okx_mcp.okx.stream.s"))
+    }
+
+    assert imported == {"okx_mcp.okx.stream.socket"}
+
+
+@pytest.mark.parametrize(
+    "heavy", ["okx.client", "okx.models", "okx.errors", "trading.desk", "trading.orders", "views.order_ticket", "paper"]
+)
+def test_the_list_of_tools_needs_none_of_the_parts_that_work(heavy: str) -> None:
+    assert f"okx_mcp.{heavy}" not in imported_by_listing_the_tools()
 
 
 # --- waiting ------------------------------------------------------------------------------------------------------

@@ -86,10 +86,11 @@ class Session:
 
     def hold(self, feed: Feed) -> None:
         """Somebody wants this feed."""
-        self._feeds[feed.channel] = feed
         self._holders[feed.channel] += 1
         self._unused_since_s.pop(feed.channel, None)
-        self._news.ring()
+        if feed.channel not in self._feeds:
+            self._feeds[feed.channel] = feed
+            self._news.ring()
 
     def release(self, feed: Feed) -> None:
         """One of those who held it does not want it any more."""
@@ -97,7 +98,6 @@ class Session:
         if not self._holders[feed.channel]:
             del self._holders[feed.channel]
             self._unused_since_s[feed.channel] = self._clock.monotonic_s()
-            self._news.ring()
 
     def start(self, tasks: TaskGroup) -> None:
         """Run among these tasks, if it does not run yet."""
@@ -297,15 +297,11 @@ class Session:
                 del self._feeds[channel]
         return bool(self._feeds)
 
-    def _until_unused_s(self) -> float | None:
-        if not self._unused_since_s:
-            return None
-        return max(min(self._unused_since_s.values()) + self._linger_s - self._clock.monotonic_s(), _MOMENT_S)
+    def _until_unused_s(self) -> float:
+        """How long nothing can have been unused for long enough, also of what is used until now."""
+        now_s = self._clock.monotonic_s()
+        return max(min(self._unused_since_s.values(), default=now_s) + self._linger_s - now_s, _MOMENT_S)
 
-    async def _news_within(self, connection: Connection, seconds: float | None) -> None:
-        if connection.ending is not None or connection.closes_soon:
-            return
-        if seconds is None:
-            await self._news.wait()
-        else:
+    async def _news_within(self, connection: Connection, seconds: float) -> None:
+        if connection.ending is None and not connection.closes_soon:
             await happens_within(self._clock, seconds, self._news.wait)
