@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from okx_mcp.limits_file import amount, names, whole
-from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.okx.names import OrdType, Side, TdMode
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.approval_rules import ApprovalRules, default_channels
 from okx_mcp.trading.environment import Environment
@@ -16,12 +16,13 @@ __all__ = ["IN_APPROVAL", "ApprovalError", "read_approval"]
 
 IN_APPROVAL: Final = frozenset({"channels", "questions_per_hour", "policy"})
 _IN_POLICY: Final = frozenset(
-    {"name", "instruments", "order_usd", "day_usd", "sides", "order_types", "distance_percent", "exits"}
+    {"name", "instruments", "order_usd", "day_usd", "sides", "order_types", "distance_percent", "exits", "margin_modes"}
 )
 _HAS_TO_BE_SAID: Final = ("name", "instruments", "order_usd", "day_usd")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "sides": tuple(Side),
     "order_types": tuple(OrdType),
+    "margin_modes": tuple(TdMode),
 }
 _MOST_QUESTIONS: Final = 1_000_000
 _LONGEST_NAME: Final = 40

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from okx_mcp.trading.exposure import Exposure
     from okx_mcp.trading.journal import Journal
     from okx_mcp.trading.journal_use import Used
-    from okx_mcp.trading.orders import AnyTicket
+    from okx_mcp.trading.orders import AnyTicket, OrderView
 
 __all__ = ["Approving"]
 
@@ -66,13 +66,19 @@ class Approving:
             and isinstance(ticket, Ticket)
             and why_not_after_a_no(ticket, self._journal.questions(self._account, now_ms), now_ms) is None
         ):
-            day_usd = {each.name: self._journal.policy_usd(self._account, now_ms, each.name) for each in policies}
-            policy = matching_policy(policies, ticket, day_usd)
+            meant = [each for each in policies if ticket.order is None or each.name == self._approved_by(ticket.order)]
+            day_usd = {each.name: self._journal.policy_usd(self._account, now_ms, each.name) for each in meant}
+            policy = matching_policy(meant, ticket, day_usd)
             if policy is not None:
                 return replace(ticket, channel=Channel.POLICY, policy=policy.name)
         if channel is None:
             raise self._nobody_reached()
         return ticket
+
+    def _approved_by(self, order: "OrderView") -> str | None:
+        """The policy that approved an order of ours."""
+        receipt = self._journal.receipt(order.cl_ord_id, self._account) if order.cl_ord_id else None
+        return None if receipt is None else receipt.ticket.policy
 
     def objections(self, ticket: "AnyTicket", seen: "Exposure | None", used: "Used") -> Sequence[str]:
         """Why the policy that approved the ticket does not any more, with fresh prices; nothing where none did."""

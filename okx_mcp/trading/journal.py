@@ -21,7 +21,16 @@ from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.audit import BEGINNING, Event, Fault, faults, receipt_digest
 from okx_mcp.trading.journal_file import TRY_LOCK_FOR_S, JournalFile
 from okx_mcp.trading.journal_records import MAY_REST, OF_ACCOUNT, OPEN_ENDS, receipt_from, receipts_in, stored
-from okx_mcp.trading.journal_use import MICRO, Used, day_of, policy_usd, questions_to, used_by
+from okx_mcp.trading.journal_use import (
+    MICRO,
+    SAME_AGAIN_AFTER_MS,
+    Used,
+    approved_before_ms,
+    day_of,
+    policy_usd,
+    questions_to,
+    used_by,
+)
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
 from okx_mcp.trading.questions import Questions
@@ -70,7 +79,7 @@ class Journal:
         """Record a new ticket. `why_not_asked` decides beside what all processes have asked, where a person will be.
 
         Raises:
-            NotAsked: nobody is to be asked now.
+            NotAsked: nobody is to be asked now. NotApproved: a policy approved the same a moment ago.
             JournalUnavailable: it could not be recorded, so it may not be shown to anybody.
         """
         receipt = Receipt(ticket, OrderState.PROPOSED, at_ms=ticket.created_ms)
@@ -79,6 +88,11 @@ class Journal:
                 why_not = why_not_asked(questions_to(db, ticket.account, ticket.created_ms))
                 if why_not is not None:
                     raise NotAsked(why_not)
+            elif (ago_ms := approved_before_ms(db, ticket)) is not None:
+                raise NotApproved(
+                    f"The policy {ticket.policy} approved this very order {ago_ms // 1000} s ago. It approves the same "
+                    f"one again {SAME_AGAIN_AFTER_MS // 1000} s after it."
+                )
             db.execute(
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
                 (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, stored(receipt)),

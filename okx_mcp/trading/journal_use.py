@@ -1,19 +1,30 @@
 """What an account's orders have used up of its limits and of a person's patience, as the journal's tables tell it."""
 
+import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.journal_records import MAY_REST, OF_ACCOUNT, OPEN_ENDS, read_before, receipts_in
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import Receipt
+from okx_mcp.trading.orders import AnyTicket, Receipt
 from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Questions
 
-__all__ = ["MICRO", "Used", "day_of", "policy_usd", "questions_to", "used_by"]
+__all__ = [
+    "MICRO",
+    "SAME_AGAIN_AFTER_MS",
+    "Used",
+    "approved_before_ms",
+    "day_of",
+    "policy_usd",
+    "questions_to",
+    "used_by",
+]
 
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 24 * 60 * _MINUTE_MS
@@ -21,6 +32,8 @@ MICRO: Final = 1_000_000
 """Money is summed in millionths of a dollar, so that SQLite sums whole numbers."""
 _UNSEEN_FOR_MS: Final = 15_000
 """So long the exchange's list may not show what it accepted; longer than NO_EFFECT waits for it."""
+SAME_AGAIN_AFTER_MS: Final = 10_000
+"""So long a policy does not approve the very same order again: a call may be delivered twice."""
 _CLOCKS_APART_MS: Final = 5 * _MINUTE_MS
 _LATEST: Final = 10_000
 """Events among which questions are counted: far more than limits let come together in an hour."""
@@ -104,26 +117,32 @@ def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:
 def policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
     """What this policy approved in 24 hours.
 
-    Counted like a day of all orders: what works counts however old it is, what came to nothing does not.
+    Counted like a day of all orders: what works counts however old it is, what came to nothing does not. But an order
+    that only reduces, which uses up nothing of that day, counts here with its value: a policy is for so much trading.
     """
     nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, MAY_REST))
-    (micro_usd,) = db.execute(
-        f"SELECT sum(counts_micro_usd) FROM tickets WHERE {OF_ACCOUNT} "  # noqa: S608  # marks only
-        f"AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
+    counted = db.execute(
+        "SELECT counts_micro_usd, added_micro_usd, json_extract(receipt, '$.ticket.limit_use.usd') "  # noqa: S608
+        f"FROM tickets WHERE {OF_ACCOUNT} AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
         "AND json_extract(receipt, '$.ticket.policy') = ?",
         (str(account), now_ms - _DAY_MS, *MAY_REST, *_CAME_TO_NOTHING, policy),
-    ).fetchone()
-    return Decimal(micro_usd or 0) / MICRO
+    )
+    sums = (Decimal(counts) / MICRO if added else Decimal(usd or 0) for counts, added, usd in counted)
+    return sum(sums, Decimal(0))
+
+
+def approved_before_ms(db: sqlite3.Connection, ticket: AnyTicket) -> int | None:
+    """How long ago a policy approved an order of this very line; None where it was longer ago than that matters."""
+    for at_ms, told in _proposed(db, ticket.account, ticket.created_ms - SAME_AGAIN_AFTER_MS):
+        if (told.get("line"), told.get("channel")) == (ticket.line, Channel.POLICY):
+            return max(ticket.created_ms - at_ms, 0)
+    return None
 
 
 def questions_to(db: sqlite3.Connection, account: Account, now_ms: int) -> Questions:
     """What was put to the account's person lately."""
-    query = (
-        f"SELECT detail FROM (SELECT * FROM events ORDER BY seq DESC LIMIT {_LATEST}) "  # noqa: S608
-        f"WHERE {OF_ACCOUNT} AND what = ?2 AND at_ms > ?3"
-    )
-    proposed = db.execute(query, (str(account), OrderState.PROPOSED, now_ms - QUESTIONS_COUNT_FOR_MS))
-    asked = sum(f'"channel":"{Channel.POLICY}"' not in detail for (detail,) in proposed)
+    proposed = _proposed(db, account, now_ms - QUESTIONS_COUNT_FOR_MS)
+    asked = sum(told.get("channel") != Channel.POLICY for _, told in proposed)
     declined = receipts_in(db, account, (OrderState.DECLINED,), now_ms - PAUSE_MS)
     proposed_lately = receipts_in(db, account, (OrderState.PROPOSED,), now_ms - QUESTIONS_COUNT_FOR_MS)
     waiting = [
@@ -132,3 +151,17 @@ def questions_to(db: sqlite3.Connection, account: Account, now_ms: int) -> Quest
         if each.ticket.expires_ms > now_ms and each.ticket.channel is not Channel.POLICY
     ]
     return Questions(asked, len(waiting), tuple(each for each in declined if each.declined_by_person))
+
+
+def _proposed(db: sqlite3.Connection, account: Account, since_ms: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """When tickets were proposed since then, and what was written down of each; wherever the clock stood meanwhile."""
+    query = (
+        f"SELECT at_ms, detail FROM (SELECT * FROM events ORDER BY seq DESC LIMIT {_LATEST}) "  # noqa: S608
+        f"WHERE {OF_ACCOUNT} AND what = ?2 AND at_ms > ?3"
+    )
+    for at_ms, detail in db.execute(query, (str(account), OrderState.PROPOSED, since_ms)):
+        try:
+            told = json.loads(detail)
+        except ValueError:
+            raise sqlite3.DataError("a record in it cannot be read") from None
+        yield int(at_ms), told

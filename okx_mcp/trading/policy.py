@@ -3,7 +3,7 @@
 Pure. The desk asks for the ticket and, with fresh prices and inside the journal's transaction, again as it is sent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from fnmatch import fnmatchcase
@@ -23,7 +23,8 @@ class Policy:
 
     Sums are in US dollars: of one order, and of all that this policy approved in 24 hours. `distance` is the most that
     the price may lie from the last trade, either way, as a fraction; None is no such condition. `exits`: an order may
-    have a take-profit and a stop-loss, which trade the other way at market.
+    have a take-profit and a stop-loss, which trade the other way at market. A change is approved of an order alone that
+    this policy approved.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Policy:
     order_types: tuple[str, ...] = ("limit", "post_only", "ioc", "fok")
     distance: Decimal | None = None
     exits: bool = False
+    margin_modes: tuple[str, ...] = ("cash",)
 
 
 def objections(
@@ -53,6 +55,8 @@ def objections(
         yield f"It approves {' and '.join(policy.sides)} only."
     if ticket.kind not in policy.order_types:
         yield f"{ticket.kind} is not among {', '.join(policy.order_types)}."
+    if ticket.margin_mode is not None and ticket.margin_mode not in policy.margin_modes:
+        yield f"{ticket.margin_mode} is not among {', '.join(policy.margin_modes)}."
     if ticket.exits.ord_type is not None and not policy.exits:
         yield "It approves no take-profit and no stop-loss."
     if usd is None:
@@ -75,7 +79,7 @@ def _percent(fraction: Decimal | None) -> str:
     return f"{plain((abs(fraction) * 100).quantize(Decimal('0.01'), ROUND_UP))} %"
 
 
-def matching_policy(policies: tuple[Policy, ...], ticket: "Ticket", day_usd: Mapping[str, Decimal]) -> Policy | None:
+def matching_policy(policies: Sequence[Policy], ticket: "Ticket", day_usd: Mapping[str, Decimal]) -> Policy | None:
     """The first policy that approves this new ticket by the ticket's own figures; `day_usd` is by policy name."""
     usd = None if ticket.limit_use is None else ticket.limit_use.usd
     for policy in policies:

@@ -1,11 +1,13 @@
 """A policy approves an order if every one of its conditions holds, then and when it is sent; else a person decides."""
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis.strategies import decimals
@@ -16,13 +18,14 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.desk import OrderDesk
+from okx_mcp.trading.intents import Amendment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import LimitUse, Ticket
 from okx_mcp.trading.policy import Policy, matching_policy, objections
 from okx_mcp.trading.refusals import NotApproved, NotAsked
 from tests.clocks import VirtualClock
-from tests.trading.floor import a_desk, a_ticket, buy
+from tests.trading.floor import ACCOUNT, a_desk, a_ticket, buy
 from tests.wire import Wire
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +43,7 @@ AGAINST: Final = {
     "another instrument": (replace(POLICY, instruments=("ETH-*",)), "BTC-USDT is not among ETH-*."),
     "another side": (replace(POLICY, sides=("sell",)), "It approves sell only."),
     "another kind": (replace(POLICY, order_types=("ioc",)), "limit is not among ioc."),
+    "another margin mode": (replace(POLICY, margin_modes=("cross",)), "cash is not among cross."),
     "too much": (replace(POLICY, order_usd=Decimal("29.99")), "The order comes to 30.00 USD, above 29.99 USD."),
     "too much in a day": (
         replace(POLICY, day_usd=Decimal("99.99")),
@@ -114,6 +118,53 @@ async def test_an_order_within_a_policy_is_approved_in_its_name(desk_with: Desk,
     assert exchange.posts("/trade/order") == 1
 
 
+async def test_a_policy_approves_the_very_same_order_again_only_after_a_while(
+    desk_with: Desk, exchange: PaperExchange, clock: VirtualClock
+) -> None:
+    """A call that is delivered three times, also side by side, is one order."""
+    desk, other = desk_with(ALONE), desk_with(ALONE)
+    placed: list[Ticket] = []
+
+    async def place(at: OrderDesk) -> None:
+        with suppress(NotApproved):
+            placed.append(await at.propose(buy("0.001"), None))
+
+    async with anyio.create_task_group() as tasks:
+        for each in (desk, other, desk):
+            tasks.start_soon(place, each)
+    with pytest.raises(NotApproved, match="approved this very order 0 s ago"):
+        await other.propose(buy("0.001"), None)
+    another = await desk.propose(buy("0.0011"), None)
+    clock.advance(11)
+    again = await desk.propose(buy("0.001"), None)
+
+    assert (len(placed), another.policy, again.policy) == (1, "small", "small")
+
+
+async def test_a_policy_changes_no_order_that_it_did_not_approve(desk_with: Desk, clock: VirtualClock) -> None:
+    by_person = desk_with(RULES)
+    ticket = await by_person.propose(buy("0.01"), Channel.HOST)
+    of_person = await by_person.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+    desk = desk_with(ALONE)
+    own = await desk.commit(approval_by_policy(await desk.propose(buy("0.001"), None)))
+
+    with pytest.raises(NotApproved):
+        await desk.propose(Amendment("BTC-USDT", of_person.ticket.id, Decimal("0.001")), None)
+    change = await desk.propose(Amendment("BTC-USDT", own.ticket.id, Decimal("0.0012")), None)
+
+    assert change.policy == "small"
+
+
+async def test_what_only_closes_counts_for_a_policys_day(journal_path: Path) -> None:
+    closes = worth("30", channel=Channel.POLICY, policy="small")
+    with closing(Journal(journal_path)) as journal:
+        await journal.propose(closes)
+        await journal.begin(approval_by_policy(closes), ACCOUNT, closes.created_ms, added_usd=Decimal(0))
+
+        assert journal.policy_usd(ACCOUNT, closes.created_ms + 1, "small") == 30
+        assert journal.used(ACCOUNT, closes.created_ms + 1, 60).day_usd == 0
+
+
 async def test_any_other_order_waits_for_a_person_and_no_policy_approves_that_ticket(
     desk_with: Desk, exchange: PaperExchange
 ) -> None:
@@ -147,14 +198,15 @@ async def test_a_policys_day_is_counted_over_processes_and_as_the_order_is_sent(
     desk_with: Desk, exchange: PaperExchange
 ) -> None:
     one, other = desk_with(RULES), desk_with(RULES)
-    tickets = [(desk, await desk.propose(buy("0.0015"), Channel.HOST)) for desk in (one, other, one)]
+    sizes = ((one, "0.0015"), (other, "0.00151"), (one, "0.00152"))
+    tickets = [(desk, await desk.propose(buy(size), Channel.HOST)) for desk, size in sizes]
 
     receipts = [await desk.commit(approval_by_policy(ticket)) for desk, ticket in tickets]
     later = await other.propose(buy("0.0015"), Channel.HOST)
 
     assert [receipt.state for receipt in receipts] == [OrderState.LIVE, OrderState.LIVE, OrderState.NOT_SENT]
     assert receipts[2].reason is not None
-    assert receipts[2].reason.startswith("The policy small does not approve it any more: With 90.00 USD in the last")
+    assert receipts[2].reason.startswith("The policy small does not approve it any more: With 90.30 USD in the last")
     assert later.channel is Channel.HOST
     assert exchange.posts("/trade/order") == 2
 
