@@ -12,7 +12,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -56,12 +56,14 @@ VIOLATIONS: Final[tuple[Violation, ...]] = (
 )
 
 _PAIRS_OF_A_SERVER: Final = 50
-_ACTS_EVERY: Final = 8
+_ACTS_EVERY: Final = 40
+_CALLS_AFTER_LIE: Final = 1
 _CACHES_END_S: Final = 3_700
 _OVER_S: Final = 60
 _LOOKS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("system_status", {}),
-    ("get_balance", {}),
+    ("get_balance", {"account": "trading"}),
+    ("get_balance", {"account": "funding"}),
     ("get_positions", {}),
     ("list_orders", {}),
     ("list_orders", {"which": "history"}),
@@ -155,10 +157,14 @@ class _Reads:
     acts: Mapping[str, Sequence[str]]
 
     def in_turn(self, number: int, endpoint: str) -> Sequence[str]:
-        """What to try in the case of this number: acts are slow and come first in every eighth only."""
+        """What to try in the case of this number: acts are slow and come first in every fortieth only."""
         turn, is_late = divmod(number, _ACTS_EVERY)
         looks, acts = _in_turn(number, self.looks.get(endpoint, ())), _in_turn(turn, self.acts.get(endpoint, ()))
         return (*looks, *acts) if is_late else (*acts, *looks)
+
+
+class _EnoughError(Exception):
+    """What was lied about has been read, and what follows on it."""
 
 
 class _Room:
@@ -199,6 +205,7 @@ class _Room:
             "cancels": self._cancels,
             "halts": self._halts,
         }
+        self._after_lie = 0
         self._texts: list[str] = []
         self._data: list[str] = []
 
@@ -211,7 +218,8 @@ class _Room:
         has_acted = False
         for use in uses:
             has_acted |= use not in self._looks
-            await (self._looks.get(use) or self._acts[use])()
+            with suppress(_EnoughError):
+                await (self._looks.get(use) or self._acts[use])()
             if self.liar.told:
                 break
         self._begins_anew()
@@ -363,6 +371,10 @@ class _Room:
             await self._calls("check_order", order_id=ticket_id)
 
     async def _calls(self, tool: str, **arguments: Any) -> Mapping[str, Any]:
+        """What the tool says. Ends the use one call after the one that was lied to."""
+        self._after_lie = self._after_lie + 1 if self.liar.told and self.liar.lie else 0
+        if self._after_lie > _CALLS_AFTER_LIE:
+            raise _EnoughError
         asked = len(self.person.asked)
         try:
             result = await self.client.call_tool(tool, arguments)
