@@ -68,7 +68,9 @@ class TickersReport(BaseModel):
 class TakenReport(BaseModel):
     """What a market order of the size would get."""
 
-    size: Number = Field(description="Less than asked: the book holds no more")
+    size: Number
+    unit: Literal["base", "quote", "contracts"]
+    of_size: Number | None = Field(None, description="Asked for; the book holds no more than size")
     average_price: Number | None = None
     worst_price: Number | None = None
 
@@ -151,7 +153,10 @@ async def get_order_book(
     if size is not None and unit is not None:
         from okx_mcp.trading.depth import take
 
-        buy, sell = (_taken(take(side, instrument, size, SizeUnit(unit))) for side in (book.asks, book.bids))
+        counted = SizeUnit(unit)
+        if counted is SizeUnit.CONTRACTS and instrument.contract is None:
+            raise Misfit(f"{inst_id} has no contracts; give the size in base or quote.")
+        buy, sell = (_taken(take(side, instrument, size, counted), size, unit) for side in (book.asks, book.bids))
     return BookReport(
         inst_id=inst_id,
         size_unit="base" if instrument.contract is None else "contracts",
@@ -259,8 +264,14 @@ def _of_wait(seen: "PriceSeen", wait_s: int) -> str:
     return f"Not reached in {wait_s} s. To go on waiting call again with {target}."
 
 
-def _taken(taken: "Taken") -> TakenReport:
-    return TakenReport(size=taken.size, average_price=taken.average_price, worst_price=taken.worst_price)
+def _taken(taken: "Taken", asked: "Decimal", unit: Literal["base", "quote", "contracts"]) -> TakenReport:
+    return TakenReport(
+        size=taken.size,
+        unit=unit,
+        of_size=None if taken.size == asked else asked,
+        average_price=taken.average_price,
+        worst_price=taken.worst_price,
+    )
 
 
 def _spread(book: "OrderBook") -> "Decimal | None":

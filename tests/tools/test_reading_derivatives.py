@@ -131,8 +131,21 @@ async def test_the_book_of_a_swap_takes_a_size_in_any_unit(okx: Okx, client: Cli
 
     assert report["size_unit"] == "contracts"
     assert (report["asks"], report["bids"], report["spread"]) == ([["100", "2"]], [["99", "1"]], "1")
-    assert report["buy"] == {"size": "0.04", "average_price": "100.5", "worst_price": "101"}
-    assert report["sell"] == {"size": "0.01", "average_price": "99", "worst_price": "99"}
+    assert report["buy"] == {"size": "0.04", "unit": "base", "average_price": "100.5", "worst_price": "101"}
+    assert report["sell"] == {
+        "size": "0.01",
+        "unit": "base",
+        "of_size": "0.04",
+        "average_price": "99",
+        "worst_price": "99",
+    }
+
+
+async def test_a_pair_has_no_contracts_to_take(okx: Okx, client: Client) -> None:
+    refused = await client.call_tool("get_order_book", {"inst_id": "AAA-USDT", "size": "1", "unit": "contracts"})
+
+    assert refused.is_error
+    assert "AAA-USDT has no contracts; give the size in base or quote." in str(refused.content)
 
 
 async def test_a_position_is_told_in_all_units(okx: Okx, client: Client) -> None:
