@@ -141,13 +141,6 @@ async def test_the_book_of_a_swap_takes_a_size_in_any_unit(okx: Okx, client: Cli
     }
 
 
-async def test_a_pair_has_no_contracts_to_take(okx: Okx, client: Client) -> None:
-    refused = await client.call_tool("get_order_book", {"inst_id": "AAA-USDT", "size": "1", "unit": "contracts"})
-
-    assert refused.is_error
-    assert "AAA-USDT has no contracts; give the size in base or quote." in str(refused.content)
-
-
 async def test_a_position_is_told_in_all_units(okx: Okx, client: Client) -> None:
     okx.answers("GET", "account/positions", answer(POSITION, {**POSITION, "instId": INVERSE["instId"], "pos": "0"}))
 

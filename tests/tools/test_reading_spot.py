@@ -125,3 +125,10 @@ async def test_a_checked_order_has_its_fills(tmp_path: Path) -> None:
     assert sum(Decimal(fill["size"]) for fill in fills) == Decimal("0.001")
     assert sum(Decimal(fill["fee"]) for fill in fills) == Decimal(checked["fee"])
     assert {fill["role"] for fill in fills} == {"taker"}
+
+
+async def test_a_pair_has_no_contracts_to_take(client: Client) -> None:
+    refused = await client.call_tool("get_order_book", {"inst_id": "BTC-USDT", "size": "1", "unit": "contracts"})
+
+    assert refused.is_error
+    assert "BTC-USDT has no contracts; give the size in base or quote." in str(refused.content)
