@@ -28,6 +28,8 @@ _OfInstrument = TypeVar(
     models.FundingRate,
     models.IndexTicker,
     models.MarkPrice,
+    models.MaxAvailSize,
+    models.MaxSize,
     models.OpenInterest,
     models.PriceLimit,
     models.Ticker,
@@ -216,13 +218,18 @@ class OkxClient:
         """Balance changes of seven days. GET /account/bills."""
         return await self._all(models.Bill, "account/bills", ccy=ccy, limit=limit)
 
-    async def max_size(self, inst_id: str, td_mode: str) -> models.MaxSize:
-        """The largest order the balance allows. GET /account/max-size."""
-        return await self._one(models.MaxSize, "account/max-size", instId=inst_id, tdMode=td_mode)
+    async def max_size(
+        self, inst_id: str, td_mode: str, *, ccy: str | None = None, px: str | None = None
+    ) -> models.MaxSize:
+        """The largest order the balance allows, at `px` or else at the price limit. GET /account/max-size.
+
+        `ccy` is what margin on a spot pair is put up in.
+        """
+        return await self._of(inst_id, models.MaxSize, "account/max-size", tdMode=td_mode, ccy=ccy, px=px)
 
     async def max_avail_size(self, inst_id: str, td_mode: str) -> models.MaxAvailSize:
         """What is available to buy with and to sell. GET /account/max-avail-size."""
-        return await self._one(models.MaxAvailSize, "account/max-avail-size", instId=inst_id, tdMode=td_mode)
+        return await self._of(inst_id, models.MaxAvailSize, "account/max-avail-size", tdMode=td_mode)
 
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[models.FundingBalance]:
         """The funding account. GET /asset/balances."""

@@ -21,6 +21,8 @@ from okx_mcp.okx.models import (
     InstrumentRow,
     Leverage,
     MarkPrice,
+    MaxAvailSize,
+    MaxSize,
     OpenInterest,
     Order,
     OrderAck,
@@ -53,6 +55,12 @@ class Exchange(Protocol):
     ) -> TradeFee: ...
 
     async def balance(self) -> Balance: ...
+
+    async def max_size(
+        self, inst_id: str, td_mode: str, *, ccy: str | None = None, px: str | None = None
+    ) -> MaxSize: ...
+
+    async def max_avail_size(self, inst_id: str, td_mode: str) -> MaxAvailSize: ...
 
     async def ticker(self, inst_id: str) -> Ticker: ...
 

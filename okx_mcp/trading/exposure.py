@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, Side
+from okx_mcp.trading.buying_power import Opening, buying_power
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
 from okx_mcp.trading.intents import Terms
@@ -37,12 +38,14 @@ class Wanted:
     """What this order asks to be known beside prices and open orders.
 
     `takes` is side, size and its unit of an order without a price of its own; `leverage_of` the margin mode in which it
-    opens a position; `triggers`, whether what waits for a trigger counts as open.
+    opens a position; `triggers`, whether what waits for a trigger counts as open; `opens` the order whose room on the
+    account is asked for.
     """
 
     takes: "tuple[Side, Decimal, SizeUnit] | None" = None
     leverage_of: str | None = None
     triggers: bool = False
+    opens: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Exposure:
     """One instrument's prices and the account's open orders and worth, as just read.
 
     `positions` are those in this instrument. `held` is by currency and `equity_usd` the whole trading account; they are
-    read, and not None, only where a limit needs them.
+    read, and not None, only where a limit needs them. `buying_power` is None where it was not asked or not said.
     """
 
     prices: Prices
@@ -60,6 +63,7 @@ class Exposure:
     held: dict[str, Decimal]
     equity_usd: Decimal | None
     began_ms: int
+    buying_power: Decimal | None = None
 
 
 async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[PositionView, ...]:
@@ -81,7 +85,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
     """
     began_ms = exchange.exchange_clock.now_ms()
     found = _Reading(exchange, instrument, limits, wanted)
-    await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, *found.worths)
+    await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, found.room, *found.worths)
     balance, priced = found.balance, [each.ticker for each in found.worth.values()]
     is_option = instrument.kind == InstType.OPTION
     return Exposure(
@@ -100,6 +104,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
         began_ms=began_ms,
+        buying_power=found.buying_power,
     )
 
 
@@ -119,6 +124,7 @@ class _Reading:
         self.balance: Balance | None = None
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
+        self.buying_power: Decimal | None = None
 
     @property
     def worths(self) -> "list[Callable[[], Awaitable[None]]]":
@@ -155,6 +161,10 @@ class _Reading:
         if self._wanted.leverage_of is not None:
             rows = await self._exchange.leverage(self._instrument.inst_id, self._wanted.leverage_of)
             self.leverages = [row.lever for row in rows if row.lever is not None]
+
+    async def room(self) -> None:
+        if self._wanted.opens is not None:
+            self.buying_power = await buying_power(self._exchange, self._instrument, self._wanted.opens)
 
 
 def _age_ms(now_ms: int, *tickers: "Ticker | None") -> int | None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import Side, TriggerPxType
+from okx_mcp.okx.names import InstType, Side, TriggerPxType
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.refusals import Misfit
@@ -53,10 +53,12 @@ def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrum
 
     Raises:
         Misfit: one is off the tick, or on the wrong side, where it would close at once; or the order opens nothing that
-            they could close.
+            they could close, or an option, of which OKX takes no market orders (POST /trade/order, ordType).
     """
     if reduces and (exits.take_profit or exits.stop_loss):
         raise Misfit("An order that only reduces opens nothing that take_profit and stop_loss could close.")
+    if instrument.kind == InstType.OPTION and (exits.take_profit or exits.stop_loss):
+        raise Misfit("take_profit and stop_loss close at market, and OKX takes no market orders of options.")
     for name, exit_price, is_above in (
         ("take-profit", exits.take_profit, side is Side.BUY),
         ("stop-loss", exits.stop_loss, side is not Side.BUY),

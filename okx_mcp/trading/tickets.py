@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, MgnMode, PosMode, PosSide, Side, TdMode
+from okx_mcp.trading.buying_power import Opening, check_buying_power, opening
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exposure import Wanted, positions_in
 from okx_mcp.trading.instruments import SizeUnit
@@ -19,6 +20,7 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
+from okx_mcp.trading.largest_order import check_largest
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import (
     check_has_leverage,
@@ -56,7 +58,7 @@ _ONE: Final = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """An order's figures, and the look at the market that they were made with."""
+    """An order's figures, and the look at the market that they were made with. `opens` where it may add risk."""
 
     body: "Body"
     quantity: "Quantity"
@@ -65,6 +67,7 @@ class _Exact:
     terms: Terms | None = None
     order: OrderView | None = None
     side_of_close: Side | None = None
+    opens: Opening | None = None
 
 
 class TicketMaker:
@@ -103,7 +106,7 @@ class TicketMaker:
         instrument = await self._instruments.tradable(intent.inst_id)
         exact = await self._exact(intent, instrument, rules, ticket_id)
         fee_rate = await self._facts.taker_rate(instrument)
-        now_ms = self._clock.now_ms()
+        exposure, now_ms = exact.look.exposure, self._clock.now_ms()
         ticket = Ticket(
             id=ticket_id,
             account=self._account,
@@ -112,7 +115,7 @@ class TicketMaker:
             digest=body_digest(exact.body),
             quantity=exact.quantity,
             price=exact.price,
-            last_price=exact.look.exposure.last if exact.look.exposure else None,
+            last_price=exposure.last if exposure else None,
             fee_rate=fee_rate,
             channel=channel,
             created_ms=now_ms,
@@ -121,7 +124,12 @@ class TicketMaker:
             terms=exact.terms,
             side_of_close=exact.side_of_close,
         )
-        return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
+        if exposure is not None:
+            check_largest(ticket, instrument, exposure.prices)
+        ticket = replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
+        if exposure is not None and exact.opens is not None:
+            check_buying_power(instrument, exact.opens, exact.quantity, exposure.buying_power)
+        return ticket
 
     async def _exact(
         self,
@@ -152,8 +160,9 @@ class TicketMaker:
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         check_price_band(instrument.inst_id, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look, terms = await self._look(instrument, terms)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        opens = opening(terms, intent.side, price, held)
+        look, terms = await self._look(instrument, terms, opens=opens)
+        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms, opens=opens)
 
     async def _market(
         self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -166,14 +175,15 @@ class TicketMaker:
         spends_quote = intent.unit is SizeUnit.QUOTE and instrument.contract is None
         size = intent.size if spends_quote else _size_at_any_price(instrument, intent.size, intent.unit)
         unit = SizeUnit.QUOTE if spends_quote else instrument.size_unit
-        look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit))
+        opens = opening(terms, intent.side, None, held)
+        look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit), opens=opens)
         price = _given_by_book(look, instrument)
         quantity = instrument.reading(size, price, unit)
         if spends_quote:
             instrument.check_spend(size, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
-        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
+        return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms, opens=opens)
 
     async def _close(
         self, intent: ClosePosition, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -309,9 +319,10 @@ class TicketMaker:
         *,
         takes: tuple[Side, Decimal, SizeUnit] | None = None,
         triggers: bool = False,
+        opens: Opening | None = None,
     ) -> "tuple[Look, Terms]":
         """A look at the market, and the terms with the leverage that is set."""
-        wanted = Wanted(takes, _leverage_of(instrument, terms), triggers)
+        wanted = Wanted(takes, _leverage_of(instrument, terms), triggers, opens)
         look = await self._risk.look(instrument, wanted)
         leverage = look.exposure.prices.leverage if look.exposure else None
         tag = None if self._risk.limits.cancel_all_after_s is None else TAG

@@ -55,6 +55,8 @@ _CLIENT: Final = "okx/client.py"
 _ASKING: Final = "tools/asking.py"
 _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
+_LARGEST: Final = "trading/largest_order.py"
+_BUYING_POWER: Final = "trading/buying_power.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
 _APPROVING: Final = "trading/approving.py"
@@ -83,6 +85,8 @@ _IN_CHAIN: Final = "trading/test_audit.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _SIZES: Final = "trading/test_contract_sizes.py::"
+_IN_LARGEST: Final = "trading/test_largest_order.py::"
+_IN_BUYING_POWER: Final = "trading/test_buying_power.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
@@ -1950,14 +1954,77 @@ _SIZED_AND_READ: Final = (
         "trading/instruments.py",
         "if below < least:",
         "if False:",
-        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+        f"{_SIZES}test_the_minimum_is_counted_in_contracts",
     ),
     _guard(
-        "the maximum is counted in OKX's unit",
-        "trading/instruments.py",
-        "if above > most:",
+        "no size is above the maximum of its kind",
+        _LARGEST,
+        "if most is not None and ticket.own_size > most:",
         "if False:",
-        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+        f"{_IN_LARGEST}test_a_size_above_the_maximum_of_its_kind_is_refused_with_the_largest_that_fits",
+    ),
+    _guard(
+        "no value is above the maximum of its kind",
+        _LARGEST,
+        "if usd is not None and most is not None and usd > most:",
+        "if False:",
+        f"{_IN_LARGEST}test_what_okx_counts_in_dollars_is_compared_with_what_the_order_is_worth",
+    ),
+    _guard(
+        "what it is worth keeps no order from closing",
+        _LARGEST,
+        "usd = None if ticket.reduces else usd_of(ticket, prices)",
+        "usd = usd_of(ticket, prices)",
+        f"{_IN_LARGEST}test_what_it_is_worth_keeps_no_order_from_closing_a_position",
+    ),
+    _guard(
+        "a ticket is held against the largest order",
+        _TICKETS,
+        "check_largest(ticket, instrument, exposure.prices)",
+        "pass",
+        f"{_IN_LARGEST}test_a_size_above_the_maximum_of_its_kind_is_refused_with_the_largest_that_fits",
+    ),
+    _guard(
+        "an order is not larger than the account can pay for",
+        _BUYING_POWER,
+        "if most is None or size <= most:",
+        "if True:",
+        f"{_IN_BUYING_POWER}test_an_order_larger_than_the_account_can_pay_for_is_refused_with_the_figures",
+    ),
+    _guard(
+        "what closes is not held back by what the account can pay for",
+        _BUYING_POWER,
+        "return None if terms.reduces or is_against else Opening(side, terms, price)",
+        "return Opening(side, terms, price)",
+        f"{_IN_BUYING_POWER}test_what_closes_a_position_or_waits_for_a_price_is_not_held_back_by_it",
+    ),
+    _guard(
+        "a ticket stands where OKX does not say what the account can pay for",
+        _BUYING_POWER,
+        "    except OkxError:\n        return None\n",
+        "    except ZeroDivisionError:\n        return None\n",
+        f"{_IN_BUYING_POWER}test_where_okx_does_not_say_it_the_ticket_stands_without",
+    ),
+    _guard(
+        "a negative answer is none",
+        _BUYING_POWER,
+        "return most if most is not None and most >= 0 else None",
+        "return most",
+        f"{_IN_BUYING_POWER}test_where_okx_does_not_say_it_the_ticket_stands_without",
+    ),
+    _guard(
+        "a sale on margin is not compared in a unit that is not sure",
+        _BUYING_POWER,
+        "if instrument.contract is None and not is_buy:",
+        "if False:",
+        f"{_IN_BUYING_POWER}test_a_sale_on_margin_is_not_asked_about_for_its_unit_is_not_sure",
+    ),
+    _guard(
+        "an option has no exits at market",
+        _PRICES,
+        "if instrument.kind == InstType.OPTION and (exits.take_profit or exits.stop_loss):",
+        "if False:",
+        f"{_POSITIONS}test_an_option_has_no_exits_for_they_would_close_at_market",
     ),
     _guard(
         "bars that do not go back in time end the paging",
