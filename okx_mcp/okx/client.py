@@ -34,6 +34,7 @@ _OfInstrument = TypeVar(
     models.PriceLimit,
     models.Ticker,
 )
+_Change = TypeVar("_Change", models.AmendAck, models.AlgoAck)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck, models.AlgoAck)
 
 
@@ -409,11 +410,7 @@ class OkxClient:
         acks, answered = await self._rest.write(
             models.AmendAck, "trade/amend-order", body, valid_ms=valid_ms, before_send=before_send
         )
-        asked = endpoint("POST", "trade/amend-order")
-        ack = _own_row(acks, body, asked, answered)
-        if body.get("reqId") and ack.req_id != body["reqId"]:
-            raise Unknown(f"{asked}: the answer is about another change", asked, answered)
-        return ack
+        return _own_change(acks, body, endpoint("POST", "trade/amend-order"), answered)
 
     async def cancel_order(self, body: JsonObject) -> models.CancelAck:
         """POST /trade/cancel-order. Raises as `place_order`."""
@@ -446,6 +443,15 @@ class OkxClient:
             models.AlgoAck, "trade/order-algo", body, valid_ms=valid_ms, before_send=before_send
         )
         return _own_row(acks, body, endpoint("POST", "trade/order-algo"), answered)
+
+    async def amend_algo_order(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.AlgoAck:
+        """POST /trade/amend-algos. Otherwise as `amend_order`; OKX does not honour expTime here."""
+        acks, answered = await self._rest.write(
+            models.AlgoAck, "trade/amend-algos", body, valid_ms=valid_ms, before_send=before_send
+        )
+        return _own_change(acks, body, endpoint("POST", "trade/amend-algos"), answered)
 
     async def cancel_algo_orders(self, bodies: Sequence[JsonObject]) -> list[models.AlgoAck | OkxError]:
         """POST /trade/cancel-algos, at most 10. For each body its own acknowledgement or error."""
@@ -586,6 +592,14 @@ def _own_row(acks: Sequence[_Ack], body: JsonObject, asked: Endpoint, answered: 
         raise Unknown(f"{asked}: an answer without sCode", asked, answered)
     if ack.s_code != "0":
         raise order_refusal(asked, replace(answered, code=ack.s_code, message=ack.s_msg or ""))
+    return ack
+
+
+def _own_change(acks: Sequence[_Change], body: JsonObject, asked: Endpoint, answered: Answered) -> _Change:
+    """The same of a change, which has an id of its own."""
+    ack = _own_row(acks, body, asked, answered)
+    if body.get("reqId") and ack.req_id != body["reqId"]:
+        raise Unknown(f"{asked}: the answer is about another change", asked, answered)
     return ack
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from okx_mcp.okx.names import AlgoOrdType
 from okx_mcp.trading.decimals import in_usd
 from okx_mcp.trading.instruments import SizeUnit
-from okx_mcp.trading.intents import Amendment, TriggerOrder
+from okx_mcp.trading.intents import Amendment
 from okx_mcp.trading.refusals import Misfit
 from okx_mcp.trading.valuation import Prices, usd_of
 
@@ -44,13 +44,13 @@ def check_largest(ticket: "Ticket", instrument: "Instrument", prices: Prices) ->
 
 def _sizes(ticket: "Ticket", instrument: "Instrument") -> Iterator[tuple[str, Decimal | None]]:
     """What is counted in the base currency or in contracts."""
-    largest, is_pair, intent = instrument.largest, instrument.contract is None, ticket.intent
+    largest, is_pair, trigger = instrument.largest, instrument.contract is None, ticket.trigger
     if ticket.has_own_price:
         yield "a limit order (maxLmtSz)", largest.limit
     elif not is_pair:
         yield "a market order (maxMktSz)", largest.market
-    if isinstance(intent, TriggerOrder):
-        if intent.ord_type is AlgoOrdType.TRIGGER:
+    if trigger is not None:
+        if trigger.ord_type is AlgoOrdType.TRIGGER:
             yield "a trigger order (maxTriggerSz)", largest.trigger
         elif not is_pair:
             yield "a stop order (maxStopSz)", largest.stop
@@ -58,14 +58,14 @@ def _sizes(ticket: "Ticket", instrument: "Instrument") -> Iterator[tuple[str, De
 
 def _values(ticket: "Ticket", instrument: "Instrument") -> Iterator[tuple[str, Decimal | None]]:
     """What is counted in US dollars, or in USDT at a dollar each."""
-    largest, is_pair, intent = instrument.largest, instrument.contract is None, ticket.intent
+    largest, is_pair, trigger = instrument.largest, instrument.contract is None, ticket.trigger
     if ticket.has_own_price:
         yield "a limit order (maxLmtAmt)", largest.limit_usd
         return
     yield "a market order (maxMktAmt)", largest.market_usd
     if is_pair:
         yield "a market order (maxMktSz)", largest.market
-        if isinstance(intent, TriggerOrder) and intent.ord_type is not AlgoOrdType.TRIGGER:
+        if trigger is not None and trigger.ord_type is not AlgoOrdType.TRIGGER:
             yield "a stop order (maxStopSz)", largest.stop
 
 

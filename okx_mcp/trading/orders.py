@@ -25,8 +25,9 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
-from okx_mcp.trading.lines import line_of, line_of_account
+from okx_mcp.trading.lines import line_of, line_of_account, waits_for
 from okx_mcp.trading.order_state import OrderState, state_at_exchange, state_of_algo
+from okx_mcp.trading.triggers import changed_trigger, trigger_of
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import AlgoOrder, Order
@@ -53,7 +54,8 @@ class OrderView:
     """An order as the exchange reports it.
 
     `became` is the order that one became which waited for a trigger; `waits`, that it still is such a one. `exits` are
-    those that OKX has attached to it, and did not fail to set.
+    those that OKX has attached to it, and did not fail to set. `trigger` is what one that waits would be placed as,
+    where it is of a kind that can be changed.
     """
 
     inst_id: str
@@ -73,6 +75,7 @@ class OrderView:
     waits: bool = False
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
+    trigger: TriggerOrder | None = None
 
     @property
     def is_open(self) -> bool:
@@ -80,9 +83,21 @@ class OrderView:
         return self.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 
     @property
+    def figures(self) -> tuple[Decimal | None, Decimal | None, TriggerOrder | None]:
+        """What a change can change: size, price, and what it waits for."""
+        return self.size, self.price, self.trigger
+
+    @property
+    def valued_at(self) -> Decimal | None:
+        """Its own price, or the one that it waits for."""
+        return self.price if self.trigger is None else self.trigger.valued_at
+
+    @property
     def terms(self) -> str:
-        """Size and price in one expression."""
+        """Size and price in one expression, or size and what it waits for."""
         size = "?" if self.size is None else plain(self.size)
+        if self.trigger is not None:
+            return f"{size} {waits_for(self.trigger)}"
         return size if self.price is None else f"{size} at {plain(self.price)}"
 
     @classmethod
@@ -125,6 +140,8 @@ class OrderView:
             state=state_of_algo(algo),
             became=algo.ord_id_list[-1] if algo.ord_id_list else None,
             waits=True,
+            td_mode=None if algo.td_mode is None else str(algo.td_mode),
+            trigger=trigger_of(algo),
         )
 
 
@@ -199,8 +216,21 @@ class Ticket:
         return None if self.terms is None else self.terms.td_mode.value
 
     @property
+    def trigger(self) -> TriggerOrder | None:
+        """The order that waits for a trigger, as it would be placed or as the change would leave it."""
+        match self.intent:
+            case TriggerOrder() as intent:
+                return intent
+            case Amendment() as intent if self.changed.trigger is not None:
+                return changed_trigger(self.changed.trigger, intent)
+            case _:
+                return None
+
+    @property
     def reduces(self) -> bool:
         """Whether OKX will not let it open or enlarge a position."""
+        if self.order is not None and self.order.trigger is not None:
+            return self.order.trigger.reduce_only
         if self.terms is None or not self.terms.reduces:
             return False
         closes = PosSide.LONG if self.side == Side.SELL else PosSide.SHORT
@@ -209,13 +239,10 @@ class Ticket:
     @property
     def has_own_price(self) -> bool:
         """Whether the order cannot be filled at a worse price than `price`."""
-        match self.intent:
-            case LimitOrder() | Amendment():
-                return True
-            case TriggerOrder() as intent:
-                return intent.order_price is not None
-            case _:
-                return False
+        trigger = self.trigger
+        if trigger is not None:
+            return trigger.order_price is not None
+        return isinstance(self.intent, LimitOrder | Amendment)
 
     @property
     def spends_quote(self) -> bool:
@@ -230,6 +257,8 @@ class Ticket:
 
     def _body_as_shown(self) -> Body | None:
         match self.intent:
+            case Amendment() as intent if self.trigger is not None:
+                return intent.body_of_trigger(self.id, self.changed.ord_id, self.trigger, self.quantity)
             case Amendment() as intent:
                 return intent.body(self.id, self.changed.ord_id, self.quantity, self.price)
             case _ if self.terms is None:
@@ -254,7 +283,7 @@ class Ticket:
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
         changed = None if self.order is None else f"{self.order.ord_id} {self.order.terms}"
-        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, changed)
+        what = line_of(self.trigger or self.intent, self.side, self.quantity, self.price, self.terms, changed)
         return f"{self.account.environment.upper()}: {what}"
 
     @property

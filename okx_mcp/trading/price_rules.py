@@ -92,8 +92,7 @@ def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decima
     ):
         if price is not None:
             _check_beyond(f"{name} of a {side.value}", price, last, is_above=is_above, what="the last price")
-    found = [each for each in (exits.take_profit, exits.stop_loss) if each is not None]
-    return intent.order_price or intent.trigger_price or max(found, default=last)
+    return intent.valued_at or last
 
 
 def _check_way(intent: "TriggerOrder") -> None:

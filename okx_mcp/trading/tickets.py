@@ -34,6 +34,7 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, 
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
+from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -225,15 +226,16 @@ class TicketMaker:
         price = check_trigger(intent, instrument, last)
         if intent.order_price is None:
             check_unit_at_market(instrument, terms, intent.side, intent.unit)
-            own = _size_at_any_price(instrument, intent.size, intent.unit)
-            quantity = instrument.reading(own, price)
-        else:
-            quantity = instrument.quantity(intent.size, intent.unit, price)
+        quantity = _quantity_of_trigger(intent, instrument, price)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         return _Exact(intent.body(ticket_id, terms, quantity), quantity, price, look, terms)
 
     async def _change(self, intent: Amendment, instrument: "Instrument", ticket_id: str) -> _Exact:
         order = await self._open_order(intent)
+        if order.trigger is not None:
+            return await self._change_of_trigger(intent, order, order.trigger, instrument, ticket_id)
+        if (intent.trigger_price, intent.take_profit, intent.stop_loss) != (None, None, None):
+            raise Misfit("This order rests in the book and waits for no trigger; its size and price can be changed.")
         price = instrument.checked_price(intent.price or order.price or _ZERO)
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
@@ -241,6 +243,22 @@ class TicketMaker:
         check_price_band(instrument.inst_id, order.side, price, await self._exchange.price_limit(instrument.inst_id))
         look = await self._risk.look(instrument, Wanted(leverage_of=_leverage_of_changed(instrument, order)))
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, order=order)
+
+    async def _change_of_trigger(
+        self, intent: Amendment, order: OrderView, was: TriggerOrder, instrument: "Instrument", ticket_id: str
+    ) -> _Exact:
+        check_changed_trigger(was, intent)
+        becomes = changed_trigger(was, intent)
+        leverage_of = None if was.reduce_only else _leverage_of_changed(instrument, order)
+        look = await self._risk.look(instrument, Wanted(leverage_of=leverage_of, triggers=True))
+        price = check_trigger(becomes, instrument, look.exposure.last if look.exposure else None)
+        quantity = _quantity_of_trigger(becomes, instrument, price)
+        if was.reduce_only and was.margin_mode is not None and becomes.size > was.size:
+            terms = Terms(TdMode(was.margin_mode.value), reduces=True)
+            held = await positions_in(self._exchange, instrument)
+            check_reduces(terms, quantity, instrument.inst_id, becomes.side, held)
+        body = intent.body_of_trigger(ticket_id, order.ord_id, becomes, quantity)
+        return _Exact(body, quantity, price, look, order=order)
 
     async def _of_account(
         self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
@@ -332,13 +350,17 @@ class TicketMaker:
         """The order that would change, as it is now."""
         order = await order_at(self._exchange, intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is None and await trigger_at(self._exchange, intent.inst_id, intent.order_id) is not None:
-            raise NotTradable(
-                "This order waits for a trigger, and such an order is not changed here: cancel it and place it anew."
-            )
+        if view is None:
+            algo = await trigger_at(self._exchange, intent.inst_id, intent.order_id)
+            view = None if algo is None else OrderView.from_algo_order(algo)
         if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
-        if view.price is None or view.size is None:
+        if view.waits and view.trigger is None:
+            raise NotTradable(
+                f"This {view.ord_type} order waits for its trigger in a way that is not changed here: OKX changes no "
+                "trailing stops, and of the others only those that could have been placed here can be."
+            )
+        if (view.price is None and not view.waits) or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
         if view.side not in tuple(Side) or not is_ord_id(view.ord_id):
             raise NotTradable("OKX does not say which order this is or whether it buys or sells; it cannot be changed.")
@@ -352,14 +374,14 @@ class TicketMaker:
 def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     """What has to be known, once more, when this ticket's order is about to be sent."""
     takes = None
-    if not ticket.has_own_price and not isinstance(ticket.intent, TriggerOrder):
+    if not ticket.has_own_price and ticket.trigger is None:
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
     if ticket.terms is None:
-        leverage_of = _leverage_of_changed(instrument, ticket.changed)
+        leverage_of = None if ticket.reduces else _leverage_of_changed(instrument, ticket.changed)
     else:
         leverage_of = _leverage_of(instrument, ticket.terms)
-    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))
+    return Wanted(takes, leverage_of, ticket.trigger is not None)
 
 
 def _leverage_of(instrument: "Instrument", terms: Terms) -> str | None:
@@ -374,6 +396,12 @@ def _leverage_of_changed(instrument: "Instrument", order: OrderView) -> str | No
     """The same of an order that rests."""
     is_derivative = instrument.contract is not None and instrument.kind != InstType.OPTION
     return order.td_mode if is_derivative and order.td_mode in tuple(MgnMode) else None
+
+
+def _quantity_of_trigger(order: TriggerOrder, instrument: "Instrument", price: Decimal) -> "Quantity":
+    if order.order_price is not None:
+        return instrument.quantity(order.size, order.unit, price)
+    return instrument.reading(_size_at_any_price(instrument, order.size, order.unit), price)
 
 
 def _size_at_any_price(instrument: "Instrument", size: Decimal, unit: SizeUnit) -> Decimal:

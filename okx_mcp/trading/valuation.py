@@ -12,7 +12,7 @@ from okx_mcp.trading.instruments import Quantity
 
 if TYPE_CHECKING:
     from okx_mcp.trading.depth import Taken
-    from okx_mcp.trading.orders import Ticket
+    from okx_mcp.trading.orders import OrderView, Ticket
 
 __all__ = ["DOLLARS", "Prices", "added_usd", "is_premium", "quote_value", "usd_of"]
 
@@ -59,7 +59,7 @@ def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
     if is_premium(ticket.quantity):
         return max(usd - usd * size / ticket.own_size, _ZERO)
     usd_per_quote = prices.usd_per_quote or _ZERO
-    was = quote_value(ticket.quantity, size, order.price or _ZERO) * usd_per_quote
+    was = quote_value(ticket.quantity, size, _was_paid(ticket, order, prices)) * usd_per_quote
     more = quote_value(ticket.quantity, ticket.own_size - size, paid) * usd_per_quote  # what was filled stays paid
     return max(usd - was, more, _ZERO)
 
@@ -75,6 +75,12 @@ def quote_value(quantity: Quantity, own_size: Decimal, price: Decimal) -> Decima
 def is_premium(quantity: Quantity) -> bool:
     """Whether its price is the premium of an option, in the very coin that the option is on."""
     return quantity.contracts is not None and quantity.base_ccy == quantity.quote_ccy
+
+
+def _was_paid(ticket: "Ticket", order: "OrderView", prices: Prices) -> Decimal:
+    """The same of an order as it was; one that waits may wait for a price far below the best bid."""
+    price = order.valued_at or _ZERO
+    return price if order.trigger is None or ticket.side == Side.BUY else max(price, prices.bid or _ZERO)
 
 
 def _paid(ticket: "Ticket", prices: Prices) -> Decimal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import PosSide, Side
 from okx_mcp.trading.decimals import in_usd, plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.intents import Exits, LimitOrder, MarketOrder, Transfer, TriggerOrder
+from okx_mcp.trading.intents import Exits, LimitOrder, MarketOrder, Transfer
 from okx_mcp.trading.lines import fixed_and_about, on_terms, waits_for
 from okx_mcp.trading.orders import AccountTicket, Ticket
 
@@ -83,8 +83,8 @@ def _size(ticket: Ticket) -> str:
 
 
 def _price(ticket: Ticket) -> str:
-    if isinstance(ticket.intent, TriggerOrder):
-        return f"Waits: {waits_for(ticket.intent)}{_last(ticket)}"
+    if ticket.trigger is not None:
+        return f"Waits: {waits_for(ticket.trigger)}{_last(ticket)}"
     about = "" if ticket.has_own_price else "at market, about "
     return f"Price: {about}{plain(ticket.price)} {ticket.quantity.quote_ccy}{_from_market(ticket)}"
 
@@ -122,6 +122,9 @@ def _effect_on_position(ticket: Ticket) -> str:
 
 
 def _effect_of_change(order: "OrderView", unit: str) -> str:
+    if order.trigger is not None:
+        only = ", which can only close or reduce a position" if order.trigger.reduce_only else ""
+        return f"replaces size and prices of this {order.ord_type} order that waits for its trigger{only}"
     return f"replaces size and price of this {order.ord_type} order, {plain(order.filled_size)} {unit} filled so far"
 
 

@@ -56,6 +56,7 @@ _ASKING: Final = "tools/asking.py"
 _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
 _LARGEST: Final = "trading/largest_order.py"
+_WAITING: Final = "trading/triggers.py"
 _BUYING_POWER: Final = "trading/buying_power.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
@@ -76,6 +77,7 @@ _IN_SESSIONS: Final = "okx/stream/test_sessions.py::"
 _OVER_SOCKETS: Final = "okx/stream/test_over_sockets.py::"
 _TOLD: Final = "okx/stream/test_orders.py::"
 _AMENDING: Final = "trading/test_amending.py::"
+_OF_TRIGGERS: Final = "trading/test_amending_triggers.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
@@ -121,9 +123,7 @@ _TORN_DOWN: Final = f"{_COMMITTING}test_a_commit_that_is_torn_down_by_force_reco
 _OWN_ROW: Final = f"{_CLIENT_ANSWERS}test_an_answer_that_does_not_tell_of_this_very_order_proves_nothing"
 _BROKEN_CHANGE: Final = f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end"
 
-_AS_SHOWN: Final = (
-    "if view is not None and view.is_open and (view.size, view.price) == (ticket.order.size, ticket.order.price):"
-)
+_AS_SHOWN: Final = "if view is not None and view.is_open and view.figures == ticket.order.figures:"
 _BEGINS: Final = (
     "        async with self._file.transaction() as db:\n            found = _find(db, approval.ticket_id, account)\n"
 )
@@ -1155,6 +1155,88 @@ _NOT_FOUND: Final = (
 )
 
 _CHANGES: Final = (
+    *(
+        _guard(name, file, guarded, without, f"{_OF_TRIGGERS}{test}")
+        for name, file, guarded, without, test in (
+            (
+                "what it waits for is compared before it is changed",
+                _DESK,
+                "view.figures == ticket.order.figures",
+                "(view.size, view.price) == (ticket.order.size, ticket.order.price)",
+                "test_an_order_that_another_hand_moved_meanwhile_is_not_changed",
+            ),
+            (
+                "a change of a trigger is made when the order shows it",
+                _OTHER_LOOKUPS,
+                "OrderState.AMENDED if view.trigger == self._ticket.trigger else None",
+                "OrderState.AMENDED",
+                "test_an_acknowledged_change_that_no_order_shows_is_not_said_to_be_done",
+            ),
+            (
+                "every price of what waits goes out",
+                _INTENTS,
+                "for name, value in becomes.exits.fields().items()",
+                "for name, value in Exits(self.take_profit, self.stop_loss).fields().items()",
+                "test_every_figure_goes_out_also_the_one_that_stays",
+            ),
+            (
+                "only a price that an order has is moved",
+                _WAITING,
+                "if new is not None and old is None:",
+                "if False:",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "a change of a trigger changes something",
+                _WAITING,
+                "if changed_trigger(was, change) == was:",
+                "if False:",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "only what could be placed here is changed",
+                _WAITING,
+                "if not _is_one_of_ours(algo, found) or len(price_types) != 1",
+                "if len(price_types) != 1",
+                "test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_not_be_shown",
+            ),
+            (
+                "an exit with a price of its own is not changed",
+                _WAITING,
+                "        and all(price == _AT_MARKET for price in exits_at)\n",
+                "",
+                "test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_not_be_shown",
+            ),
+            (
+                "a trigger is moved where it is not reached yet",
+                _TICKETS,
+                "price = check_trigger(becomes, instrument, look.exposure.last if look.exposure else None)",
+                "price = becomes.valued_at or _ZERO",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "a protective stop does not outgrow its position",
+                _TICKETS,
+                "            check_reduces(terms, quantity, instrument.inst_id, becomes.side, held)\n",
+                "",
+                "test_a_protective_stop_does_not_outgrow_its_position",
+            ),
+            (
+                "a protective stop is moved whatever its value",
+                _ORDERS,
+                "return self.order.trigger.reduce_only",
+                "return False",
+                "test_a_protective_stop_is_moved_whatever_its_value_and_the_orders_before",
+            ),
+            (
+                "a sale that waits counts with the bid before its change too",
+                "trading/valuation.py",
+                "price if order.trigger is None or ticket.side == Side.BUY else max(price, prices.bid or _ZERO)",
+                "price",
+                "test_only_what_a_change_adds_counts_for_the_day",
+            ),
+        )
+    ),
     _guard(
         "two changes of one order are not under way at once",
         _JOURNAL,
@@ -1185,7 +1267,7 @@ _CHANGES: Final = (
             ),
             (
                 "that it rests is looked at",
-                "if view is not None and (view.size, view.price) == (ticket.order.size, ticket.order.price):",
+                "if view is not None and view.figures == ticket.order.figures:",
                 "test_a_change_is_not_sent_where_its_order_does_not_rest_any_more",
             ),
             (
@@ -1219,15 +1301,15 @@ _CHANGES: Final = (
     _guard(
         "an order with other figures than before and after was changed by others",
         _LOOKUPS,
-        "if view is None or (view.size, view.price) != (was.size, was.price):",
+        "if view is None or view.figures != was.figures:",
         "if view is None:",
         f"{_HOSTILE}test_a_change_that_was_made_and_then_overtaken_by_another_client_is_not_called_without_effect",
     ),
     _guard(
         "of an order that is gone no change is denied",
         _LOOKUPS,
-        "if view is None or (view.size, view.price) != (was.size, was.price):",
-        "if view is not None and (view.size, view.price) != (was.size, was.price):",
+        "if view is None or view.figures != was.figures:",
+        "if view is not None and view.figures != was.figures:",
         f"{_AMENDING}test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect",
     ),
     _guard(
@@ -2244,8 +2326,8 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "the leverage is looked at again as the approval is used",
         _TICKETS,
-        "    return Wanted(takes, leverage_of, isinstance(ticket.intent, TriggerOrder))",
-        "    return Wanted(takes, None, isinstance(ticket.intent, TriggerOrder))",
+        "    return Wanted(takes, leverage_of, ticket.trigger is not None)",
+        "    return Wanted(takes, None, ticket.trigger is not None)",
         f"{_POSITIONS}test_leverage_that_was_raised_between_ticket_and_approval_stops_the_order",
     ),
     _guard(
