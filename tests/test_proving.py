@@ -132,14 +132,14 @@ def quotes_without_saying_whom(monkeypatch: pytest.MonkeyPatch) -> None:
         (believes_the_first_denial_at_once, lives.run, 160, "lost"),
         (sends_whatever_was_built, drift.run, 140, "misreported"),
         (forgets_what_it_sent, replay.run, 140, "doubled"),
-        (takes_any_line_for_the_tickets, hostile.run, 600, "unapproved"),
+        (takes_any_line_for_the_tickets, hostile.run, 800, "unapproved"),
         (takes_any_channel_for_real_money, hostile.run, 600, "unapproved"),
         (takes_any_answer_for_a_yes, hostile.run, 600, "unapproved"),
         (knows_no_limits, hostile.run, 600, "over_limit"),
         (sees_no_halt, hostile.run, 1_000, "while_halted"),
         (lets_secrets_pass, hostile.run, 600, "secret_out"),
         (shows_what_cannot_be_seen, injection.run, 40, "unclean"),
-        (quotes_without_saying_whom, injection.run, 40, "unmarked"),
+        (quotes_without_saying_whom, injection.run, 80, "unmarked"),
     ],
 )
 def test_a_broken_guard_is_found_and_its_case_replays(

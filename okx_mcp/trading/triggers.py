@@ -87,10 +87,17 @@ def _is_one_of_ours(algo: "AlgoOrder", found: TriggerOrder) -> bool:
         algo.ord_type == found.ord_type
         and bool(exits_at) != (found.trigger_price is not None)
         and all(price == _AT_MARKET for price in exits_at)
-        and algo.tgt_ccy != TgtCcy.QUOTE
+        and _is_counted_as_usual(algo, found)
         and not algo.close_fraction
         and not algo.attach_algo_ords
     )
+
+
+def _is_counted_as_usual(algo: "AlgoOrder", found: TriggerOrder) -> bool:
+    """Whether its size is not in the quote currency, as that of a market buy of a pair is where tgtCcy is left out."""
+    if found.unit is SizeUnit.BASE and found.order_price is None and found.side is Side.BUY:
+        return algo.tgt_ccy == TgtCcy.BASE
+    return algo.tgt_ccy != TgtCcy.QUOTE
 
 
 def _price_types(algo: "AlgoOrder", exits: Exits) -> set[str]:

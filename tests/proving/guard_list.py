@@ -1208,6 +1208,13 @@ _CHANGES: Final = (
                 "test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_not_be_shown",
             ),
             (
+                "a size that may count the quote currency is not changed",
+                _WAITING,
+                "return algo.tgt_ccy == TgtCcy.BASE",
+                "return True",
+                "test_a_buy_at_market_that_okx_may_count_in_the_quote_currency_is_not_changed",
+            ),
+            (
                 "a trigger is moved where it is not reached yet",
                 _TICKETS,
                 "price = check_trigger(becomes, instrument, look.exposure.last if look.exposure else None)",

@@ -245,6 +245,17 @@ async def test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_
         await desk.propose(change_of(order, size=Decimal(6)), Channel.HOST)
 
 
+@pytest.mark.parametrize("tgt_ccy", ["", "quote_ccy"])
+async def test_a_buy_at_market_that_okx_may_count_in_the_quote_currency_is_not_changed(
+    desk: OrderDesk, wire: Wire, tgt_ccy: str
+) -> None:
+    order = await waiting(desk, trigger("buy", "0.001", "BTC-USDT", unit="base", exits=Exits(None, HIGH)))
+    wire.breaks(READ_ALGO, changed(lambda envelope: envelope["data"][0].update(tgtCcy=tgt_ccy)))
+
+    with pytest.raises(NotTradable, match="not changed here"):
+        await desk.propose(change_of(order, size=Decimal("0.002")), Channel.HOST)
+
+
 # What is not known is asked
 
 
