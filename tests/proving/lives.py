@@ -24,6 +24,7 @@ from tests.proving.faults import (
     ALGO,
     ALGO_LISTS,
     AMEND,
+    AMEND_ALGO,
     CANCEL,
     CATALOGUE,
     LEVERAGE,
@@ -47,7 +48,10 @@ __all__ = ["run"]
 
 _PLACES: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, TICKER, *LISTS)
 _OF_MARKET: Final = ("GET /market/books", "GET /account/leverage-info", "GET /account/positions")
-_PLACES_OF_ALGOS: Final = (*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS, READ, "POST /trade/cancel-algos", TIME)
+_PLACES_OF_ALGOS: Final = (
+    *(*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS),
+    *(READ, "POST /trade/cancel-algos", *(AMEND_ALGO,) * 2, TIME),
+)
 _PLACES_OF_TRANSFERS: Final = (*(TRANSFER,) * 3, *(READ_TRANSFER,) * 3, TIME)
 _PLACES_OF_LEVERAGES: Final = (*(LEVERAGE,) * 3, *(READ_LEVERAGE,) * 3, TIME)
 _TIMES: Final = (1, 1, 1, 2, 5)
@@ -166,9 +170,7 @@ async def _act(world: World, draw: random.Random, act: str, ticket: AnyTicket) -
         case "cancel":
             await world.cancel(ticket.id if ticket.order is None else first.id)
         case "amend":
-            price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
-            size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
-            await _amend(world, Amendment(inst_id, first.id, size, price))
+            await _amend(world, _a_change(first, inst_id, draw))
         case "amend down":
             if draw.random() < 0.5:
                 world.breaks(AMEND, draw.choice(_CUT_SHORT))
@@ -201,6 +203,30 @@ async def _both_at_once(world: World, draw: random.Random) -> None:
     async with anyio.create_task_group() as both:
         both.start_soon(world.commit, ticket)
         both.start_soon(world.commit, ticket, second)
+
+
+def _a_change(first: AnyTicket, inst_id: str, draw: random.Random) -> Amendment:
+    if isinstance(first.intent, TriggerOrder):
+        return _moved(first.intent, first.id, draw)
+    price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
+    size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
+    return Amendment(inst_id, first.id, size, price)
+
+
+def _moved(order: TriggerOrder, name: str, draw: random.Random) -> Amendment:
+    """One of its prices a little further off or nearer, or the size doubled or halved."""
+    prices = {
+        "price": order.order_price,
+        "trigger_price": order.trigger_price,
+        "take_profit": order.exits.take_profit,
+        "stop_loss": order.exits.stop_loss,
+    }
+    found = [(which, price) for which, price in prices.items() if price is not None]
+    if not found or draw.random() < 0.3:
+        return Amendment(order.inst_id, name, order.size * draw.choice((2, Decimal("0.5"))))
+    which, price = draw.choice(found)
+    part = Decimal(draw.choice(("0.97", "0.995", "1.005", "1.03")))
+    return Amendment(order.inst_id, name, **{which: (price * part).quantize(price)})
 
 
 async def _amend(world: World, change: Amendment) -> None:

@@ -15,11 +15,11 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.reports import of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.intents import Amendment, Exits, TriggerOrder
+from okx_mcp.trading.intents import Exits, TriggerOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
-from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, UnsettledOrder
+from okx_mcp.trading.refusals import AboveLimits, Misfit, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import (
     CROSS,
@@ -428,13 +428,6 @@ async def test_while_a_trigger_order_may_still_arrive_nobody_says_that_nothing_i
             await clock.sleep(0.01)
         with pytest.raises(UnsettledOrder, match="may still arrive"):
             await desk.cancel_all()
-
-
-async def test_a_trigger_order_is_not_changed_and_the_refusal_says_what_to_do(desk: OrderDesk, owner: Owner) -> None:
-    waiting = await sent(desk, a_stop(owner))
-
-    with pytest.raises(NotTradable, match="cancel it and place it anew"):
-        await desk.propose(Amendment(SWAP, waiting.ticket.id, Decimal(6)), Channel.HOST)
 
 
 # Limits
