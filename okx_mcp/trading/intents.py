@@ -1,7 +1,8 @@
 """What was asked for, validated in form, nothing looked up; and the body each comes to once it is made exact.
 
 Every body is built here, field by field, and nothing that was not validated gets into it. An order's size goes out in
-the unit that OKX counts it in, and a market order on spot always says which (tgtCcy).
+the unit that OKX counts it in, and a market order on spot always says which (tgtCcy). One that waits says it where OKX
+lets it; elsewhere only what has one unit is sent.
 """
 
 from dataclasses import dataclass
@@ -215,17 +216,21 @@ class TriggerOrder:
         return self.exits.ord_type or AlgoOrdType.CONDITIONAL
 
     def body(self, algo_cl_ord_id: str, terms: Terms, quantity: "Quantity") -> Body:
-        """The body of POST /trade/order-algo."""
+        """The body of POST /trade/order-algo. tgtCcy is for conditional buys at market alone (else OKX says 51281)."""
         return {
             "instId": self.inst_id,
             **terms.fields,
             "side": self.side.value,
             "ordType": self.ord_type.value,
             "sz": plain(_own_size(quantity)),
-            **(_target(quantity, in_quote=False) if self.order_price is None else {}),
+            **self._counts(quantity),
             "algoClOrdId": algo_cl_ord_id,
             **self._waits_for(),
         }
+
+    def _counts(self, quantity: "Quantity") -> dict[str, str]:
+        is_conditional_buy = self.ord_type is AlgoOrdType.CONDITIONAL and self.side is Side.BUY
+        return _target(quantity, in_quote=False) if is_conditional_buy else {}
 
     def _waits_for(self) -> dict[str, str]:
         match self.ord_type:

@@ -37,7 +37,7 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, 
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
-from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger
+from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger, check_is_counted_one_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -285,6 +285,7 @@ class TicketMaker:
         own, takes = None, None
         if order.order_price is None:
             check_unit_at_market(instrument, terms, order.side, order.unit)
+            check_is_counted_one_way(order, instrument)
             own = _size_at_any_price(instrument, order.size, order.unit)
             takes = None if terms.reduces else (order.side, own, instrument.size_unit)
         look, terms = await self._look(instrument, terms, takes=takes)

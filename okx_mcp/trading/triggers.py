@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from okx_mcp.okx.models import AlgoOrder
+    from okx_mcp.trading.instruments import Instrument
 
-__all__ = ["changed_trigger", "check_changed_trigger", "price_type_of"]
+__all__ = ["changed_trigger", "check_changed_trigger", "check_is_counted_one_way", "price_type_of"]
 
 _AT_MARKET: Final = -1
 """OKX's order price of what is executed at market."""
@@ -59,6 +60,25 @@ def check_changed_trigger(was: TriggerOrder, change: Amendment) -> None:
             raise Misfit(f"{name} moves a price that the order has, and this one has none.")
     if changed_trigger(was, change) == was:
         raise Misfit("The order has this size and these prices already.")
+
+
+def check_is_counted_one_way(order: TriggerOrder, instrument: "Instrument") -> None:
+    """Refuse a buy of a pair at market whose size OKX could count in the quote currency.
+
+    As it does with every market buy on spot unless tgtCcy says otherwise; and of orders that wait, only a conditional
+    one takes tgtCcy (POST /trade/order-algo; 51281).
+
+    Raises:
+        Misfit: it is a trigger order, an OCO or a trailing stop.
+    """
+    if instrument.contract is not None or order.side is not Side.BUY or order.order_price is not None:
+        return
+    if order.ord_type is not AlgoOrdType.CONDITIONAL:
+        raise Misfit(
+            f"OKX does not let a {order.ord_type.value} buy of {instrument.inst_id} at market say whether its size is "
+            f"in {instrument.base_ccy} or in {instrument.quote_ccy}, so none is sent. It counts in "
+            f"{instrument.base_ccy}: trigger_price with order_price; take_profit or stop_loss, one of them."
+        )
 
 
 def _is_one_of_ours(algo: "AlgoOrder") -> bool:

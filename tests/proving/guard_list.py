@@ -1165,6 +1165,20 @@ _NOT_FOUND: Final = (
 )
 
 _CHANGES: Final = (
+    _guard(
+        "a buy that OKX could count in the quote currency is not sent",
+        _WAITING,
+        "if order.ord_type is not AlgoOrdType.CONDITIONAL:",
+        "if False:",
+        f"{_TRIGGERS}test_a_buy_at_market_that_okx_could_count_in_dollars_is_not_sent",
+    ),
+    _guard(
+        "of what waits only a conditional buy says tgtCcy",
+        _INTENTS,
+        "return _target(quantity, in_quote=False) if is_conditional_buy else {}",
+        "return _target(quantity, in_quote=False)",
+        f"{_TRIGGERS}test_of_what_waits_only_a_conditional_buy_at_market_says_what_it_counts",
+    ),
     *(
         _guard(name, file, guarded, without, f"{_OF_TRIGGERS}{test}")
         for name, file, guarded, without, test in (

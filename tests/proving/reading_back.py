@@ -200,8 +200,8 @@ def _order(said: dict[str, str | None], rules_of: RulesOf) -> Body:
     waits = said.get("waits")
     body |= _waits(said, waits) if waits else {}
     body |= _size(said, rules)
-    is_at_market = said.get("atMarket") or (waits and "orderPx" not in body) or body.get("orderPx") == "-1"
-    if rules["instType"] == "SPOT" and is_at_market:
+    counts = (body["ordType"], body["side"]) == ("conditional", "buy") if waits else said.get("atMarket")
+    if rules["instType"] == "SPOT" and counts:
         body.setdefault("tgtCcy", "base_ccy")
     else:
         body.pop("tgtCcy", None)

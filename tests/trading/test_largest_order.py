@@ -58,7 +58,7 @@ BY_SIZE: list[tuple[str, str, Intended]] = [
     ("maxMktSz", "9", lambda: trigger("buy", "10", trigger_price=FAR_ABOVE)),
     ("maxTriggerSz", "9", lambda: trigger("buy", "10", trigger_price=FAR_ABOVE)),
     ("maxTriggerSz", "9", lambda: trigger("buy", "10", trigger_price=FAR_ABOVE, order_price=FAR_ABOVE)),
-    ("maxTriggerSz", "0.0009", lambda: trigger("buy", "0.001", "BTC-USDT", unit="base", trigger_price=FAR_ABOVE)),
+    ("maxTriggerSz", "0.0009", lambda: trigger("sell", "0.001", "BTC-USDT", unit="base", trigger_price=FAR_ABOVE)),
     ("maxStopSz", "9", lambda: trigger("buy", "10", exits=STOP)),
     ("maxStopSz", "9", lambda: trigger("buy", "10", trail_percent=Decimal(2))),
 ]
