@@ -13,6 +13,7 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
     AccountIntent,
+    Amendment,
     ClosePosition,
     Exits,
     LeverageChange,
@@ -23,7 +24,7 @@ from okx_mcp.trading.intents import (
     TriggerOrder,
 )
 
-__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "rules_at"]
+__all__ = ["KINDS", "Drawn", "Kind", "Rules", "instruments_of", "last_price", "moved", "rules_at"]
 
 Kind = Literal["limit", "market", "close", "trigger", "stop", "exits", "trail", "leverage", "transfer"]
 KINDS: Final[tuple[Kind, ...]] = (
@@ -219,6 +220,22 @@ class Drawn:
     def _is_long_short(self) -> bool:
         with self.exchange.store.transaction() as ledger:
             return ledger.setting("pos_mode", "net_mode") == "long_short_mode"
+
+
+def moved(order: TriggerOrder, name: str, draw: random.Random) -> Amendment:
+    """One of its prices a little further off or nearer, or the size doubled or halved."""
+    prices = {
+        "price": order.order_price,
+        "trigger_price": order.trigger_price,
+        "take_profit": order.exits.take_profit,
+        "stop_loss": order.exits.stop_loss,
+    }
+    found = [(which, price) for which, price in prices.items() if price is not None]
+    if not found or draw.random() < 0.3:
+        return Amendment(order.inst_id, name, order.size * draw.choice((2, Decimal("0.5"))))
+    which, price = draw.choice(found)
+    part = Decimal(draw.choice(("0.97", "0.995", "1.005", "1.03")))
+    return Amendment(order.inst_id, name, **{which: (price * part).quantize(price)})
 
 
 def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:

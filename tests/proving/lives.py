@@ -39,7 +39,7 @@ from tests.proving.faults import (
     TRANSFER,
     Catalogued,
 )
-from tests.proving.intents import Drawn
+from tests.proving.intents import Drawn, moved
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own
 from tests.trading.floor import buy
@@ -207,26 +207,10 @@ async def _both_at_once(world: World, draw: random.Random) -> None:
 
 def _a_change(first: AnyTicket, inst_id: str, draw: random.Random) -> Amendment:
     if isinstance(first.intent, TriggerOrder):
-        return _moved(first.intent, first.id, draw)
+        return moved(first.intent, first.id, draw)
     price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
     size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
     return Amendment(inst_id, first.id, size, price)
-
-
-def _moved(order: TriggerOrder, name: str, draw: random.Random) -> Amendment:
-    """One of its prices a little further off or nearer, or the size doubled or halved."""
-    prices = {
-        "price": order.order_price,
-        "trigger_price": order.trigger_price,
-        "take_profit": order.exits.take_profit,
-        "stop_loss": order.exits.stop_loss,
-    }
-    found = [(which, price) for which, price in prices.items() if price is not None]
-    if not found or draw.random() < 0.3:
-        return Amendment(order.inst_id, name, order.size * draw.choice((2, Decimal("0.5"))))
-    which, price = draw.choice(found)
-    part = Decimal(draw.choice(("0.97", "0.995", "1.005", "1.03")))
-    return Amendment(order.inst_id, name, **{which: (price * part).quantize(price)})
 
 
 async def _amend(world: World, change: Amendment) -> None:

@@ -12,11 +12,11 @@ from typing import Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.paper.account.account_modes import FUTURES_MODE, AccountModes
-from okx_mcp.trading.intents import Amendment, LimitOrder
+from okx_mcp.trading.intents import Amendment, LimitOrder, TriggerOrder
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.proving.effects import false_effect
-from tests.proving.intents import Drawn, Rules, instruments_of
+from tests.proving.intents import Drawn, Rules, instruments_of, moved
 from tests.proving.reading_back import body_of_line, body_of_text
 from tests.proving.tally import Tally
 from tests.proving.world import World, play
@@ -43,13 +43,21 @@ async def _a_case(world: World, draw: random.Random) -> None:
         world.tally.faults["refused"] += 1
         return
     await _sent_as_shown(world, ticket)
-    if isinstance(intent, LimitOrder) and world.oracle.states().get(ticket.id) == "live" and draw.random() < 0.5:
+    if world.oracle.states().get(ticket.id) != "live" or draw.random() < 0.5:
+        return
+    if isinstance(intent, TriggerOrder):
+        await _changed(world, moved(intent, ticket.id, draw))
+    if isinstance(intent, LimitOrder):
         other = drawn.limit(_rules_of(world, intent.inst_id), Side(intent.side))
         own = abs(other.size) if other.unit == _own_unit(other.inst_id) else None
         price = other.price if own is None or draw.random() < 0.7 else None
-        changed = await world.propose(Amendment(intent.inst_id, ticket.id, own, price))
-        if changed is not None:
-            await _sent_as_shown(world, changed)
+        await _changed(world, Amendment(intent.inst_id, ticket.id, own, price))
+
+
+async def _changed(world: World, change: Amendment) -> None:
+    ticket = await world.propose(change)
+    if ticket is not None:
+        await _sent_as_shown(world, ticket)
 
 
 def _sets_up(world: World, draw: random.Random) -> None:
@@ -86,7 +94,7 @@ async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
 def _kind(ticket: AnyTicket) -> str:
     if not isinstance(ticket, Ticket):
         return type(ticket.intent).__name__
-    what = type(ticket.intent).__name__ if ticket.order else ticket.kind
+    what = f"Amendment of {ticket.kind}" if ticket.order else ticket.kind
     inst_type = "contracts" if ticket.quantity.contracts is not None else "pair"
     return f"{what} of {inst_type}{', reduces' if ticket.reduces else ''}"
 
