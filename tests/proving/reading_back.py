@@ -187,16 +187,8 @@ def _body(said: dict[str, str | None], rules_of: RulesOf) -> Body | None:
         if said.get("ordId"):
             waits = _new_waits(said, said.get("waits"))
             size = _size(said, rules_of(said["changed"] or ""))["sz"]
-            if waits:
-                return {
-                    "instId": said["changed"],
-                    "algoId": said["ordId"],
-                    "newSz": size,
-                    **waits,
-                    "reqId": said["ticket"],
-                }
-            ids = {"instId": said["changed"], "ordId": said["ordId"], "reqId": said["ticket"]}
-            return ids | {"newSz": size, "newPx": said["px"]}
+            ids = {"instId": said["changed"], "algoId" if waits else "ordId": said["ordId"], "reqId": said["ticket"]}
+            return ids | {"newSz": size} | (waits or {"newPx": said["px"]})
         return _order(said, rules_of)
     except _ContradictionError:
         return None
