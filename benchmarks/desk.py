@@ -23,7 +23,7 @@ from benchmarks.figures import spread
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.clock import SystemClock
 from okx_mcp.okx.hosts import Site
-from okx_mcp.okx.models import AccountConfig, InstrumentRow, Order, OrderAck, PriceLimit, Ticker, TradeFee
+from okx_mcp.okx.models import AccountConfig, InstrumentRow, MaxAvailSize, Order, OrderAck, PriceLimit, Ticker, TradeFee
 from okx_mcp.okx.names import Side
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
@@ -152,6 +152,7 @@ class _Prepared:
         self._fee: TradeFee
         self._ticker: Ticker
         self._limit: PriceLimit
+        self._available: MaxAvailSize
         self._order: Order
         self._ack: OrderAck
 
@@ -164,6 +165,7 @@ class _Prepared:
         made._fee = await client.trade_fee("SPOT", order.inst_id)
         made._ticker = await client.ticker(order.inst_id)
         made._limit = await client.price_limit(order.inst_id)
+        made._available = await client.max_avail_size(order.inst_id, "cash")
         body = {"instId": order.inst_id, "tdMode": "cash", "side": "buy", "ordType": "limit", "clOrdId": "first"}
         made._ack = await client.place_order({**body, "sz": str(order.size), "px": str(order.price)})
         placed = await client.order(order.inst_id, cl_ord_id="first")
@@ -190,6 +192,9 @@ class _Prepared:
 
     async def price_limit(self, inst_id: str) -> PriceLimit:
         return self._limit
+
+    async def max_avail_size(self, inst_id: str, td_mode: str) -> MaxAvailSize:
+        return self._available
 
     async def order(self, inst_id: str, *, ord_id: str | None = None, cl_ord_id: str | None = None) -> Order:
         return self._order.model_copy(update={"cl_ord_id": cl_ord_id})

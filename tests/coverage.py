@@ -23,6 +23,8 @@ _AROUND_AN_ORDER: Final = (
     "GET account/balance",
     "GET account/positions",
     "GET account/leverage-info",
+    "GET account/max-size",
+    "GET account/max-avail-size",
     "GET market/ticker",
     "GET market/books",
     "GET public/price-limit",
@@ -58,7 +60,7 @@ BY_TOOL: Final = {
         "GET trade/orders-algo-pending",
         "GET trade/orders-algo-history",
     ),
-    "amend_order": ("POST trade/amend-order",),
+    "amend_order": ("POST trade/amend-order", "POST trade/amend-algos"),
     "cancel_order": (
         "POST trade/cancel-order",
         "POST trade/cancel-batch-orders",
@@ -96,7 +98,7 @@ BY_TOOL: Final = {
 
 
 NOT_OFFERED: Final = {
-    "no tool for it": ("account/position/margin-balance", "trade/amend-algos", "trade/order-precheck"),
+    "no tool for it": ("account/position/margin-balance", "trade/order-precheck"),
     "close_position sends an order of the size that was shown": ("trade/close-position",),
     "an approval is of one order": ("trade/amend-batch-orders", "trade/batch-orders"),
     "for market makers": ("account/mmp-config", "account/mmp-reset", "trade/mass-cancel"),

@@ -82,6 +82,7 @@ ORDER_METHODS: Final = {
     "cancel_order",
     "cancel_orders",
     "place_algo_order",
+    "amend_algo_order",
     "cancel_algo_orders",
     "set_leverage",
     "transfer",

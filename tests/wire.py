@@ -205,7 +205,7 @@ def row_code(s_code: str) -> Fault:
 
     async def fault(request: httpx2.Request, _: Deliver) -> httpx2.Response:
         asked = _first(json.loads(request.content))
-        named = {name: asked.get(name, "") for name in ("clOrdId", "ordId", "algoClOrdId")}
+        named = {name: asked.get(name, "") for name in ("clOrdId", "ordId", "algoClOrdId", "algoId")}
         row = {**named, "sCode": s_code, "sMsg": "no"}
         return httpx2.Response(200, json={"code": "0", "msg": "", "data": [row]})
 

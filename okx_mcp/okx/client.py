@@ -28,10 +28,13 @@ _OfInstrument = TypeVar(
     models.FundingRate,
     models.IndexTicker,
     models.MarkPrice,
+    models.MaxAvailSize,
+    models.MaxSize,
     models.OpenInterest,
     models.PriceLimit,
     models.Ticker,
 )
+_Change = TypeVar("_Change", models.AmendAck, models.AlgoAck)
 _Ack = TypeVar("_Ack", models.OrderAck, models.CancelAck, models.AmendAck, models.AlgoAck)
 
 
@@ -205,13 +208,18 @@ class OkxClient:
             models.TradeFee, "account/trade-fee", instType=inst_type, instId=inst_id, instFamily=inst_family
         )
 
-    async def max_size(self, inst_id: str, td_mode: str) -> models.MaxSize:
-        """The largest order the balance allows. GET /account/max-size."""
-        return await self._one(models.MaxSize, "account/max-size", instId=inst_id, tdMode=td_mode)
+    async def max_size(
+        self, inst_id: str, td_mode: str, *, ccy: str | None = None, px: str | None = None
+    ) -> models.MaxSize:
+        """The largest order the balance allows, at `px` or else at the price limit. GET /account/max-size.
+
+        `ccy` is what margin on a spot pair is put up in.
+        """
+        return await self._of(inst_id, models.MaxSize, "account/max-size", tdMode=td_mode, ccy=ccy, px=px)
 
     async def max_avail_size(self, inst_id: str, td_mode: str) -> models.MaxAvailSize:
         """What is available to buy with and to sell. GET /account/max-avail-size."""
-        return await self._one(models.MaxAvailSize, "account/max-avail-size", instId=inst_id, tdMode=td_mode)
+        return await self._of(inst_id, models.MaxAvailSize, "account/max-avail-size", tdMode=td_mode)
 
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[models.FundingBalance]:
         """The funding account. GET /asset/balances."""
@@ -374,10 +382,7 @@ class OkxClient:
         self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
     ) -> models.AmendAck:
         """POST /trade/amend-order. The acknowledgement means that OKX will try. Otherwise as `place_order`."""
-        ack = await self._write_order(models.AmendAck, "trade/amend-order", body, valid_ms, before_send)
-        if body.get("reqId") and ack.req_id != body["reqId"]:
-            raise _about_another("change", "trade/amend-order")
-        return ack
+        return await self._write_change(models.AmendAck, "trade/amend-order", body, valid_ms, before_send)
 
     async def cancel_order(self, body: JsonObject) -> models.CancelAck:
         """POST /trade/cancel-order. Raises as `place_order`."""
@@ -403,6 +408,12 @@ class OkxClient:
     ) -> models.AlgoAck:
         """POST /trade/order-algo. Otherwise as `place_order`; OKX does not honour expTime here."""
         return await self._write_order(models.AlgoAck, "trade/order-algo", body, valid_ms, before_send)
+
+    async def amend_algo_order(
+        self, body: JsonObject, *, valid_ms: int | None = None, before_send: BeforeSend | None = None
+    ) -> models.AlgoAck:
+        """POST /trade/amend-algos. Otherwise as `amend_order`; OKX does not honour expTime here."""
+        return await self._write_change(models.AlgoAck, "trade/amend-algos", body, valid_ms, before_send)
 
     async def cancel_algo_orders(self, bodies: Sequence[JsonObject]) -> list[models.AlgoAck | OkxError]:
         """POST /trade/cancel-algos, at most 10. For each body its own acknowledgement or error."""
@@ -466,6 +477,15 @@ class OkxClient:
         """POST what is about one order; the row that answers for this very order."""
         acks, answered = await self._rest.write(model, path, body, valid_ms=valid_ms, before_send=before_send)
         return _own_row(acks, body, endpoint("POST", path), answered)
+
+    async def _write_change(
+        self, model: type[_Change], path: str, body: JsonObject, valid_ms: int | None, before_send: BeforeSend | None
+    ) -> _Change:
+        """The same of a change, which has an id of its own (reqId)."""
+        ack = await self._write_order(model, path, body, valid_ms, before_send)
+        if body.get("reqId") and ack.req_id != body["reqId"]:
+            raise _about_another("change", path)
+        return ack
 
     async def _write_orders(
         self, model: type[_Ack], path: str, bodies: Sequence[JsonObject], valid_ms: int | None = None

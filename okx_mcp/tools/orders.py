@@ -258,15 +258,18 @@ async def amend_order(
     new_size: Annotated[Size | None, Field(description="New total in base or contracts, filled parts included")] = None,
     new_price: Price | None = None,
     inst_id: _InstIdOfOthers = None,
+    new_trigger_price: TriggerPrice | None = None,
+    new_take_profit: TriggerPrice | None = None,
+    new_stop_loss: TriggerPrice | None = None,
     *,
     ask: "Asker",
     desk: "OrderDesk",
 ) -> OrderReport | InputRequiredResult:
-    """Change size or price of an open order; the user approves the change like a new order. To end it, cancel it."""
-    if new_size is None and new_price is None:
-        raise Misfit("Say the new size, the new price, or both.")
-    known_inst_id = desk.inst_id_of(order_id, inst_id)
-    return await ask.about(Amendment(known_inst_id, order_id, new_size, new_price))
+    """Change an open order or one that waits; the user approves the change like a new order. To end it, cancel it."""
+    figures = (new_size, new_price, new_trigger_price, new_take_profit, new_stop_loss)
+    if not any(figures):
+        raise Misfit("Say the new size, a new price, or both.")
+    return await ask.about(Amendment(desk.inst_id_of(order_id, inst_id), order_id, *figures))
 
 
 @orders.tool(title="Cancel orders", annotations=REDUCES)

@@ -48,7 +48,7 @@ from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import reduced_by
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket, body_digest
-from okx_mcp.trading.other_lookups import view_at
+from okx_mcp.trading.other_lookups import trigger_at, view_at
 from okx_mcp.trading.outcome import About, Outcome, proves
 from okx_mcp.trading.reconcile import Reconciler
 from okx_mcp.trading.refusals import (
@@ -329,12 +329,18 @@ class OrderDesk:
             return await self._reason_against_closing(ticket)
         if not isinstance(ticket, Ticket) or ticket.order is None:
             return None
-        order = await order_at(self._exchange, ticket.intent.inst_id, ticket.order.ord_id)
-        view = None if order is None else OrderView.from_order(order)
+        view = await self._order_that_would_change(ticket.intent.inst_id, ticket.order)
         if view is not None and view.is_open and view.figures == ticket.order.figures:
             return None
         is_now = f"{view.state}, {view.terms}" if view is not None else "not known to OKX"
         return f"The order is not any more as it was shown: it is {is_now}."
+
+    async def _order_that_would_change(self, inst_id: str, was: OrderView) -> OrderView | None:
+        if was.waits:
+            algo = await trigger_at(self._exchange, inst_id, was.ord_id)
+            return None if algo is None else OrderView.from_algo_order(algo)
+        order = await order_at(self._exchange, inst_id, was.ord_id)
+        return None if order is None else OrderView.from_order(order)
 
     async def _reason_against_closing(self, ticket: Ticket) -> str | None:
         held = await positions_in(self._exchange, await self.instruments.get(ticket.intent.inst_id))
@@ -386,6 +392,11 @@ class OrderDesk:
         """The one request of this kind of ticket. Returns OKX's id of what it accepted, where it gives one."""
         exchange = self._exchange
         match ticket.intent:
+            case Amendment() if ticket.order is not None and ticket.order.waits:
+                still_waits = await exchange.amend_algo_order(
+                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
+                )
+                return still_waits.algo_id
             case Amendment():
                 amended = await exchange.amend_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
                 return amended.ord_id

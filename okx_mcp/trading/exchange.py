@@ -21,6 +21,8 @@ from okx_mcp.okx.models import (
     InstrumentRow,
     Leverage,
     MarkPrice,
+    MaxAvailSize,
+    MaxSize,
     OpenInterest,
     Order,
     OrderAck,
@@ -141,6 +143,12 @@ class Exchange(Quotes, OrderLists, Protocol):
 
     async def balance(self) -> Balance: ...
 
+    async def max_size(
+        self, inst_id: str, td_mode: str, *, ccy: str | None = None, px: str | None = None
+    ) -> MaxSize: ...
+
+    async def max_avail_size(self, inst_id: str, td_mode: str) -> MaxAvailSize: ...
+
     async def price_limit(self, inst_id: str) -> PriceLimit: ...
 
     async def order(self, inst_id: str, *, ord_id: str | None = None, cl_ord_id: str | None = None) -> Order | None: ...
@@ -160,6 +168,8 @@ class Exchange(Quotes, OrderLists, Protocol):
     async def positions(self, inst_type: str | None = None, inst_id: str | None = None) -> list[Position]: ...
 
     async def place_algo_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> AlgoAck: ...
+
+    async def amend_algo_order(self, body: Mapping[str, Any], *, valid_ms: int, before_send: BeforeSend) -> AlgoAck: ...
 
     async def cancel_algo_orders(self, bodies: Sequence[Mapping[str, Any]]) -> list[AlgoAck | OkxError]: ...
 

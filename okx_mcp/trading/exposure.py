@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.errors import Unknown
 from okx_mcp.okx.names import InstType, Side, TdMode
+from okx_mcp.trading.buying_power import Opening, buying_power
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
 from okx_mcp.trading.instruments import SizeUnit
@@ -41,12 +42,14 @@ class Wanted:
     """What this order asks to be known beside prices and open orders.
 
     `takes` is side, size and its unit of an order that takes from the book, now or once it is triggered; `leverage_of`
-    the terms on which it opens a position; `counts`, whether it is held against what waits for a trigger.
+    the terms on which it opens a position; `counts`, whether it is held against what waits for a trigger; `opens` the
+    order whose room on the account is asked for.
     """
 
     takes: "tuple[Side, Decimal, SizeUnit] | None" = None
     leverage_of: Terms | None = None
     counts: bool = True
+    opens: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Exposure:
     """One instrument's prices and the account's working orders and worth, as just read.
 
     `positions` are those in this instrument. `held` is by currency, None where OKX does not say how much, and
-    `equity_usd` the whole trading account. These are read only where a limit needs them.
+    `equity_usd` the whole trading account. These are read only where a limit needs them. `buying_power` is None where
+    it was not asked or not said.
     """
 
     prices: Prices
@@ -64,6 +68,7 @@ class Exposure:
     held: dict[str, Decimal | None]
     equity_usd: Decimal | None
     began_ms: int
+    buying_power: Decimal | None = None
 
 
 async def positions_in(exchange: "Exchange", instrument: "Instrument") -> tuple[PositionView, ...]:
@@ -102,7 +107,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
     """
     began_ms = exchange.exchange_clock.now_ms()
     found = _Reading(exchange, instrument, limits, wanted)
-    await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, *found.worths)
+    await all_of(found.last_ticker, found.at_risk, found.book, found.leverage, found.room, *found.worths)
     balance, priced = found.balance, [row for each in found.worth.values() for row in each.tickers]
     is_option = instrument.kind == InstType.OPTION
     return Exposure(
@@ -122,6 +127,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         held={} if balance is None else _held(balance),
         equity_usd=None if balance is None else balance.total_eq,
         began_ms=began_ms,
+        buying_power=found.buying_power,
     )
 
 
@@ -142,6 +148,7 @@ class _Reading:
         self.walked: OrderBook | None = None
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
+        self.buying_power: Decimal | None = None
 
     @property
     def worths(self) -> "list[Callable[[], Awaitable[None]]]":
@@ -178,6 +185,10 @@ class _Reading:
             rows = await self._exchange.leverage(self._instrument.inst_id, terms.td_mode.value)
             of_side = [row for row in rows if terms.pos_side in (None, row.pos_side)]
             self.leverages = [row.lever for row in of_side or rows if row.lever is not None]
+
+    async def room(self) -> None:
+        if self._wanted.opens is not None:
+            self.buying_power = await buying_power(self._exchange, self._instrument, self._wanted.opens)
 
 
 def _age_ms(now_ms: int, *told: "Ticker | OrderBook | None") -> int | None:

@@ -16,7 +16,7 @@ from okx_mcp.trading.refusals import Misfit, NotTradable
 if TYPE_CHECKING:
     from okx_mcp.okx.models import InstrumentRow
 
-__all__ = ["Contract", "Instrument", "Quantity", "SizeUnit"]
+__all__ = ["Contract", "Instrument", "LargestOrder", "Quantity", "SizeUnit"]
 
 _PLACES: Final = 30
 _DIGITS: Final = 6 * _PLACES
@@ -85,11 +85,40 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
+class LargestOrder:
+    """The most that one order may come to (maxLmtSz and its like); None where OKX names no such limit.
+
+    Sizes are in contracts, or of a pair in the base currency; but `market` and `stop` of a pair are in USDT.
+    `limit_usd` and `market_usd` are values in US dollars. `trigger` is of an order that waits for a price, `stop` of a
+    take-profit, a stop-loss or a trailing stop.
+    """
+
+    limit: Decimal | None = None
+    market: Decimal | None = None
+    trigger: Decimal | None = None
+    stop: Decimal | None = None
+    limit_usd: Decimal | None = None
+    market_usd: Decimal | None = None
+
+    @classmethod
+    def from_row(cls, row: "InstrumentRow") -> "LargestOrder":
+        """Read it out of OKX's row, where 0 is no limit either."""
+        return cls(
+            limit=row.max_lmt_sz or None,
+            market=row.max_mkt_sz or None,
+            trigger=row.max_trigger_sz or None,
+            stop=row.max_stop_sz or None,
+            limit_usd=row.max_lmt_amt or None,
+            market_usd=row.max_mkt_amt or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Instrument:
     """An instrument's rules (GET /account/instruments).
 
-    Tick, lot, minimum and maximum are in OKX's units: prices in `quote_ccy`, sizes in the base currency or contracts.
-    Of an option `quote_ccy` is what its premium is paid in, and the tick only the finest one.
+    Tick, lot and minimum are in OKX's units: prices in `quote_ccy`, sizes in the base currency or contracts. Of an
+    option `quote_ccy` is what its premium is paid in, and the tick only the finest one.
     """
 
     inst_id: str
@@ -99,7 +128,7 @@ class Instrument:
     tick_size: Decimal
     lot_size: Decimal
     min_size: Decimal
-    max_limit_size: Decimal | None
+    largest: LargestOrder = LargestOrder()
     kind: InstType | str = InstType.SPOT
     max_leverage: Decimal | None = None
     contract: Contract | None = None
@@ -137,7 +166,7 @@ class Instrument:
             tick_size=row.tick_sz,
             lot_size=row.lot_sz,
             min_size=row.min_sz,
-            max_limit_size=row.max_lmt_sz or None,
+            largest=LargestOrder.from_row(row),
             kind=kind,
             max_leverage=row.lever or None,
             contract=contract,
@@ -184,8 +213,8 @@ class Instrument:
         taken, to the digit.
 
         Raises:
-            Misfit: off the lot, or outside the instrument's minimum and maximum (OKX would say 51121, 51020, 51101).
-                Its neighbours are in the unit that was asked for.
+            Misfit: off the lot, or below the minimum (OKX would say 51121, 51020). Its neighbours are in the unit that
+                was asked for.
         """
         if unit is SizeUnit.CONTRACTS and self.contract is None:
             raise Misfit(f"{self.inst_id} is a spot instrument and has no contracts; give the size in base or quote.")
@@ -195,15 +224,17 @@ class Instrument:
             least = _neighbours(self.min_size, self.lot_size)[1]
             if below < least:
                 raise self._misfit(size, unit, price, "below the minimum", above=least)
-            if self.max_limit_size is not None:
-                most = _neighbours(self.max_limit_size, self.lot_size)[0]
-                if above > most:
-                    raise self._misfit(size, unit, price, "above the maximum", below=most)
             if below != above:
                 of = self.base_ccy if self.contract is None else "contracts"
                 lots = f"not a whole number of lots of {plain(self.lot_size)} {of}"
                 raise self._misfit(size, unit, price, lots, below=below, above=above)
         return self.reading(below, price)
+
+    def above_maximum(self, own_size: Decimal, unit: SizeUnit, price: Decimal, most: Decimal, of_what: str) -> Misfit:
+        """The refusal of a size, in OKX's unit as `most` is, that is too large for an order of this kind."""
+        below, _ = _neighbours(most, self.lot_size)
+        what = f"above the maximum of {of_what}"
+        return self._misfit(self.amount(own_size, unit, price), unit, price, what, below=below)
 
     def reading(self, size: Decimal, price: Decimal, unit: SizeUnit | None = None) -> Quantity:
         """A size that exists already (a position) in every unit at `price`; in OKX's unit if no other is said."""

@@ -1,7 +1,8 @@
 """What was asked for, validated in form, nothing looked up; and the body each comes to once it is made exact.
 
 Every body is built here, field by field, and nothing that was not validated gets into it. An order's size goes out in
-the unit that OKX counts it in, and a market order on spot always says which (tgtCcy).
+the unit that OKX counts it in, and a market order on spot always says which (tgtCcy). One that waits says it where OKX
+lets it; elsewhere only what has one unit is sent.
 """
 
 from dataclasses import dataclass
@@ -200,6 +201,12 @@ class TriggerOrder:
     reduce_only: bool = False
 
     @property
+    def valued_at(self) -> Decimal | None:
+        """The price at which it is valued: its own, or the one that is waited for; a trailing stop has none."""
+        found = [each for each in (self.exits.take_profit, self.exits.stop_loss) if each is not None]
+        return self.order_price or self.trigger_price or max(found, default=None)
+
+    @property
     def ord_type(self) -> AlgoOrdType:
         """OKX's name for the way that was chosen."""
         if self.trail_percent is not None:
@@ -209,17 +216,21 @@ class TriggerOrder:
         return self.exits.ord_type or AlgoOrdType.CONDITIONAL
 
     def body(self, algo_cl_ord_id: str, terms: Terms, quantity: "Quantity") -> Body:
-        """The body of POST /trade/order-algo."""
+        """The body of POST /trade/order-algo. tgtCcy is for conditional buys at market alone (else OKX says 51281)."""
         return {
             "instId": self.inst_id,
             **terms.fields,
             "side": self.side.value,
             "ordType": self.ord_type.value,
             "sz": plain(_own_size(quantity)),
-            **(_target(quantity, in_quote=False) if self.order_price is None else {}),
+            **self._counts(quantity),
             "algoClOrdId": algo_cl_ord_id,
             **self._waits_for(),
         }
+
+    def _counts(self, quantity: "Quantity") -> dict[str, str]:
+        is_conditional_buy = self.ord_type is AlgoOrdType.CONDITIONAL and self.side is Side.BUY
+        return _target(quantity, in_quote=False) if is_conditional_buy else {}
 
     def _waits_for(self) -> dict[str, str]:
         match self.ord_type:
@@ -239,16 +250,20 @@ class TriggerOrder:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What would change of an order that rests. `size` is its new total, filled parts included.
+    """What would change of an order that rests, or waits for a trigger. `size` is its new total, filled parts included.
 
-    `size` counts what OKX counts: base currency, or contracts. `order_id` is OKX's ordId or, of an order of ours, its
-    clOrdId. What is None stays as it is.
+    `size` counts what OKX counts: base currency, or contracts. `order_id` is OKX's ordId (algoId) or, of an order of
+    ours, its clOrdId (algoClOrdId). What is None stays as it is. `trigger_price`, `take_profit` and `stop_loss` are of
+    an order that waits, and `price` is then that of the order that it places.
     """
 
     inst_id: str
     order_id: str
     size: Decimal | None = None
     price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    take_profit: Decimal | None = None
+    stop_loss: Decimal | None = None
 
     def body(self, req_id: str, ord_id: str, quantity: "Quantity", price: Decimal) -> Body:
         """The body of POST /trade/amend-order. Without cxlOnFail: a change that fails changes nothing.
@@ -257,6 +272,23 @@ class Amendment:
         """
         changes = {"newSz": plain(_own_size(quantity)), "newPx": plain(price)}
         return {"instId": self.inst_id, "ordId": ord_id, **changes, "reqId": req_id}
+
+    def body_of_trigger(self, req_id: str, algo_id: str, becomes: TriggerOrder, quantity: "Quantity") -> Body:
+        """The body of POST /trade/amend-algos: every figure of what the order would become, as in `body`."""
+        if becomes.ord_type is AlgoOrdType.TRIGGER:
+            price = becomes.order_price
+            changes = {
+                "newTriggerPx": plain(becomes.trigger_price or Decimal(0)),
+                "newOrdPx": _AT_MARKET if price is None else plain(price),
+            }
+        else:
+            changes = {
+                f"new{name[0].upper()}{name[1:]}": value
+                for name, value in becomes.exits.fields().items()
+                if not name.endswith("Type")
+            }
+        size = plain(_own_size(quantity))
+        return {"instId": self.inst_id, "algoId": algo_id, "newSz": size, **changes, "reqId": req_id}
 
 
 @dataclass(frozen=True, slots=True)

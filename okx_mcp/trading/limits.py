@@ -215,8 +215,8 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
         yield f"The order book of {inst_id} is crossed: bid {plain(bid)}, ask {plain(ask)}."
         return
     percent, price = plain(limits.collar * 100), ticket.price
-    if isinstance(ticket.intent, TriggerOrder) and (ticket.has_own_price or ticket.reduces):
-        yield from _after_trigger(ticket, ticket.intent, limits)
+    if ticket.trigger is not None and (ticket.has_own_price or ticket.reduces):
+        yield from _after_trigger(ticket, ticket.trigger, limits)
         return
     if not ticket.has_own_price:
         worst = _worst(ticket, prices)

@@ -37,16 +37,16 @@ def line_of(
 ) -> str:
     """Side, size in every unit, price, instrument, kind, terms. The same text for the same order.
 
-    `changed` is the order that would change, and its figures.
+    `changed` is the order that would change, and its figures; `intent` is then what one that waits would become.
     """
     inst_id, size = intent.inst_id, _size(quantity)
     value = f"{plain(quantity.quote)} {quantity.quote_ccy}"
     exact = f"{side} {size} at {plain(price)} {quantity.quote_ccy} = {value}"
     fixed, about = fixed_and_about(quantity)
     at_market = f"{side} {fixed} at market, about {about} at {plain(price)}"
+    ord_id, _, figures = (changed or "").partition(" ")
     match intent:
         case Amendment():
-            ord_id, _, figures = (changed or "").partition(" ")
             stays = ", ".join([inst_id, *on_terms(terms), *_with(exits), f"was {figures}"])
             return f"change order {ord_id} to {exact} ({stays})"
         case LimitOrder():
@@ -60,9 +60,10 @@ def line_of(
         case ClosePosition():
             return f"{at_market} ({', '.join([f'{inst_id} closing order', *on_terms(terms)])})"
         case TriggerOrder():
-            kind = ", ".join([f"{inst_id} {way_of(intent)}", *on_terms(terms)])
+            before, was = (f"change order {ord_id} to ", [f"was {figures}"]) if changed else ("", [])
+            kind = ", ".join([f"{inst_id} {way_of(intent)}", *on_terms(terms), *was])
             sized, worth = (fixed, f", about {about}") if intent.order_price is None else (size, f" = {value}")
-            return f"{side} {sized} {waits_for(intent)}{worth} ({kind})"
+            return f"{before}{side} {sized} {waits_for(intent)}{worth} ({kind})"
 
 
 def line_of_account(intent: AccountIntent, was: Decimal | None, shared_by: int) -> str:

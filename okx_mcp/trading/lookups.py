@@ -127,7 +127,7 @@ class ChangeLookup:
         """OVERTAKEN where the order is gone or shows other figures, REJECTED where OKX had accepted the change."""
         del now_ms
         was, view = self._ticket.changed, None if sight is None else sight.view
-        if view is None or (view.size, view.price) != (was.size, was.price):
+        if view is None or view.figures != was.figures:
             return replace(receipt, state=OrderState.OVERTAKEN, reason=_GONE if view is None else _CHANGED_SINCE)
         if receipt.state is OrderState.ACCEPTED:
             return replace(receipt, state=OrderState.REJECTED, reason=_NOT_CARRIED_OUT)

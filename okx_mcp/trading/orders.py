@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import OrdType, PosSide, Side
+from okx_mcp.okx.names import InstType, MgnMode, OrdType, PosSide, Side, TriggerPxType
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.instrument_list import kind_of
 from okx_mcp.trading.instruments import Quantity, SizeUnit
 from okx_mcp.trading.intents import (
     Amendment,
@@ -25,8 +26,9 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
-from okx_mcp.trading.lines import line_of, line_of_account
+from okx_mcp.trading.lines import line_of, line_of_account, waits_for
 from okx_mcp.trading.order_state import OrderState, state_at_exchange, state_of_algo
+from okx_mcp.trading.triggers import changed_trigger, price_type_of
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import AlgoOrder, Order
@@ -53,7 +55,8 @@ class OrderView:
     """An order as the exchange reports it.
 
     `became` is the order that one became which waited for a trigger; `waits`, that it still is such a one. `exits` are
-    those that OKX has attached to it, and did not fail to set.
+    those that OKX has attached to it, and did not fail to set; of one that waits, those that it waits for. `price_type`
+    is the price that one looks at which waits as orders placed here do; None of any other.
     """
 
     inst_id: str
@@ -73,11 +76,12 @@ class OrderView:
     waits: bool = False
     exits: Exits = _NO_EXITS
     td_mode: str | None = None
-    trigger_price: Decimal | None = None
-    became_before: tuple[str, ...] = ()
     pos_side: str | None = None
     margin_ccy: str | None = None
     reduce_only: bool = False
+    trigger_price: Decimal | None = None
+    price_type: TriggerPxType | None = None
+    became_before: tuple[str, ...] = ()
 
     @property
     def all_it_became(self) -> tuple[str, ...]:
@@ -85,19 +89,44 @@ class OrderView:
         return (*((self.became,) if self.became else ()), *self.became_before[::-1])
 
     @property
+    def trigger(self) -> TriggerOrder | None:
+        """What one that waits would be placed as; None where nothing like it is placed here, and of any other order."""
+        if self.price_type is None or self.size is None:
+            return None
+        return TriggerOrder(
+            inst_id=self.inst_id,
+            side=Side(self.side),
+            size=self.size,
+            unit=SizeUnit.BASE if kind_of(self.inst_id) is InstType.SPOT else SizeUnit.CONTRACTS,
+            trigger_price=self.trigger_price,
+            order_price=self.price,
+            exits=self.exits,
+            price_type=self.price_type,
+            margin_mode=MgnMode(self.td_mode) if self.td_mode in tuple(MgnMode) else None,
+            reduce_only=self.reduce_only,
+        )
+
+    @property
     def is_open(self) -> bool:
         """Whether it rests, so that it can be changed."""
         return self.state in (OrderState.LIVE, OrderState.PARTIALLY_FILLED)
 
     @property
-    def figures(self) -> tuple[Decimal | None, Decimal | None, Exits]:
+    def figures(self) -> tuple[object, ...]:
         """What a change of it can change, here or at OKX."""
-        return self.size, self.price, self.exits
+        return self.size, self.price, self.exits, self.trigger_price, self.price_type
+
+    @property
+    def valued_at(self) -> Decimal | None:
+        """Its own price, or the one that it waits for."""
+        return self.price if self.trigger is None else self.trigger.valued_at
 
     @property
     def terms(self) -> str:
-        """Size and price in one expression."""
+        """Size and price in one expression, or size and what it waits for."""
         size = "?" if self.size is None else plain(self.size)
+        if self.trigger is not None:
+            return f"{size} {waits_for(self.trigger)}"
         return size if self.price is None else f"{size} at {plain(self.price)}"
 
     @classmethod
@@ -145,7 +174,12 @@ class OrderView:
             became_before=tuple(algo.ord_id_list[:-1]),
             waits=True,
             exits=Exits(algo.tp_trigger_px or None, algo.sl_trigger_px or None),
+            td_mode=None if algo.td_mode is None else str(algo.td_mode),
+            pos_side=None if algo.pos_side is None else str(algo.pos_side),
+            margin_ccy=algo.ccy or None,
+            reduce_only=bool(algo.reduce_only),
             trigger_price=algo.trigger_px or None,
+            price_type=price_type_of(algo),
         )
 
 
@@ -220,7 +254,7 @@ class Ticket:
     def exits(self) -> Exits:
         """What OKX attaches to it, to close at market what it opened."""
         match self.intent:
-            case Amendment():
+            case Amendment() if not self.changed.waits:
                 return self.changed.exits
             case LimitOrder() | MarketOrder() as intent:
                 return intent.exits
@@ -231,6 +265,17 @@ class Ticket:
     def margin_mode(self) -> str | None:
         """OKX's tdMode of the order, or of the one that would change."""
         return None if self.terms is None else self.terms.td_mode.value
+
+    @property
+    def trigger(self) -> TriggerOrder | None:
+        """The order that waits for a trigger, as it would be placed or as the change would leave it."""
+        match self.intent:
+            case TriggerOrder() as intent:
+                return intent
+            case Amendment() as intent if self.changed.trigger is not None:
+                return changed_trigger(self.changed.trigger, intent)
+            case _:
+                return None
 
     @property
     def reduces(self) -> bool:
@@ -253,13 +298,10 @@ class Ticket:
     @property
     def has_own_price(self) -> bool:
         """Whether the order cannot be filled at a worse price than `price`."""
-        match self.intent:
-            case LimitOrder() | Amendment():
-                return True
-            case TriggerOrder() as intent:
-                return intent.order_price is not None
-            case _:
-                return False
+        trigger = self.trigger
+        if trigger is not None:
+            return trigger.order_price is not None
+        return isinstance(self.intent, LimitOrder | Amendment)
 
     @property
     def spends_quote(self) -> bool:
@@ -274,6 +316,8 @@ class Ticket:
 
     def _body_as_shown(self) -> Body | None:
         match self.intent:
+            case Amendment() as intent if self.trigger is not None:
+                return intent.body_of_trigger(self.id, self.changed.ord_id, self.trigger, self.quantity)
             case Amendment() as intent:
                 return intent.body(self.id, self.changed.ord_id, self.quantity, self.price)
             case _ if self.terms is None:
@@ -298,7 +342,9 @@ class Ticket:
     def line(self) -> str:
         """The ticket in one line, always the same text for the same ticket."""
         changed = None if self.order is None else f"{self.order.ord_id} {self.order.terms}"
-        what = line_of(self.intent, self.side, self.quantity, self.price, self.terms, self.exits, changed)
+        what = line_of(
+            self.trigger or self.intent, self.side, self.quantity, self.price, self.terms, self.exits, changed
+        )
         return f"{self.account.environment.upper()}: {what}"
 
     @property

@@ -1,5 +1,6 @@
 """Where the exchange shows what is not an order in the book: one that waits for a trigger, a leverage, a transfer."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -9,11 +10,20 @@ from okx_mcp.okx.models import AlgoOrder
 from okx_mcp.okx.names import AlgoState, TransferState
 from okx_mcp.trading.exchange import Exchange
 from okx_mcp.trading.intents import LeverageChange, Transfer, TriggerOrder
-from okx_mcp.trading.lookups import Sight, order_at, rows_of
+from okx_mcp.trading.lookups import ChangeLookup, Sight, order_at, rows_of
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, Ticket, is_ord_id
 
-__all__ = ["ENDED", "TRIGGER_LISTS", "LeverageLookup", "TransferLookup", "TriggerLookup", "trigger_at", "view_at"]
+__all__ = [
+    "ENDED",
+    "TRIGGER_LISTS",
+    "LeverageLookup",
+    "TransferLookup",
+    "TriggerChangeLookup",
+    "TriggerLookup",
+    "trigger_at",
+    "view_at",
+]
 
 READ_ALGO: Final = endpoint("GET", "trade/order-algo")
 TRIGGER_LISTS: Final = ("conditional,oco", "trigger", "move_order_stop")
@@ -67,11 +77,7 @@ class TriggerLookup(_ByItsOwnQuestion):
 
     async def listed(self) -> Sight | None:
         """GET /trade/orders-algo-pending, /trade/orders-algo-history."""
-        exchange, kind, inst_id = self._exchange, self._intent.ord_type.value, self._intent.inst_id
-        rows = await rows_of(
-            lambda: exchange.open_algo_orders(kind, inst_id),
-            *(lambda state=state: exchange.algo_order_history(kind, state, inst_id) for state in ENDED),
-        )
+        rows = await _in_trigger_lists(self._exchange, self._intent.ord_type.value, self._intent.inst_id)
         found = next((row for row in rows if row.algo_cl_ord_id == self._ticket.id), None)
         return None if found is None else await self._followed(found)
 
@@ -82,6 +88,27 @@ class TriggerLookup(_ByItsOwnQuestion):
         became = [OrderView.from_order(order) for order in orders if order is not None]
         told = next((each for each in became if each.is_open), became[0] if became else view)  # what is open tells most
         return Sight(told.state, told)
+
+
+class TriggerChangeLookup(ChangeLookup):
+    """A change of an order that waits for a trigger, by the order that shows it: waiting still, triggered or ended."""
+
+    async def asked(self) -> Sight | None:
+        """GET /trade/order-algo."""
+        was = self._ticket.changed
+        return self._shown(await trigger_at(self._exchange, self._ticket.intent.inst_id, was.ord_id))
+
+    async def listed(self) -> Sight | None:
+        """GET /trade/orders-algo-pending, /trade/orders-algo-history."""
+        was = self._ticket.changed
+        rows = await _in_trigger_lists(self._exchange, was.ord_type, self._ticket.intent.inst_id)
+        return self._shown(next((row for row in rows if row.algo_id == was.ord_id), None))
+
+    def _shown(self, algo: AlgoOrder | None) -> Sight | None:
+        if algo is None:
+            return None
+        view = OrderView.from_algo_order(algo)
+        return Sight(OrderState.AMENDED if view.trigger == self._ticket.trigger else None, view)
 
 
 class LeverageLookup(_ByItsOwnQuestion):
@@ -117,6 +144,13 @@ class TransferLookup(_ByItsOwnQuestion):
             raise Unknown(f"{asked}: the answer is about another transfer", asked)
         state = _TRANSFERS.get(TransferState(row.state)) if row.state in set(TransferState) else None
         return Sight(state, trans_id=row.trans_id)
+
+
+async def _in_trigger_lists(exchange: Exchange, kind: str, inst_id: str) -> Iterable[AlgoOrder]:
+    return await rows_of(
+        lambda: exchange.open_algo_orders(kind, inst_id),
+        *(lambda state=state: exchange.algo_order_history(kind, state, inst_id) for state in ENDED),
+    )
 
 
 async def trigger_at(exchange: Exchange, inst_id: str, any_id: str) -> AlgoOrder | None:

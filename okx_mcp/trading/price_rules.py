@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import Side, TriggerPxType
+from okx_mcp.okx.names import InstType, Side, TriggerPxType
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.refusals import Misfit
@@ -59,10 +59,12 @@ def check_exits(exits: "Exits", side: Side, price: Decimal, instrument: "Instrum
 
     Raises:
         Misfit: one is off the tick, or on the wrong side, where it would close at once; or the order opens nothing that
-            they could close.
+            they could close, or an option, of which OKX takes no market orders (POST /trade/order, ordType).
     """
     if reduces and (exits.take_profit or exits.stop_loss):
         raise Misfit("An order that only reduces opens nothing that take_profit and stop_loss could close.")
+    if instrument.kind == InstType.OPTION and (exits.take_profit or exits.stop_loss):
+        raise Misfit("take_profit and stop_loss close at market, and OKX takes no market orders of options.")
     for name, exit_price, is_above in (
         ("take-profit", exits.take_profit, side is Side.BUY),
         ("stop-loss", exits.stop_loss, side is not Side.BUY),
@@ -99,8 +101,7 @@ def check_trigger(intent: "TriggerOrder", instrument: "Instrument", last: Decima
     if intent.trail_percent is not None:
         since = intent.activation_price or last
         return since * (1 + intent.trail_percent / _PERCENT) if side is Side.BUY else since
-    found = [each for each in (exits.take_profit, exits.stop_loss) if each is not None]
-    return intent.order_price or intent.trigger_price or max(found)
+    return intent.valued_at or last
 
 
 def _check_way(intent: "TriggerOrder") -> None:

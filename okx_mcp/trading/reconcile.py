@@ -16,7 +16,7 @@ from okx_mcp.trading.journal import Journal, is_abandoned
 from okx_mcp.trading.lookups import READ_ORDER, ChangeLookup, Lookup, OrderLookup, Sight
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
-from okx_mcp.trading.other_lookups import LeverageLookup, TransferLookup, TriggerLookup
+from okx_mcp.trading.other_lookups import LeverageLookup, TransferLookup, TriggerChangeLookup, TriggerLookup
 from okx_mcp.trading.refusals import JournalUnavailable, NotApproved
 from okx_mcp.trading.together import within
 
@@ -200,6 +200,8 @@ class Reconciler:
         """Where the exchange shows what this ticket sent."""
         if isinstance(ticket, Ticket):
             match ticket.intent:
+                case Amendment() if ticket.changed.waits:
+                    return TriggerChangeLookup(self._exchange, ticket)
                 case Amendment():
                     return ChangeLookup(self._exchange, ticket)
                 case TriggerOrder() as intent:

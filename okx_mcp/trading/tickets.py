@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, MgnMode, PosMode, PosSide, Side, TdMode
+from okx_mcp.trading.buying_power import Opening, check_buying_power, opening
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.exposure import Wanted, positions_in
 from okx_mcp.trading.instruments import SizeUnit
@@ -19,6 +20,7 @@ from okx_mcp.trading.intents import (
     Transfer,
     TriggerOrder,
 )
+from okx_mcp.trading.largest_order import check_largest
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import (
     acts_on,
@@ -35,6 +37,7 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, 
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
+from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger, check_is_counted_one_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +62,7 @@ _ONE: Final = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """An order's figures, and the look at the market that they were made with."""
+    """An order's figures, and the look at the market that they were made with. `opens` where it may add risk."""
 
     body: "Body"
     quantity: "Quantity"
@@ -69,6 +72,7 @@ class _Exact:
     order: OrderView | None = None
     side_of_close: Side | None = None
     held: Decimal = _ZERO
+    opens: Opening | None = None
 
 
 class TicketMaker:
@@ -107,7 +111,7 @@ class TicketMaker:
         instrument = await self._instruments.tradable(intent.inst_id)
         exact = await self._exact(intent, instrument, rules, ticket_id)
         fee_rate = await self._facts.taker_rate(instrument)
-        now_ms = self._clock.now_ms()
+        exposure, now_ms = exact.look.exposure, self._clock.now_ms()
         ticket = Ticket(
             id=ticket_id,
             account=self._account,
@@ -116,7 +120,7 @@ class TicketMaker:
             digest=body_digest(exact.body),
             quantity=exact.quantity,
             price=exact.price,
-            last_price=exact.look.exposure.last if exact.look.exposure else None,
+            last_price=exposure.last if exposure else None,
             fee_rate=fee_rate,
             channel=channel,
             created_ms=now_ms,
@@ -126,10 +130,15 @@ class TicketMaker:
             side_of_close=exact.side_of_close,
             held=exact.held,
         )
+        if exposure is not None:
+            check_largest(ticket, instrument, exposure.prices)
         ties_up = not isinstance(intent, TriggerOrder | Amendment)  # the one before its trigger, the other itself
         if ticket.reduces and ties_up:
             check_not_tied_up(ticket, await self._exchange.open_orders())
-        return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
+        ticket = replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
+        if exposure is not None and exact.opens is not None:
+            check_buying_power(instrument, exact.opens, exact.quantity, exposure.buying_power)
+        return ticket
 
     async def _exact(
         self,
@@ -160,9 +169,10 @@ class TicketMaker:
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         check_price_band(instrument, intent.side, price, await self._exchange.price_limit(instrument.inst_id))
-        look, terms = await self._look(instrument, terms)
+        opens = opening(terms, intent.side, price, held)
+        look, terms = await self._look(instrument, terms, opens=opens)
         body = intent.body(ticket_id, terms, quantity)
-        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held), opens=opens)
 
     async def _market(
         self, intent: MarketOrder, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -175,7 +185,8 @@ class TicketMaker:
         spends_quote = intent.unit is SizeUnit.QUOTE and instrument.contract is None
         size = intent.size if spends_quote else _size_at_any_price(instrument, intent.size, intent.unit)
         unit = SizeUnit.QUOTE if spends_quote else instrument.size_unit
-        look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit))
+        opens = opening(terms, intent.side, None, held)
+        look, terms = await self._look(instrument, terms, takes=(intent.side, size, unit), opens=opens)
         price = _given_by_book(look, instrument)
         quantity = instrument.reading(size, price, unit)
         if spends_quote:
@@ -183,7 +194,7 @@ class TicketMaker:
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         check_exits(intent.exits, intent.side, price, instrument, reduces=terms.reduces)
         body = intent.body(ticket_id, terms, quantity)
-        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
+        return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held), opens=opens)
 
     async def _close(
         self, intent: ClosePosition, instrument: "Instrument", rules: "AccountRules", ticket_id: str
@@ -225,18 +236,7 @@ class TicketMaker:
             raise Misfit("Trigger orders of options are not placed here.")
         held = await self._held(instrument, intent)
         terms = terms_of(instrument, rules, intent.side, intent.margin_mode, held, reduces=intent.reduce_only)
-        own, takes = None, None
-        if intent.order_price is None:
-            check_unit_at_market(instrument, terms, intent.side, intent.unit)
-            own = _size_at_any_price(instrument, intent.size, intent.unit)
-            takes = None if terms.reduces else (intent.side, own, instrument.size_unit)
-        look, terms = await self._look(instrument, terms, takes=takes)
-        last = look.exposure.last if look.exposure else None
-        price = check_trigger(intent, instrument, last)
-        if own is None:
-            quantity = instrument.quantity(intent.size, intent.unit, price)
-        else:
-            quantity = instrument.reading(own, price)
+        quantity, price, look, terms = await self._waiting(intent, instrument, terms)
         check_reduces(terms, quantity, instrument.inst_id, intent.side, held)
         body = intent.body(ticket_id, terms, quantity)
         return _Exact(body, quantity, price, look, terms, held=acts_on(terms, held))
@@ -246,6 +246,10 @@ class TicketMaker:
     ) -> _Exact:
         order = await self._open_order(intent)
         terms = terms_of_resting(order, instrument, rules)
+        if order.trigger is not None:
+            return await self._change_of_trigger(intent, order, order.trigger, instrument, terms, ticket_id)
+        if (intent.trigger_price, intent.take_profit, intent.stop_loss) != (None, None, None):
+            raise Misfit("This order rests in the book and waits for no trigger; its size and price can be changed.")
         price = instrument.checked_price(intent.price or order.price or _ZERO)
         quantity = instrument.quantity(intent.size or order.size or _ZERO, instrument.size_unit, price)
         own = quantity.base if quantity.contracts is None else quantity.contracts
@@ -255,6 +259,40 @@ class TicketMaker:
             check_exits(order.exits, Side(order.side), price, instrument)
         look, terms = await self._look(instrument, terms)
         return _Exact(intent.body(ticket_id, order.ord_id, quantity, price), quantity, price, look, terms, order)
+
+    async def _change_of_trigger(
+        self,
+        intent: Amendment,
+        order: OrderView,
+        was: TriggerOrder,
+        instrument: "Instrument",
+        terms: Terms,
+        ticket_id: str,
+    ) -> _Exact:
+        check_changed_trigger(was, intent)
+        becomes = changed_trigger(was, intent)
+        quantity, price, look, terms = await self._waiting(becomes, instrument, terms)
+        if terms.reduces and becomes.size > was.size:
+            held = await positions_in(self._exchange, instrument)
+            check_reduces(terms, quantity, instrument.inst_id, becomes.side, held)
+        body = intent.body_of_trigger(ticket_id, order.ord_id, becomes, quantity)
+        return _Exact(body, quantity, price, look, terms, order)
+
+    async def _waiting(
+        self, order: TriggerOrder, instrument: "Instrument", terms: Terms
+    ) -> "tuple[Quantity, Decimal, Look, Terms]":
+        """An order that waits, new or changed: its size and price, and the look and the terms they were made with."""
+        own, takes = None, None
+        if order.order_price is None:
+            check_unit_at_market(instrument, terms, order.side, order.unit)
+            check_is_counted_one_way(order, instrument)
+            own = _size_at_any_price(instrument, order.size, order.unit)
+            takes = None if terms.reduces else (order.side, own, instrument.size_unit)
+        look, terms = await self._look(instrument, terms, takes=takes)
+        price = check_trigger(order, instrument, look.exposure.last if look.exposure else None)
+        if own is None:
+            return instrument.quantity(order.size, order.unit, price), price, look, terms
+        return instrument.reading(own, price), price, look, terms
 
     async def _of_account(
         self, intent: LeverageChange | Transfer, rules: "AccountRules", ticket_id: str, channel: "Channel"
@@ -347,9 +385,10 @@ class TicketMaker:
         terms: Terms,
         *,
         takes: tuple[Side, Decimal, SizeUnit] | None = None,
+        opens: Opening | None = None,
     ) -> "tuple[Look, Terms]":
         """A look at the market, and the terms with the leverage that is set."""
-        wanted = Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces)
+        wanted = Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces, opens=opens)
         look = await self._risk.look(instrument, wanted)
         leverage = look.exposure.prices.leverage if look.exposure else None
         tag = None if self._risk.limits.cancel_all_after_s is None else TAG
@@ -359,13 +398,17 @@ class TicketMaker:
         """The order that would change, as it is now."""
         order = await order_at(self._exchange, intent.inst_id, intent.order_id)
         view = None if order is None else OrderView.from_order(order)
-        if view is None and await trigger_at(self._exchange, intent.inst_id, intent.order_id) is not None:
-            raise NotTradable(
-                "This order waits for a trigger, and such an order is not changed here: cancel it and place it anew."
-            )
+        if view is None:
+            algo = await trigger_at(self._exchange, intent.inst_id, intent.order_id)
+            view = None if algo is None else OrderView.from_algo_order(algo)
         if view is None or not view.is_open:
             raise NoSuchOrder(f"OKX knows no open order {intent.order_id} of {intent.inst_id}; nothing can be changed.")
-        if view.price is None or view.size is None:
+        if view.waits and view.trigger is None:
+            raise NotTradable(
+                f"This {view.ord_type} order waits for its trigger in a way that is not changed here: OKX changes no "
+                "trailing stops, and of the others only those that could have been placed here can be."
+            )
+        if (view.price is None and not view.waits) or view.size is None:
             raise NotTradable("Only an order with a price of its own can be changed.")
         if view.side not in tuple(Side) or not is_ord_id(view.ord_id):
             raise NotTradable("OKX does not say which order this is or whether it buys or sells; it cannot be changed.")
@@ -379,7 +422,7 @@ class TicketMaker:
 def wanted_by(ticket: Ticket, instrument: "Instrument") -> Wanted:
     """What has to be known, once more, when this ticket's order is about to be sent."""
     takes = None
-    if not ticket.has_own_price and not (ticket.reduces and isinstance(ticket.intent, TriggerOrder)):
+    if not ticket.has_own_price and not (ticket.reduces and ticket.trigger is not None):
         unit = SizeUnit.QUOTE if ticket.spends_quote else instrument.size_unit
         takes = (Side(ticket.side), ticket.quantity.quote if ticket.spends_quote else ticket.own_size, unit)
     leverage_of = None if ticket.terms is None else _leverage_of(instrument, ticket.terms)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.instruments import Quantity
-from okx_mcp.trading.intents import TriggerOrder
 
 if TYPE_CHECKING:
     from okx_mcp.trading.depth import Taken
-    from okx_mcp.trading.orders import Ticket
+    from okx_mcp.trading.orders import OrderView, Ticket
 
 __all__ = ["DOLLARS", "Prices", "added_usd", "is_premium", "quote_value", "usd_of"]
 
@@ -62,7 +61,7 @@ def added_usd(ticket: "Ticket", prices: Prices) -> Decimal | None:
     if is_premium(ticket.quantity):
         return max(usd - usd * size / ticket.own_size, _ZERO)
     usd_per_quote = prices.usd_per_quote or _ZERO
-    was = quote_value(ticket.quantity, size, order.price or _ZERO) * usd_per_quote
+    was = quote_value(ticket.quantity, size, _was_paid(ticket, order, prices)) * usd_per_quote
     more = quote_value(ticket.quantity, ticket.own_size - size, paid) * usd_per_quote  # what was filled stays paid
     return max(usd - was, more, _ZERO)
 
@@ -80,12 +79,18 @@ def is_premium(quantity: Quantity) -> bool:
     return quantity.contracts is not None and quantity.base_ccy == quantity.quote_ccy
 
 
+def _was_paid(ticket: "Ticket", order: "OrderView", prices: Prices) -> Decimal:
+    """The same of an order as it was; one that waits may wait for a price far below the best bid."""
+    price = order.valued_at or _ZERO
+    return price if order.trigger is None or ticket.side == Side.BUY else max(price, prices.bid or _ZERO)
+
+
 def _paid(ticket: "Ticket", prices: Prices) -> Decimal:
     """The most that is paid: a sale below the best bid is filled at the bid, a market order at what the book gives.
 
     What waits for a trigger is filled by another book than the one of now.
     """
-    waits = isinstance(ticket.intent, TriggerOrder)
+    waits = ticket.trigger is not None
     if not ticket.has_own_price and not waits and prices.taken is not None and prices.taken.average_price is not None:
         return prices.taken.average_price
     return ticket.price if ticket.side == Side.BUY else max(ticket.price, prices.bid or _ZERO)

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import PosSide, Side, TgtCcy
-from okx_mcp.trading.intents import TriggerOrder
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import AlgoOrder, Order
@@ -77,7 +76,7 @@ class Working:
             left=max(ticket.own_size - was, _ZERO),
             price=ticket.price,
             closes=ticket.reduces,
-            waits=isinstance(ticket.intent, TriggerOrder),
+            waits=ticket.trigger is not None,
         )
 
     def price_beyond(self, price: Decimal) -> Decimal:

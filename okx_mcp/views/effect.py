@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.decimals import plain
+from okx_mcp.trading.lines import way_of
 
 if TYPE_CHECKING:
     from okx_mcp.trading.orders import OrderView, Ticket
@@ -15,7 +16,7 @@ def effect_of(ticket: "Ticket") -> str:
     """In one line."""
     quantity = ticket.quantity
     if ticket.order is not None:
-        return _of_change(ticket.order, _unit(ticket))
+        return _of_change(ticket, ticket.order)
     if ticket.has_position:
         return _on_position(ticket)
     if ticket.side == Side.BUY:
@@ -49,8 +50,12 @@ def _borrowed(ticket: "Ticket") -> str:
     return f", with borrowed {ticket.quantity.quote_ccy if ticket.side == Side.BUY else ticket.quantity.base_ccy}"
 
 
-def _of_change(order: "OrderView", unit: str) -> str:
-    return f"replaces size and price of this {order.ord_type} order, {plain(order.filled_size)} {unit} filled so far"
+def _of_change(ticket: "Ticket", order: "OrderView") -> str:
+    if ticket.trigger is not None:
+        only = ", which can only close or reduce a position" if ticket.reduces else ""
+        return f"replaces size and prices of this {way_of(ticket.trigger)} that waits{only}"
+    filled = f"{plain(order.filled_size)} {_unit(ticket)} filled so far"
+    return f"replaces size and price of this {order.ord_type} order, {filled}"
 
 
 def _unit(ticket: "Ticket") -> str:

@@ -86,8 +86,8 @@ def _size(ticket: Ticket) -> str:
 
 
 def _price(ticket: Ticket) -> str:
-    if isinstance(ticket.intent, TriggerOrder):
-        return f"Waits: {waits_for(ticket.intent)}{_now(ticket.intent, ticket.last_price)}"
+    if ticket.trigger is not None:
+        return f"Waits: {waits_for(ticket.trigger)}{_now(ticket.trigger, ticket.last_price)}"
     about = "" if ticket.has_own_price else "at market, about "
     return f"Price: {about}{plain(ticket.price)} {ticket.quantity.quote_ccy}{_from_market(ticket)}"
 

@@ -363,6 +363,7 @@ def test_what_is_attached_to_a_trigger_order_follows_the_order_it_becomes(api: A
         ({"slOrdPx": "60000.05"}, "51150"),
         ({"ordType": "oco"}, "50014"),
         ({"ordType": "trigger", "slTriggerPx": ""}, "50014"),
+        ({"ordType": "trigger", "triggerPx": "60000", "orderPx": "-1", "tgtCcy": "base_ccy"}, "51281"),
         ({"ordType": "move_order_stop"}, "51000"),
         ({"ordType": "move_order_stop", "callbackRatio": "2"}, "51311"),
         ({"ordType": "move_order_stop", "callbackRatio": "0.01", "activePx": "60000"}, "51258"),

@@ -306,6 +306,9 @@ class Agent:
             change["new_price"] = order["price"]
         if self.draw.random() < 0.7:
             change["new_size"] = order["size"]
+        if self.draw.random() < 0.2:
+            moved = self.draw.choice(("new_trigger_price", "new_take_profit", "new_stop_loss"))
+            change |= {moved: change.pop("new_price", order["price"])}
         return change
 
     def _an_id(self) -> Arguments:

@@ -41,6 +41,7 @@ __all__ = [
     "ALGO",
     "ALGO_LISTS",
     "AMEND",
+    "AMEND_ALGO",
     "CANCEL",
     "CATALOGUE",
     "LEVERAGE",
@@ -63,6 +64,7 @@ AMEND: Final = "POST /trade/amend-order"
 CANCEL: Final = "POST /trade/cancel-order"
 READ: Final = "GET /trade/order"
 ALGO: Final = "POST /trade/order-algo"
+AMEND_ALGO: Final = "POST /trade/amend-algos"
 READ_ALGO: Final = "GET /trade/order-algo"
 ALGO_LISTS: Final = ("GET /trade/orders-algo-pending", "GET /trade/orders-algo-history")
 TRANSFER: Final = "POST /asset/transfer"
@@ -133,9 +135,11 @@ _AN_ORDER: Final = Scope(
 )
 _NEW: Final = Scope(lambda place: place == PLACE, "only a new order has a fresh clOrdId")
 _CHANGES: Final = Scope(lambda place: place in (AMEND, CANCEL), "only a cancel or a change can race with a fill")
-_A_CHANGE: Final = Scope(lambda place: place == AMEND, "only a change has a reqId")
+_A_CHANGE: Final = Scope(lambda place: place in (AMEND, AMEND_ALGO), "only a change has a reqId")
 _EXPIRING: Final = Scope(lambda place: place in (PLACE, AMEND), "only a new order or a change has an expTime")
-_SIGNED: Final = Scope(lambda place: place in (ALGO, TRANSFER), "what has an expTime does not live by its signature")
+_SIGNED: Final = Scope(
+    lambda place: place in (ALGO, AMEND_ALGO, TRANSFER), "what has an expTime does not live by its signature"
+)
 _ONE_ORDER: Final = Scope(
     lambda place: place in (PLACE, AMEND, CANCEL, READ, ALGO, READ_ALGO, TRANSFER, READ_TRANSFER),
     "the answer is not about one order",
@@ -204,7 +208,7 @@ def _comes_late(scene: Scene, seconds: float) -> Fault:
 
 def _refusal(place: str) -> str:
     """A row's sCode that is final at this place."""
-    return {PLACE: "51008", AMEND: "51503"}.get(place, "51400")
+    return {PLACE: "51008", AMEND: "51503", AMEND_ALGO: "51503"}.get(place, "51400")
 
 
 def _named(body: dict[str, str], s_code: str) -> dict[str, str]:

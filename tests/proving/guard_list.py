@@ -57,6 +57,9 @@ _CLIENT: Final = "okx/client.py"
 _ASKING: Final = "tools/asking.py"
 _MODES: Final = "trading/modes.py"
 _PRICES: Final = "trading/price_rules.py"
+_LARGEST: Final = "trading/largest_order.py"
+_WAITING: Final = "trading/triggers.py"
+_BUYING_POWER: Final = "trading/buying_power.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
 _OPEN_ORDERS: Final = "trading/open_orders.py"
@@ -82,6 +85,7 @@ _PRICES_TOLD: Final = "trading/test_pushed.py::"
 _ACCOUNT_TOLD: Final = "trading/test_pushed_account.py::"
 _AROUND: Final = "trading/test_ways_around_limits.py::"
 _AMENDING: Final = "trading/test_amending.py::"
+_OF_TRIGGERS: Final = "trading/test_amending_triggers.py::"
 _CANCELLING: Final = "trading/test_cancelling.py::"
 _COMMITTING: Final = "trading/test_committing.py::"
 _DISK: Final = "trading/test_journal_disk.py::"
@@ -93,6 +97,8 @@ _ALL_OF: Final = "trading/test_cancelling_all_of.py::"
 _CANCEL_TIMER: Final = "trading/test_cancel_all_after.py::"
 _IN_LIMITS: Final = "trading/test_limits.py::"
 _SIZES: Final = "trading/test_contract_sizes.py::"
+_IN_LARGEST: Final = "trading/test_largest_order.py::"
+_IN_BUYING_POWER: Final = "trading/test_buying_power.py::"
 _HOSTILE: Final = "trading/test_found_by_a_hostile_reader.py::"
 _SETTLING: Final = "trading/test_settling.py::"
 _CLIENT_ANSWERS: Final = "okx/test_client_answers.py::"
@@ -649,8 +655,8 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "a larger order on contracts is held against the leverage",
         _TICKETS,
-        "Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces)",
-        "Wanted(takes, None, counts=not terms.reduces)",
+        "Wanted(takes, _leverage_of(instrument, terms), counts=not terms.reduces, opens=opens)",
+        "Wanted(takes, None, counts=not terms.reduces, opens=opens)",
         f"{_POSITIONS}test_leverage_is_asked_for_where_a_change_makes_an_order_larger",
     ),
     _guard(
@@ -1160,6 +1166,130 @@ _NOT_FOUND: Final = (
 
 _CHANGES: Final = (
     _guard(
+        "a buy that OKX could count in the quote currency is not sent",
+        _WAITING,
+        "if order.ord_type is not AlgoOrdType.CONDITIONAL:",
+        "if False:",
+        f"{_TRIGGERS}test_a_buy_at_market_that_okx_could_count_in_dollars_is_not_sent",
+    ),
+    _guard(
+        "of what waits only a conditional buy says tgtCcy",
+        _INTENTS,
+        "return _target(quantity, in_quote=False) if is_conditional_buy else {}",
+        "return _target(quantity, in_quote=False)",
+        f"{_TRIGGERS}test_of_what_waits_only_a_conditional_buy_at_market_says_what_it_counts",
+    ),
+    *(
+        _guard(name, file, guarded, without, f"{_OF_TRIGGERS}{test}")
+        for name, file, guarded, without, test in (
+            (
+                "what it waits for is compared before it is changed",
+                _DESK,
+                "view.figures == ticket.order.figures",
+                "(view.size, view.price) == (ticket.order.size, ticket.order.price)",
+                "test_an_order_that_another_hand_moved_meanwhile_is_not_changed",
+            ),
+            (
+                "a change of a trigger is made when the order shows it",
+                _OTHER_LOOKUPS,
+                "OrderState.AMENDED if view.trigger == self._ticket.trigger else None",
+                "OrderState.AMENDED",
+                "test_an_acknowledged_change_that_no_order_shows_is_not_said_to_be_done",
+            ),
+            (
+                "every price of what waits goes out",
+                _INTENTS,
+                "for name, value in becomes.exits.fields().items()",
+                "for name, value in Exits(self.take_profit, self.stop_loss).fields().items()",
+                "test_every_figure_goes_out_also_the_one_that_stays",
+            ),
+            (
+                "only a price that an order has is moved",
+                _WAITING,
+                "if new is not None and old is None:",
+                "if False:",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "a change of a trigger changes something",
+                _WAITING,
+                "if changed_trigger(was, change) == was:",
+                "if False:",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "only what could be placed here is changed",
+                _WAITING,
+                "if not _is_one_of_ours(algo) or len(price_types) != 1",
+                "if len(price_types) != 1",
+                "test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_not_be_shown",
+            ),
+            (
+                "an exit with a price of its own is not changed",
+                _WAITING,
+                "        and all(price == _AT_MARKET for price in exits_at)\n",
+                "",
+                "test_what_could_not_have_been_placed_here_is_not_changed_for_it_could_not_be_shown",
+            ),
+            (
+                "a size that may count the quote currency is not changed",
+                _WAITING,
+                "return algo.tgt_ccy == TgtCcy.BASE",
+                "return True",
+                "test_a_buy_at_market_that_okx_may_count_in_the_quote_currency_is_not_changed",
+            ),
+            (
+                "a trigger is moved where it is not reached yet",
+                _TICKETS,
+                "price = check_trigger(order, instrument, look.exposure.last if look.exposure else None)",
+                "price = order.valued_at or _ZERO",
+                "test_a_change_that_does_not_fit_is_refused_before_anybody_is_asked",
+            ),
+            (
+                "a protective stop does not outgrow its position",
+                _TICKETS,
+                "            check_reduces(terms, quantity, instrument.inst_id, becomes.side, held)\n",
+                "",
+                "test_a_protective_stop_does_not_outgrow_its_position",
+            ),
+            (
+                "a protective stop is moved whatever its value",
+                _ORDERS,
+                "            reduce_only=bool(algo.reduce_only),\n",
+                "",
+                "test_a_protective_stop_is_moved_whatever_its_value_and_the_orders_before",
+            ),
+            (
+                "a change of a trigger is held against the terms of its order",
+                _TICKETS,
+                "return _Exact(body, quantity, price, look, terms, order)",
+                "return _Exact(body, quantity, price, look, order=order)",
+                "test_a_moved_trigger_is_held_against_leverage_and_margin_modes",
+            ),
+            (
+                "a change of a trigger is looked at with its depth again",
+                _TICKETS,
+                "and not (ticket.reduces and ticket.trigger is not None):",
+                "and ticket.trigger is None:",
+                "test_a_book_that_got_thin_stops_an_approved_change",
+            ),
+            (
+                "what a moved trigger takes at market is held against the book",
+                _TICKETS,
+                "takes = None if terms.reduces else (order.side, own, instrument.size_unit)",
+                "takes = None",
+                "test_what_a_moved_trigger_takes_at_market_is_held_against_the_book_of_now",
+            ),
+            (
+                "a sale that waits counts with the bid before its change too",
+                "trading/valuation.py",
+                "price if order.trigger is None or ticket.side == Side.BUY else max(price, prices.bid or _ZERO)",
+                "price",
+                "test_only_what_a_change_adds_counts_for_the_day",
+            ),
+        )
+    ),
+    _guard(
         "two changes of one order are not under way at once",
         _JOURNAL,
         "                _refuse_beside_amendment(db, found.ticket)\n",
@@ -1223,15 +1353,15 @@ _CHANGES: Final = (
     _guard(
         "an order with other figures than before and after was changed by others",
         _LOOKUPS,
-        "if view is None or (view.size, view.price) != (was.size, was.price):",
+        "if view is None or view.figures != was.figures:",
         "if view is None:",
         f"{_HOSTILE}test_a_change_that_was_made_and_then_overtaken_by_another_client_is_not_called_without_effect",
     ),
     _guard(
         "of an order that is gone no change is denied",
         _LOOKUPS,
-        "if view is None or (view.size, view.price) != (was.size, was.price):",
-        "if view is not None and (view.size, view.price) != (was.size, was.price):",
+        "if view is None or view.figures != was.figures:",
+        "if view is not None and view.figures != was.figures:",
         f"{_AMENDING}test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect",
     ),
     _guard(
@@ -2114,14 +2244,77 @@ _SIZED_AND_READ: Final = (
         "trading/instruments.py",
         "if below < least:",
         "if False:",
-        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+        f"{_SIZES}test_the_minimum_is_counted_in_contracts",
     ),
     _guard(
-        "the maximum is counted in OKX's unit",
-        "trading/instruments.py",
-        "if above > most:",
+        "no size is above the maximum of its kind",
+        _LARGEST,
+        "if most is not None and ticket.own_size > most:",
         "if False:",
-        f"{_SIZES}test_minimum_and_maximum_are_counted_in_contracts",
+        f"{_IN_LARGEST}test_a_size_above_the_maximum_of_its_kind_is_refused_with_the_largest_that_fits",
+    ),
+    _guard(
+        "no value is above the maximum of its kind",
+        _LARGEST,
+        "if usd is not None and most is not None and usd > most:",
+        "if False:",
+        f"{_IN_LARGEST}test_what_okx_counts_in_dollars_is_compared_with_what_the_order_is_worth",
+    ),
+    _guard(
+        "what it is worth keeps no order from closing",
+        _LARGEST,
+        "usd = None if ticket.reduces else usd_of(ticket, prices)",
+        "usd = usd_of(ticket, prices)",
+        f"{_IN_LARGEST}test_what_it_is_worth_keeps_no_order_from_closing_a_position",
+    ),
+    _guard(
+        "a ticket is held against the largest order",
+        _TICKETS,
+        "check_largest(ticket, instrument, exposure.prices)",
+        "pass",
+        f"{_IN_LARGEST}test_a_size_above_the_maximum_of_its_kind_is_refused_with_the_largest_that_fits",
+    ),
+    _guard(
+        "an order is not larger than the account can pay for",
+        _BUYING_POWER,
+        "if most is None or size <= most:",
+        "if True:",
+        f"{_IN_BUYING_POWER}test_an_order_larger_than_the_account_can_pay_for_is_refused_with_the_figures",
+    ),
+    _guard(
+        "what closes is not held back by what the account can pay for",
+        _BUYING_POWER,
+        "return None if terms.reduces or is_against else Opening(side, terms, price)",
+        "return Opening(side, terms, price)",
+        f"{_IN_BUYING_POWER}test_what_closes_a_position_or_waits_for_a_price_is_not_held_back_by_it",
+    ),
+    _guard(
+        "a ticket stands where OKX does not say what the account can pay for",
+        _BUYING_POWER,
+        "    except OkxError:\n        return None\n",
+        "    except ZeroDivisionError:\n        return None\n",
+        f"{_IN_BUYING_POWER}test_where_okx_does_not_say_it_the_ticket_stands_without",
+    ),
+    _guard(
+        "a negative answer is none",
+        _BUYING_POWER,
+        "return most if most is not None and most >= 0 else None",
+        "return most",
+        f"{_IN_BUYING_POWER}test_where_okx_does_not_say_it_the_ticket_stands_without",
+    ),
+    _guard(
+        "a sale on margin is not compared in a unit that is not sure",
+        _BUYING_POWER,
+        "if instrument.contract is None and not is_buy:",
+        "if False:",
+        f"{_IN_BUYING_POWER}test_a_sale_on_margin_is_not_asked_about_for_its_unit_is_not_sure",
+    ),
+    _guard(
+        "an option has no exits at market",
+        _PRICES,
+        "if instrument.kind == InstType.OPTION and (exits.take_profit or exits.stop_loss):",
+        "if False:",
+        f"{_POSITIONS}test_an_option_has_no_exits_for_they_would_close_at_market",
     ),
     _guard(
         "bars that do not go back in time end the paging",
@@ -2696,8 +2889,8 @@ _WALKED_AROUND: Final = (
     _guard(
         "what a trigger takes at market is held against the book",
         _LIMITS,
-        "if isinstance(ticket.intent, TriggerOrder) and (ticket.has_own_price or ticket.reduces):",
-        "if isinstance(ticket.intent, TriggerOrder):",
+        "if ticket.trigger is not None and (ticket.has_own_price or ticket.reduces):",
+        "if ticket.trigger is not None:",
         f"{_AROUND}test_what_a_trigger_takes_at_market_goes_no_further_through_the_book_than_a_market_order",
     ),
     _guard(
@@ -2798,8 +2991,8 @@ _WALKED_AROUND: Final = (
     _guard(
         "a change is held against the terms of its order",
         _TICKETS,
-        "quantity, price, look, terms, order)",
-        "quantity, price, look, order=order)",
+        "quantity, price), quantity, price, look, terms, order)",
+        "quantity, price), quantity, price, look, order=order)",
         f"{_AROUND}test_a_change_on_margin_is_held_against_leverage_and_margin_modes",
         f"{_AROUND}test_a_change_shows_on_which_terms_and_with_which_exits_the_order_stays",
     ),

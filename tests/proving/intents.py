@@ -36,6 +36,7 @@ __all__ = [
     "Rules",
     "instruments_of",
     "last_price",
+    "moved",
     "rules_at",
     "sets_any_mode",
 ]
@@ -266,6 +267,22 @@ def sets_any_mode(exchange: PaperExchange, draw: random.Random) -> None:
         modes = AccountModes(ledger)
         modes.set("pos_mode", draw.choice(("net_mode", "long_short_mode")))
         modes.set("acct_lv", draw.choice((FUTURES_MODE, FUTURES_MODE, FUTURES_MODE, _MULTI_CURRENCY)))
+
+
+def moved(order: TriggerOrder, name: str, draw: random.Random) -> Amendment:
+    """One of its prices a little further off or nearer, or the size doubled or halved."""
+    prices = {
+        "price": order.order_price,
+        "trigger_price": order.trigger_price,
+        "take_profit": order.exits.take_profit,
+        "stop_loss": order.exits.stop_loss,
+    }
+    found = [(which, price) for which, price in prices.items() if price is not None]
+    if not found or draw.random() < 0.3:
+        return Amendment(order.inst_id, name, order.size * draw.choice((2, Decimal("0.5"))))
+    which, price = draw.choice(found)
+    part = Decimal(draw.choice(("0.97", "0.995", "1.005", "1.03")))
+    return Amendment(order.inst_id, name, **{which: (price * part).quantize(price)})
 
 
 def instruments_of(exchange: PaperExchange, now_ms: int) -> list[Rules]:

@@ -17,10 +17,11 @@ from okx_mcp.trading.intents import (
     LimitOrder,
     OrderIntent,
     Transfer,
+    TriggerOrder,
 )
 from okx_mcp.trading.orders import AnyTicket
 from tests.proving.faults import AMEND, CATALOGUE, PLACE, READ, Catalogued
-from tests.proving.intents import Drawn
+from tests.proving.intents import Drawn, moved
 from tests.proving.places import LAST_RESORT, places_of, sent_at
 from tests.proving.tally import Tally
 from tests.proving.world import World, play, takes_for_its_own
@@ -125,9 +126,7 @@ async def _act(world: World, draw: random.Random, act: str, ticket: AnyTicket) -
         case "cancel":
             await world.cancel(ticket.id if ticket.order is None else first.id)
         case "amend":
-            price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
-            size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
-            await _amend(world, Amendment(inst_id, first.id, size, price))
+            await _amend(world, _a_change(first, inst_id, draw))
         case "amend down":
             if draw.random() < 0.5:
                 world.breaks(AMEND, draw.choice(_CUT_SHORT))
@@ -160,6 +159,14 @@ async def _both_at_once(world: World, draw: random.Random) -> None:
     async with anyio.create_task_group() as both:
         both.start_soon(world.commit, ticket)
         both.start_soon(world.commit, ticket, second)
+
+
+def _a_change(first: AnyTicket, inst_id: str, draw: random.Random) -> Amendment:
+    if isinstance(first.intent, TriggerOrder):
+        return moved(first.intent, first.id, draw)
+    price = Decimal(draw.randint(28_000, 32_000)) if draw.random() < 0.7 else None
+    size = Decimal(draw.choice(("0.002", "0.004"))) if price is None or draw.random() < 0.3 else None
+    return Amendment(inst_id, first.id, size, price)
 
 
 async def _amend(world: World, change: Amendment) -> None:

@@ -24,10 +24,12 @@ __all__ = ["Arrival", "Finding", "Oracle", "Recorded", "believed", "recorded"]
 _WRITES: Final = ("/api/v5/trade/", "/api/v5/asset/transfer", "/api/v5/account/set-leverage")
 _PLACE: Final = "order"
 _AMEND: Final = "amend-order"
+_AMEND_ALGO: Final = "amend-algos"
 _ALGO: Final = "order-algo"
 _TRANSFER: Final = "transfer"
 _LEVERAGE: Final = "set-leverage"
-_NAMED_BY: Final = {_PLACE: "clOrdId", _AMEND: "reqId", _ALGO: "algoClOrdId", _TRANSFER: "clientId"}
+_AMENDS: Final = (_AMEND, _AMEND_ALGO)
+_NAMED_BY: Final = {_PLACE: "clOrdId", _ALGO: "algoClOrdId", _TRANSFER: "clientId"} | dict.fromkeys(_AMENDS, "reqId")
 """Where the ticket's id stands in what is sent; a leverage is set under no name."""
 _MADE: Final = (_PLACE, _ALGO, _TRANSFER)
 """What is there afterwards under a name of its own."""
@@ -223,7 +225,7 @@ class Oracle:
             if figures != true:
                 yield "misreported", f"{ticket} is recorded as {_said(figures)}, and is {_said(true)} at the exchange"
         for arrival in self.arrivals:
-            known = journal.get(arrival.named) if arrival.place == _AMEND else None
+            known = journal.get(arrival.named) if arrival.place in _AMENDS else None
             if known is not None and known.state == "amended" and not _shows(known.figures, arrival.body):
                 yield "misreported", f"{arrival.named} is amended, {dict(arrival.body)}, to {_said(known.figures)}"
 
@@ -277,7 +279,7 @@ class Oracle:
                 yield "lost", f"{name} is {state} at the exchange, {believed_state} in the journal"
             elif believed_state not in _OPEN_ENDS and believed_state != state:
                 yield "misreported", f"{name} is {state} at the exchange, {believed_state} in the journal"
-        amendments = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND}
+        amendments = {arrival.named for arrival in self.arrivals if arrival.place in _AMENDS}
         for name, state in journal.items():
             if name in self._unnamed:
                 if state == "done" and not self._was_carried_out(name):
@@ -286,7 +288,7 @@ class Oracle:
                 yield "misreported", f"{name} is {state} in the journal, and never was at the exchange"
 
     def _amendments_apart(self, journal: Mapping[str, str]) -> Iterator[Finding]:
-        done = {arrival.named for arrival in self.arrivals if arrival.place == _AMEND and arrival.done}
+        done = {arrival.named for arrival in self.arrivals if arrival.place in _AMENDS and arrival.done}
         for name in done:
             state = journal.get(name, "nothing")
             if state not in _OPEN_ENDS and state != "amended":
@@ -338,9 +340,14 @@ def _shows(figures: Figures | None, change: Mapping[str, str]) -> bool:
     if figures is None:
         return False
     ord_id, price, size, filled = figures
-    new_px, new_sz = (Decimal(change[name]) if name in change else None for name in ("newPx", "newSz"))
+    new_px, new_sz = (_new(change, name) for name in ("newOrdPx" if "algoId" in change else "newPx", "newSz"))
     has_size = new_sz is None or size == new_sz or (size == filled and filled > new_sz)
-    return ord_id == change["ordId"] and new_px in (None, price) and has_size
+    return ord_id == change.get("algoId", change.get("ordId")) and new_px in (None, price) and has_size
+
+
+def _new(change: Mapping[str, str], name: str) -> Decimal | None:
+    """A figure that was to change; none where it was not said, or is the market's price."""
+    return Decimal(change[name]) if change.get(name) not in (None, "-1") else None
 
 
 def _said(figures: Figures | None) -> str:

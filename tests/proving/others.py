@@ -32,8 +32,8 @@ class Others:
 
     def wait(self) -> str:
         """Place an order that waits for a price. Returns its algoId."""
-        order = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "trigger", "tgtCcy": "base_ccy"}
-        price = {"triggerPx": _RESTS_AT, "orderPx": "-1"}
+        order = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "trigger"}
+        price = {"triggerPx": _RESTS_AT, "orderPx": _RESTS_AT}
         answer = self._post("/api/v5/trade/order-algo", order | {"sz": "0.0005"} | price)
         return str(answer["data"][0]["algoId"])
 

@@ -15,6 +15,7 @@ from tests.proving.faults import (
     ALGO,
     ALGO_LISTS,
     AMEND,
+    AMEND_ALGO,
     CANCEL,
     LEVERAGE,
     LISTS,
@@ -36,7 +37,10 @@ LAST_RESORT: Final = (*LISTS, *ALGO_LISTS, READ_TRANSFER)
 _BAND: Final = "GET /public/price-limit"
 _OF_ORDERS: Final = (PLACE, PLACE, PLACE, READ, READ, CANCEL, AMEND, TIME, TICKER, _BAND, *LISTS)
 _OF_MARKET: Final = ("GET /market/books", READ_LEVERAGE, "GET /account/positions")
-_OF_ALGOS: Final = (*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS, READ, "POST /trade/cancel-algos", TIME)
+_OF_ALGOS: Final = (
+    *(*(ALGO,) * 3, *(READ_ALGO,) * 3, *ALGO_LISTS),
+    *(READ, "POST /trade/cancel-algos", *(AMEND_ALGO,) * 2, TIME),
+)
 _OF_TRANSFERS: Final = (*(TRANSFER,) * 3, *(READ_TRANSFER,) * 3, TIME)
 _OF_LEVERAGES: Final = (*(LEVERAGE,) * 3, *(READ_LEVERAGE,) * 3, TIME)
 

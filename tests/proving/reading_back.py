@@ -34,6 +34,8 @@ _TERMS: Final = (
 )
 _STAYS: Final = re.sub(r"\?P<[A-Za-z]+>", "?:", _TERMS)
 """The terms of an order that would change, which no body says again."""
+_WAS: Final = rf"{_N} at (?:{_N}|(?:market|{_N}) once [^,]+?)"
+"""Size and price of an order that would change, or size and what it waits for."""
 _LEVERAGE: Final = (
     rf"set leverage of (?P<levered>{_ID})(?: and [0-9]+ more contracts? of its family)?, "
     r"(?P<mgnMode>cross|isolated)(?: (?P<leverSide>long|short))?, "
@@ -45,7 +47,7 @@ _TRANSFER: Final = (
 _TITLE: Final = re.compile(
     r"(?P<env>PAPER \(no real money\)|DEMO \(no real money\)|LIVE, REAL MONEY): (?:"
     rf"(?P<side>buy|sell) (?P<instId>{_ID}), (?P<ordType>[a-z_]+|{'|'.join(_KINDS)}){_TERMS}"
-    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_N} at {_N}{_STAYS}, to"
+    rf"|change (?:buy|sell) (?P<changed>{_ID}) order (?P<ordId>[0-9]+), now {_WAS}{_STAYS}, to"
     rf"|{_LEVERAGE}|{_TRANSFER})"
 )
 _REST: Final = tuple(
@@ -103,6 +105,9 @@ _OF_LINE: Final = tuple(
         rf"(?P<way>{'|'.join(_KINDS)}){_TERMS}\)",
         rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) at (?P<px>{_N}) (?P<pxCcy>{_CCY}) = "
         rf"(?P<value>{_N}) {_CCY} \((?P<changed>{_ID}){_STAYS}(?:, then [a-z0-9. ]+)?, was {_N} at {_N}\)",
+        rf"change order (?P<ordId>[0-9]+) to (?:buy|sell) (?P<size>.+?) (?P<waits>at (?:market|{_N}) once .+)"
+        rf"(?:, about | = )(?P<about>{_N} {_CCY}) \((?P<changed>{_ID}) "
+        rf"(?P<way>{'|'.join(_KINDS)}){_STAYS}, was {_WAS}\)",
         _LEVERAGE,
         _TRANSFER,
     )
@@ -180,9 +185,10 @@ def _body(said: dict[str, str | None], rules_of: RulesOf) -> Body | None:
             ways = {end: _FUNDING_OR_TRADING[said[end] or ""] for end in ("from", "to")}
             return {"type": "0", "ccy": said["ccy"], "amt": said["amt"], **ways, "clientId": said["ticket"]}
         if said.get("ordId"):
+            waits = _new_waits(said, said.get("waits"))
             size = _size(said, rules_of(said["changed"] or ""))["sz"]
-            ids = {"instId": said["changed"], "ordId": said["ordId"], "reqId": said["ticket"]}
-            return ids | {"newSz": size, "newPx": said["px"]}
+            ids = {"instId": said["changed"], "algoId" if waits else "ordId": said["ordId"], "reqId": said["ticket"]}
+            return ids | {"newSz": size} | (waits or {"newPx": said["px"]})
         return _order(said, rules_of)
     except _ContradictionError:
         return None
@@ -200,8 +206,8 @@ def _order(said: dict[str, str | None], rules_of: RulesOf) -> Body:
     waits = said.get("waits")
     body |= _waits(said, waits) if waits else {}
     body |= _size(said, rules)
-    is_at_market = said.get("atMarket") or (waits and "orderPx" not in body) or body.get("orderPx") == "-1"
-    if rules["instType"] == "SPOT" and is_at_market:
+    counts = (body["ordType"], body["side"]) == ("conditional", "buy") if waits else said.get("atMarket")
+    if rules["instType"] == "SPOT" and counts:
         body.setdefault("tgtCcy", "base_ccy")
     else:
         body.pop("tgtCcy", None)
@@ -213,6 +219,15 @@ def _order(said: dict[str, str | None], rules_of: RulesOf) -> Body:
     if said.get("then"):
         body["attachAlgoOrds"] = [{"attachAlgoClOrdId": f"{said['ticket']}x", **_exits(said["then"] or "", "last")}]
     return body
+
+
+def _new_waits(said: dict[str, str | None], waits: str | None) -> Body:
+    """What a change says of the prices that are waited for: all of them, and of none which price it is."""
+    if waits is None:
+        return {}
+    said["ordType"] = _KINDS[said["way"] or ""] if said.get("way") else "oco" if " or " in waits else None
+    found = {"ordPx" if name == "orderPx" else name: price for name, price in _waits(said, waits).items()}
+    return {f"new{name[0].upper()}{name[1:]}": price for name, price in found.items() if not name.endswith("Type")}
 
 
 def _waits(said: dict[str, str | None], waits: str) -> Body:

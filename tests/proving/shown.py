@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from okx_mcp.trading.intents import LimitOrder
+from okx_mcp.trading.intents import Amendment, LimitOrder, TriggerOrder
 from okx_mcp.trading.orders import AnyTicket, Ticket
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.proving.effects import false_effect
-from tests.proving.intents import Drawn, rules_at, sets_any_mode
+from tests.proving.intents import Drawn, moved, rules_at, sets_any_mode
 from tests.proving.reading_back import body_of_line, body_of_text
 from tests.proving.tally import Tally
 from tests.proving.world import World, play
@@ -40,10 +40,18 @@ async def _a_case(world: World, draw: random.Random) -> None:
         world.tally.faults["refused"] += 1
         return
     await _sent_as_shown(world, ticket)
-    if isinstance(intent, LimitOrder) and world.oracle.states().get(ticket.id) == "live" and draw.random() < 0.5:
-        changed = await world.propose(drawn.change(intent, ticket.id))
-        if changed is not None:
-            await _sent_as_shown(world, changed)
+    if world.oracle.states().get(ticket.id) != "live" or draw.random() < 0.5:
+        return
+    if isinstance(intent, TriggerOrder):
+        await _changed(world, moved(intent, ticket.id, draw))
+    if isinstance(intent, LimitOrder):
+        await _changed(world, drawn.change(intent, ticket.id))
+
+
+async def _changed(world: World, change: Amendment) -> None:
+    ticket = await world.propose(change)
+    if ticket is not None:
+        await _sent_as_shown(world, ticket)
 
 
 async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
@@ -72,6 +80,6 @@ async def _sent_as_shown(world: World, ticket: AnyTicket) -> None:
 def _kind(ticket: AnyTicket) -> str:
     if not isinstance(ticket, Ticket):
         return type(ticket.intent).__name__
-    what = type(ticket.intent).__name__ if ticket.order else ticket.kind
+    what = f"Amendment of {ticket.kind}" if ticket.order else ticket.kind
     inst_type = "contracts" if ticket.quantity.contracts is not None else "pair"
     return f"{what} of {inst_type}{', reduces' if ticket.reduces else ''}"

@@ -87,7 +87,6 @@ def test_a_size_is_exact_or_refused_with_neighbours_that_are_taken(
         assert Fraction(taken.base) % Fraction(instrument.lot_size) == 0
         assert Fraction(taken.quote) == Fraction(taken.base) * Fraction(price)
         assert instrument.min_size <= taken.base
-        assert instrument.max_limit_size is None or taken.base <= instrument.max_limit_size
 
 
 def _outcome(take: Callable[[], Taken]) -> Taken | Misfit:

@@ -621,3 +621,13 @@ async def test_an_option_takes_no_market_order_and_no_trigger(desk: OrderDesk, c
         await desk.propose(market("buy", "1", "contracts", inst_id, mode=CROSS), Channel.HOST)
     with pytest.raises(Misfit, match="Trigger orders of options are not placed"):
         await desk.propose(trigger("buy", "1", inst_id, trigger_price=Decimal("0.1")), Channel.HOST)
+
+
+@pytest.mark.parametrize("exits", [Exits(Decimal(9), None), Exits(None, Decimal("0.0001"))], ids=["profit", "stop"])
+async def test_an_option_has_no_exits_for_they_would_close_at_market(
+    desk: OrderDesk, client: OkxClient, owner: Owner, exits: Exits
+) -> None:
+    inst_id, ask = await an_option(client, owner)
+
+    with pytest.raises(Misfit, match="close at market, and OKX takes no market orders of options"):
+        await desk.propose(limit("buy", "1", ask, inst_id, margin_mode=CROSS, exits=exits), Channel.HOST)

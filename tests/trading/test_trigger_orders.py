@@ -15,11 +15,11 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.reports import of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.intents import Amendment, Exits, TriggerOrder
+from okx_mcp.trading.intents import Exits, TriggerOrder
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
-from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, UnsettledOrder
+from okx_mcp.trading.refusals import AboveLimits, Misfit, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import (
     CROSS,
@@ -161,7 +161,7 @@ async def test_each_way_is_sent_with_its_own_fields_and_no_other(
 async def test_a_spot_pair_has_no_other_price_than_the_last(desk: OrderDesk, price_type: TriggerPxType) -> None:
     with pytest.raises(Misfit, match="a spot pair has no other"):
         await desk.propose(
-            trigger("buy", "0.01", "BTC-USDT", unit="base", trigger_price=P, price_type=price_type), Channel.HOST
+            trigger("sell", "0.01", "BTC-USDT", unit="base", trigger_price=P, price_type=price_type), Channel.HOST
         )
 
 
@@ -170,6 +170,43 @@ async def test_a_trigger_on_margin_buys_for_no_size_that_okx_could_read_as_dolla
         await desk.propose(
             trigger("buy", "0.01", "BTC-USDT", unit="base", trigger_price=P, margin_mode=MgnMode.CROSS), Channel.HOST
         )
+
+
+@pytest.mark.parametrize(
+    ("side", "ways", "counts"),
+    [
+        ("buy", {"exits": Exits(None, P)}, {"tgtCcy": "base_ccy"}),
+        ("buy", {"exits": Exits(S, None)}, {"tgtCcy": "base_ccy"}),
+        ("buy", {"trigger_price": P, "order_price": P}, {}),
+        ("sell", {"trigger_price": P}, {}),
+        ("sell", {"exits": Exits(None, S)}, {}),
+        ("sell", {"exits": Exits(T, S)}, {}),
+        ("sell", {"trail_percent": Decimal(2)}, {}),
+    ],
+)
+async def test_of_what_waits_only_a_conditional_buy_at_market_says_what_it_counts(
+    desk: OrderDesk, wire: Wire, side: str, ways: dict[str, Any], counts: dict[str, str]
+) -> None:
+    """OKX takes tgtCcy nowhere else, and counts a sale in the base currency without."""
+    receipt = await sent(desk, trigger(side, "0.001", "BTC-USDT", unit="base", **ways))
+
+    [body] = wire.bodies(PLACE_ALGO)
+    assert {name: value for name, value in body.items() if name == "tgtCcy"} == counts
+    assert receipt.state is OrderState.LIVE
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [{"trigger_price": P}, {"exits": Exits(S, P)}, {"trail_percent": Decimal(2)}],
+    ids=["trigger", "oco", "trail"],
+)
+async def test_a_buy_at_market_that_okx_could_count_in_dollars_is_not_sent(
+    desk: OrderDesk, wire: Wire, ways: dict[str, Any]
+) -> None:
+    with pytest.raises(Misfit, match="buy of BTC-USDT at market say whether its size is in BTC or in USDT"):
+        await desk.propose(trigger("buy", "0.001", "BTC-USDT", unit="base", **ways), Channel.HOST)
+
+    assert wire.tried[PLACE_ALGO] == 0
 
 
 # At most one POST, and found again
@@ -301,7 +338,7 @@ async def test_a_stop_whose_position_is_gone_opens_none(desk: OrderDesk, owner: 
 async def test_a_trigger_whose_order_okx_refused_has_failed(desk: OrderDesk, owner: Owner, clock: VirtualClock) -> None:
     """It reserves nothing, so there may be too little left when it is triggered."""
     price = at(owner, "1.003", "BTC-USDT")
-    waiting = await sent(desk, trigger("buy", "1", "BTC-USDT", unit="base", trigger_price=price))
+    waiting = await sent(desk, trigger("buy", "1", "BTC-USDT", unit="base", exits=Exits(None, price)))
 
     receipt = await until_ended(desk, clock, waiting.ticket.id)
 
@@ -428,13 +465,6 @@ async def test_while_a_trigger_order_may_still_arrive_nobody_says_that_nothing_i
             await clock.sleep(0.01)
         with pytest.raises(UnsettledOrder, match="may still arrive"):
             await desk.cancel_all()
-
-
-async def test_a_trigger_order_is_not_changed_and_the_refusal_says_what_to_do(desk: OrderDesk, owner: Owner) -> None:
-    waiting = await sent(desk, a_stop(owner))
-
-    with pytest.raises(NotTradable, match="cancel it and place it anew"):
-        await desk.propose(Amendment(SWAP, waiting.ticket.id, Decimal(6)), Channel.HOST)
 
 
 # Limits

@@ -178,7 +178,9 @@ async def test_what_a_trigger_takes_at_market_goes_no_further_through_the_book_t
         await desk.propose(market(side, MUCH, "base", THIN), Channel.HOST)
 
     with pytest.raises(AboveLimits, match=r"0\.5 % (over the best ask|under the best bid)"):
-        await desk.propose(trigger(side, MUCH, THIN, unit="base", margin_mode=None, trigger_price=at), Channel.HOST)
+        await desk.propose(
+            trigger(side, MUCH, THIN, unit="base", margin_mode=None, exits=Exits(None, at)), Channel.HOST
+        )
 
 
 def _has_one_contract_left(envelope: Envelope) -> None:
@@ -298,7 +300,7 @@ async def test_a_policy_approves_exits_only_where_it_names_them(limited: Desks, 
 async def test_what_waits_for_a_trigger_is_open_beside_every_other_order(limited: Desks, owner: Owner) -> None:
     desk, at = limited(open_orders=2), near(owner, "1.1", "BTC-USDT")
     for _ in range(2):
-        await sent(desk, trigger("buy", "0.001", "BTC-USDT", unit="base", trigger_price=at))
+        await sent(desk, trigger("buy", "0.001", "BTC-USDT", unit="base", exits=Exits(None, at)))
 
     with pytest.raises(AboveLimits, match="2 orders are open; the limit is 2"):
         await desk.propose(buy(), Channel.HOST)
@@ -321,7 +323,7 @@ async def test_a_buy_that_waits_for_a_trigger_is_part_of_what_is_being_bought(
 ) -> None:
     held, at = await held_of(client, "BTC"), near(owner, "1.5", "BTC-USDT")
     desk = limited(position_usd=held * 30_000 + at / 100 + 29)
-    await sent(limited(), trigger("buy", "0.01", "BTC-USDT", unit="base", trigger_price=at))
+    await sent(limited(), trigger("buy", "0.01", "BTC-USDT", unit="base", exits=Exits(None, at)))
     clock.advance(60)
 
     with pytest.raises(AboveLimits, match="held and being bought of BTC"):

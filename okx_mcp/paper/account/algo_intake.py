@@ -73,6 +73,8 @@ def read_algo(
     attached = read_attached(item)
     if attached and ord_type != "trigger":
         raise Refused("51044", "Only a trigger order takes attached orders.")
+    if ord_type == "trigger" and text(item, "tgtCcy"):
+        raise Refused("51281", "A trigger order takes no tgtCcy.")
     side, now_ms = side_of(item), now_us // 1000
     instrument, inst_type = traded(item, market.listing, modes, now_ms)
     algo = AlgoOrder(

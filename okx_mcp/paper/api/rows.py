@@ -114,7 +114,7 @@ def algo_row(algo: AlgoOrder, attached: Iterable[AlgoOrder], last: Decimal) -> d
         "sz": _or_empty(algo.sz),
         "tag": algo.tag,
         "tdMode": algo.td_mode,
-        "tgtCcy": algo.tgt_ccy,
+        "tgtCcy": "" if algo.ord_type == "trigger" else algo.tgt_ccy,
         "tpOrdPx": _order_px(algo.tp_trigger_px, algo.tp_ord_px),
         "tpTriggerPx": _or_empty(algo.tp_trigger_px),
         "tpTriggerPxType": algo.tp_trigger_px_type if algo.tp_trigger_px else "",
