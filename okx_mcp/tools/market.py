@@ -218,7 +218,7 @@ async def get_candles(
     """Bars of any span, years back, cut at UTC. 1m is a minute, 1M a month."""
     from okx_mcp.okx.names import InstType
     from okx_mcp.trading.candles import BarSize, CandleSpan
-    from okx_mcp.trading.instrument_list import kind_of
+    from okx_mcp.trading.instruments import kind_of
 
     found = await prices.candles(inst_id, CandleSpan(BarSize(bar), start, end, limit))
     has_contracts = kind_of(inst_id) is not InstType.SPOT

@@ -11,10 +11,10 @@ import anyio
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.names import InstState, InstType
 from okx_mcp.trading.exchange import Exchange
-from okx_mcp.trading.instruments import Instrument
+from okx_mcp.trading.instruments import Instrument, family_of, kind_of
 from okx_mcp.trading.refusals import NoSuchInstrument, NotTradable
 
-__all__ = ["InstrumentList", "family_of", "kind_of"]
+__all__ = ["InstrumentList"]
 
 _KEEP_S: Final = 3600.0
 _ASK_AGAIN_FOR_UNKNOWN_AFTER_S: Final = 60.0
@@ -119,24 +119,6 @@ class InstrumentList:
             with suppress(NotTradable):
                 instruments.append(Instrument.from_row(row))
         return {each.inst_id: each for each in instruments}
-
-
-def kind_of(inst_id: str) -> InstType:
-    """The kind that a name is written like, or nearly: BTC-USDT, -SWAP, -260626, BTC-USD-260626-90000-C."""
-    match inst_id.upper().split("-"):
-        case [_, *_, "SWAP"]:
-            return InstType.SWAP
-        case [_, _, *_, "C" | "P"]:
-            return InstType.OPTION
-        case [_, _, _]:
-            return InstType.FUTURES
-        case _:
-            return InstType.SPOT
-
-
-def family_of(inst_id: str) -> str:
-    """The instFamily that an option's name begins with: BTC-USD of BTC-USD-260626-90000-C."""
-    return "-".join(inst_id.split("-")[:2])
 
 
 def near_matches(text: str, names: Iterable[str]) -> list[str]:

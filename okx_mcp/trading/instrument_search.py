@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from okx_mcp.okx.names import InstType
-from okx_mcp.trading.instrument_list import family_of, kind_of
+from okx_mcp.trading.instruments import family_of, kind_of
 from okx_mcp.trading.refusals import NoSuchInstrument
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from okx_mcp.trading.refusals import Misfit, NotTradable
 if TYPE_CHECKING:
     from okx_mcp.okx.models import InstrumentRow
 
-__all__ = ["Contract", "Instrument", "LargestOrder", "Quantity", "SizeUnit"]
+__all__ = ["Contract", "Instrument", "LargestOrder", "Quantity", "SizeUnit", "family_of", "kind_of"]
 
 _PLACES: Final = 30
 _DIGITS: Final = 6 * _PLACES
@@ -361,3 +361,21 @@ def _neighbours(number: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
     with localcontext(prec=_DIGITS):
         below = number // step * step
         return below, below if below == number else below + step
+
+
+def kind_of(inst_id: str) -> InstType:
+    """The kind that a name is written like, or nearly: BTC-USDT, -SWAP, -260626, BTC-USD-260626-90000-C."""
+    match inst_id.upper().split("-"):
+        case [_, *_, "SWAP"]:
+            return InstType.SWAP
+        case [_, _, *_, "C" | "P"]:
+            return InstType.OPTION
+        case [_, _, _]:
+            return InstType.FUTURES
+        case _:
+            return InstType.SPOT
+
+
+def family_of(inst_id: str) -> str:
+    """The instFamily that an option's name begins with: BTC-USD of BTC-USD-260626-90000-C."""
+    return "-".join(inst_id.split("-")[:2])

@@ -9,7 +9,7 @@ from okx_mcp.okx.errors import Unknown
 from okx_mcp.okx.models import Fill, Order
 from okx_mcp.okx.names import InstType, TdMode
 from okx_mcp.trading.exchange import Exchange
-from okx_mcp.trading.instrument_list import kind_of
+from okx_mcp.trading.instruments import kind_of
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, Ticket, is_ord_id
 from okx_mcp.trading.together import all_of

@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, OrdType, Side, TgtCcy
-from okx_mcp.trading.instrument_list import kind_of
-from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.instruments import SizeUnit, kind_of
 from okx_mcp.trading.together import all_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from okx_mcp.okx.names import InstType, MgnMode, OrdType, PosSide, Side, Trigger
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.instrument_list import kind_of
-from okx_mcp.trading.instruments import Quantity, SizeUnit
+from okx_mcp.trading.instruments import Quantity, SizeUnit, kind_of
 from okx_mcp.trading.intents import (
     Amendment,
     Body,

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AlgoState, InstType, TgtCcy
-from okx_mcp.trading.instrument_list import kind_of
-from okx_mcp.trading.instruments import SizeUnit
+from okx_mcp.trading.instruments import SizeUnit, kind_of
 from okx_mcp.trading.order_pages import MOST_ORDERS
 from okx_mcp.trading.other_lookups import ENDED, TRIGGER_LISTS
 from okx_mcp.trading.together import all_of

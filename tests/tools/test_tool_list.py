@@ -1,6 +1,8 @@
 """What every client is shown before anything is called."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +90,12 @@ async def test_no_argument_asks_for_a_secret_or_an_address(listed: list[dict[str
     arguments = {name for tool in listed for name in tool["inputSchema"]["properties"]}
 
     assert not {name for name in arguments if any(word in name for word in ("key", "secret", "pass", "token", "url"))}
+
+
+def test_the_tools_are_there_without_the_models_of_okx() -> None:
+    """They are what costs at the start; the first call that reads from OKX loads them."""
+    loads = "import sys, okx_mcp.server, okx_mcp.tools.orders; print('okx_mcp.okx.models' in sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", loads], check=True, capture_output=True, text=True).stdout
+
+    assert told.strip() == "False"

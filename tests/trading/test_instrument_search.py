@@ -8,8 +8,9 @@ import pytest
 
 from okx_mcp.okx.models import InstrumentRow
 from okx_mcp.okx.names import InstType
-from okx_mcp.trading.instrument_list import InstrumentList, kind_of
+from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.instrument_search import InstrumentQuery, chains, find
+from okx_mcp.trading.instruments import kind_of
 from okx_mcp.trading.refusals import NoSuchInstrument
 from tests.clocks import VirtualClock
 from tests.trading.contracts import INVERSE, LINEAR, OPTION, SPOT, instrument
