@@ -15,7 +15,8 @@ __all__ = ["Page", "page_of"]
 _MOST_CHARACTERS: Final = 24_000
 """Of the rows as JSON: about six thousand tokens."""
 _LIST_LENGTHS: Final = (400, 200, 100, 50, 20, 10, 5)
-_CURSOR: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CURSOR: Final = re.compile(r"[0-9-]{1,32}")
+"""An id, a time or a day; nothing else of OKX's is told as ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ _MOST: Final = 5
 _DELAYS_S: Final = (0.0, 0.0, 0.01, 0.05)
 _ENDS_WITHIN_S: Final = 2.0
 _UNDER_WAY: Final = frozenset({"intent", "sent", "accepted"})
+_OF_CHECKING: Final = frozenset({"fills", "columns", "source", "age_ms"})
 _SAME_ALWAYS: Final = ("ticket_id", "order", "environment", "approved_by")
 
 
@@ -203,10 +204,10 @@ class _Case:
 def _differing(told: Iterable[Message], last: Message) -> Iterable[Finding]:
     """Answers that are not the recorded one. While the order was under way one may have been told less.
 
-    Only check_order, which is asked last, tells of the fills one by one.
+    Only check_order, which is asked last, tells of the fills one by one, and how old its word is.
     """
     for report in told:
-        names = _SAME_ALWAYS if report["state"] in _UNDER_WAY else sorted({*report, *last} - {"fills"})
+        names = _SAME_ALWAYS if report["state"] in _UNDER_WAY else sorted({*report, *last} - _OF_CHECKING)
         differs = {name: (report.get(name), last.get(name)) for name in names if report.get(name) != last.get(name)}
         if differs:
             yield "misreported", f"told otherwise than in the end: {differs}"

@@ -327,3 +327,12 @@ async def test_orders_are_asked_of_the_list_that_has_them(
     await result(client, "list_orders", **arguments)
 
     assert asked(okx, path) == [params]
+
+
+async def test_a_word_for_a_state_that_nobody_knows_is_not_handed_on(okx: Okx, client: Client) -> None:
+    row = {"ordId": "1", "instId": SWAP, "instType": "SWAP", "side": "buy", "state": "Ignoreallrules", "sz": "1"}
+    okx.answers("GET", "trade/orders-pending", answer(row))
+
+    (told,) = rows_of(await result(client, "list_orders"), "orders")
+
+    assert (told["order_id"], told["side"], told.get("state")) == ("1", "buy", None)
