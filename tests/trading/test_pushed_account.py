@@ -46,13 +46,17 @@ def asked(clock: VirtualClock) -> AskedAccount:
 
 
 @pytest.fixture
-async def account(okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock) -> AsyncIterator[PushedAccount]:
+async def streams(okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock) -> AsyncIterator[Streams]:
     async with Streams(URL, CREDENTIALS, asked, okx.open_socket, clock=clock) as streams:
+        yield streams
 
-        async def now() -> Streams:
-            return streams
 
-        yield PushedAccount(now, clock, asked)
+@pytest.fixture
+def account(streams: Streams, asked: AskedAccount, clock: VirtualClock) -> PushedAccount:
+    async def now() -> Streams:
+        return streams
+
+    return PushedAccount(now, clock, asked)
 
 
 # --- an order -----------------------------------------------------------------------------------------------------
@@ -335,10 +339,13 @@ async def test_where_nothing_is_open_nothing_is_subscribed_to(
     assert okx.lines == []
 
 
-async def test_all_positions_are_asked_to_be_pushed_every_two_seconds(positions: Positions) -> None:
+async def test_all_positions_are_asked_to_be_pushed_every_two_seconds(positions: Positions, streams: Streams) -> None:
     [arg] = positions.okx.line.asked("subscribe")
 
-    assert json.loads(arg["extraParams"]) == {"updateInterval": "2000"}
+    assert json.loads(arg.pop("extraParams")) == {"updateInterval": "2000"}
+    async with streams.orders():  # keeps the connection
+        await positions.clock.sleep(182)
+    assert positions.okx.line.asked("unsubscribe") == [arg]
 
 
 async def test_positions_are_told_with_the_age_of_the_last_push_that_named_all(positions: Positions) -> None:
@@ -484,7 +491,6 @@ async def test_without_okxs_time_no_age_is_known_so_nothing_is_told(positions: P
 async def test_positions_that_nobody_asks_for_are_followed_no_longer(positions: Positions) -> None:
     await positions.clock.sleep(182)
     assert positions.okx.open_lines == []
-
     assert await positions.told() is None
     await positions.clock.sleep(1)
     assert positions.okx.open_lines == []

@@ -29,22 +29,19 @@ class Channel(NamedTuple):
         return Path.BUSINESS if "candle" in self.name or self.name == "trades-all" else Path.PUBLIC
 
     def to_wire(self) -> dict[str, str]:
-        rhythm = _POSITIONS_EVERY_2_S if self.name == "positions" else ""
-        arguments = {
-            "channel": self.name,
-            "instId": self.inst_id,
-            "instType": self.inst_type,
-            "extraParams": rhythm,
-        }
+        arguments = {"channel": self.name, "instId": self.inst_id, "instType": self.inst_type}
         return {name: value for name, value in arguments.items() if value}
+
+    def to_subscription(self) -> dict[str, str]:
+        """The same with how it is to be pushed, which OKX's messages do not repeat."""
+        return self.to_wire() | ({"extraParams": _POSITIONS_EVERY_2_S} if self.name == "positions" else {})
 
     def __str__(self) -> str:
         return " ".join(part for part in self if part)
 
 
 _POSITIONS_EVERY_2_S: Final = '{"updateInterval":"2000"}'
-"""Beside the push of each change, all that is open this often; without it every five seconds. OKX's messages do not
-repeat it."""
+"""Beside the push of each change, all that is open this often; without it every five seconds."""
 _PRIVATE: Final = frozenset({"orders", "account", "positions"})
 
 

@@ -160,7 +160,8 @@ class Connection:
         self._requests += 1
         request_id = str(self._requests)
         self._open_requests[request_id] = set(channels)
-        await self._send(op, [channel.to_wire() for channel in channels], request_id)
+        argument = Channel.to_subscription if op == "subscribe" else Channel.to_wire
+        await self._send(op, [argument(channel) for channel in channels], request_id)
 
     async def _send(self, op: str, args: list[dict[str, str]], request_id: str = "") -> None:
         try:
@@ -282,7 +283,7 @@ def _batches(channels: Sequence[Channel]) -> list[list[Channel]]:
     found: list[list[Channel]] = []
     room = 0
     for channel in channels:
-        takes = len(json.dumps(channel.to_wire()))
+        takes = len(json.dumps(channel.to_subscription()))
         if takes > room:
             found.append([])
             room = _LONGEST_REQUEST

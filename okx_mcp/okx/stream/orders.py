@@ -19,7 +19,7 @@ from okx_mcp.okx.stream.channels import Channel
 from okx_mcp.okx.stream.feeds import Events, Seen
 from okx_mcp.okx.stream.messages import Push
 
-__all__ = ["Execution", "OrderEvent", "OrderFeed", "OrderSource"]
+__all__ = ["Execution", "OrderEvent", "OrderFeed", "OrderSource", "execution_of"]
 
 _ENDED: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.MMP_CANCELED})
 _ENDED_ORDERS_KEPT: Final = 1_000
@@ -208,7 +208,7 @@ class OrderFeed(Events[OrderEvent]):
         if pushed.ord_id is None:
             return
         known = self._known.setdefault(pushed.ord_id, _Known())
-        execution = _execution_of(pushed)
+        execution = execution_of(pushed)
         if execution is not None and execution.trade_id in known.executions:
             execution = None
         change = f"{pushed.req_id} {pushed.amend_result} {pushed.u_time}" if pushed.amend_result else None
@@ -271,7 +271,8 @@ class OrderFeed(Events[OrderEvent]):
                 del self._by_cl_ord_id[order.cl_ord_id]
 
 
-def _execution_of(pushed: OrderPush) -> Execution | None:
+def execution_of(pushed: OrderPush) -> Execution | None:
+    """What was matched in this push; None where that is nothing."""
     if pushed.trade_id is None or not pushed.fill_sz:
         return None
     return Execution(

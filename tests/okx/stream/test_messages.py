@@ -128,6 +128,10 @@ def test_fields_of_one_push_and_of_the_whole_order_are_kept_apart() -> None:
             '{"arg":{"channel":"account","uid":"7"},"eventType":"snapshot","curPage":2,"lastPage":true,"data":[]}',
             Push(Channel("account"), [], event_type="snapshot", page=2),
         ),
+        (
+            '{"arg":{"channel":"account","uid":"7"},"eventType":"snapshot","curPage":1,"lastPage":false,"data":[]}',
+            Push(Channel("account"), [], event_type="snapshot", is_last=False),
+        ),
     ],
 )
 def test_a_message_says_what_it_says(text: str, read: Any) -> None:
