@@ -125,7 +125,7 @@ class TicketMaker:
             side_of_close=exact.side_of_close,
             held=exact.held,
         )
-        if ticket.reduces and not isinstance(intent, TriggerOrder):  # nothing is tied up before a trigger
+        if ticket.reduces and isinstance(intent, LimitOrder | MarketOrder | ClosePosition):  # those tie up at once
             check_not_tied_up(ticket, await self._exchange.open_orders())
         return replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
 
