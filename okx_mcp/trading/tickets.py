@@ -132,8 +132,7 @@ class TicketMaker:
         )
         if exposure is not None:
             check_largest(ticket, instrument, exposure.prices)
-        ties_up = not isinstance(intent, TriggerOrder | Amendment)  # the one before its trigger, the other itself
-        if ticket.reduces and ties_up:
+        if ticket.reduces and isinstance(intent, LimitOrder | MarketOrder | ClosePosition):  # those tie up at once
             check_not_tied_up(ticket, await self._exchange.open_orders())
         ticket = replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
         if exposure is not None and exact.opens is not None:

@@ -370,6 +370,19 @@ async def test_what_an_open_order_is_to_close_is_not_closed_twice_and_the_order_
     assert (await sent(desk, close())).state is OrderState.FILLED
 
 
+async def test_an_order_that_waits_for_a_trigger_ties_nothing_up_and_an_order_that_rests_can_be_changed(
+    desk: OrderDesk, owner: Owner
+) -> None:
+    owner.order("buy", "4")
+    price = (owner.last() * Decimal("1.03")).quantize(Decimal(1))
+    resting = await sent(desk, limit("sell", "4", price, SWAP, reduce_only=True))
+
+    stop = await sent(desk, trigger("sell", "4", exits=Exits(None, Decimal(40000)), reduce_only=True))
+    changed_to = await sent(desk, Amendment(SWAP, resting.ticket.id, Decimal(3)))
+
+    assert (stop.state, changed_to.state) == (OrderState.LIVE, OrderState.AMENDED)
+
+
 async def test_an_order_that_opens_or_is_of_another_position_stands_in_no_ones_way(
     desk: OrderDesk, owner: Owner
 ) -> None:
