@@ -194,6 +194,9 @@ class _Room:
             **{f"look {number}": partial(self._calls, tool, **given) for number, (tool, given) in enumerate(_LOOKS)},
             "another's order": self._looks_at_an_order,
             "another's trigger order": self._looks_at_a_trigger_order,
+            "another's filled order": self._looks_at_a_filled_order,
+            "cancels another's": self._cancels_of_others,
+            "cancels several": self._cancels_several,
         }
         self._acts: Mapping[str, _Use] = {
             "ticket": self._proposes,
@@ -283,6 +286,19 @@ class _Room:
         other = self._others.wait()
         await self._calls("check_order", order_id=other, inst_id="BTC-USDT")
         self._others.stop_waiting(other)
+
+    async def _looks_at_a_filled_order(self) -> None:
+        filled = {"instId": "BTC-USDT", "ordId": self._others.place()}
+        self._others.fill(filled)
+        await self._calls("check_order", order_id=filled["ordId"], inst_id="BTC-USDT")
+
+    async def _cancels_of_others(self) -> None:
+        await self._calls("cancel_order", order_id=self._others.place(), inst_id="BTC-USDT")
+        await self._calls("cancel_order", order_id=self._others.wait(), inst_id="BTC-USDT")
+
+    async def _cancels_several(self) -> None:
+        others = [self._others.place(), self._others.place()]
+        await self._calls("cancel_order", order_ids=others, inst_id="BTC-USDT")
 
     async def _proposes(self) -> None:
         """Only that, unless a person is asked at once and says yes."""
