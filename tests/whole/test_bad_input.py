@@ -1,5 +1,6 @@
 """What a model may get wrong about an order, and what it is told. Nothing of it reaches the exchange."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ async def test_a_number_that_is_not_a_plain_positive_decimal_is_refused(
     assert exchange.posts("/trade/order") == 0
 
 
-GOOD_NUMBERS = [("0.001", "0.001"), (0.001, "0.001"), (1e-05, "0.00001"), (1, "1"), ("1.50", "1.5"), (2.0, "2")]
+GOOD_NUMBERS = [("0.001", "0.001"), (0.001, "0.001"), (1e-05, "0.00001"), ("0.0150", "0.015"), (0.1, "0.1")]
 
 
 @pytest.mark.parametrize(("number", "shown"), GOOD_NUMBERS)
@@ -73,6 +74,17 @@ async def test_a_number_is_taken_as_text_or_as_json_without_loss(
 
     assert report is not None
     assert f" buy {shown} BTC at" in report["order"]
+
+
+@pytest.mark.parametrize(("number", "shown"), [(1, "1"), ("1.50", "1.5"), (2.0, "2")])
+async def test_a_whole_number_is_taken_as_json_too(
+    exchange: PaperExchange, address: str, tmp_path: Path, number: Any, shown: str
+) -> None:
+    order = {"inst_id": "XRP-USDT", "side": "sell", "size": number, "unit": "base", "price": "9"}
+    async with Client(a_server(exchange, address, tmp_path)) as client:
+        said = await client.call_tool("place_limit_order", order)
+
+    assert f"{shown} XRP" in text_of(said)
 
 
 MISFITS = {
@@ -117,18 +129,23 @@ async def test_an_unknown_ticket_sends_nothing(exchange: PaperExchange, address:
 async def test_an_order_the_exchange_refuses_is_reported_as_refused_with_its_reason(
     exchange: PaperExchange, address: str, tmp_path: Path
 ) -> None:
-    too_much = {**resting_order(exchange), "size": "2"}
+    """There are ten ether, enough for each of three orders and not for all."""
+    order = {"inst_id": "ETH-USDT", "side": "sell", "size": "4", "unit": "base"}
 
     async with Client(a_server(exchange, address, tmp_path)) as client:
-        ticket = (await client.call_tool("place_limit_order", too_much)).structured_content
-        assert ticket is not None
-        confirm = {"ticket_id": ticket["ticket_id"], "order": ticket["order"]}
-        report = (await client.call_tool("confirm_order", confirm)).structured_content
+        ticker = (await client.call_tool("get_ticker", {"inst_id": "ETH-USDT"})).structured_content
+        assert ticker is not None
+        order["price"] = str(round(Decimal(ticker["ticker"]["last"]) * Decimal("1.02")))
+        tickets = [(await client.call_tool("place_limit_order", order)).structured_content for _ in range(3)]
+        for ticket in tickets:
+            assert ticket is not None
+            confirm = {"ticket_id": ticket["ticket_id"], "order": ticket["order"]}
+            report = (await client.call_tool("confirm_order", confirm)).structured_content
 
     assert report is not None
     assert (report["state"], report["order_sent"]) == ("rejected", "yes")
     assert "51008" in report["summary"]
-    assert exchange.orders() == []
+    assert len(exchange.orders()) == 2
 
 
 async def test_an_unknown_instrument_has_a_ticker_nowhere_and_near_matches_are_named(
