@@ -162,7 +162,7 @@ def forgets_what_okx_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
         (takes_any_channel_for_real_money, hostile.run, 600, "unapproved"),
         (takes_any_answer_for_a_yes, hostile.run, 600, "unapproved"),
         (knows_no_limits, hostile.run, 600, "over_limit"),
-        (sees_no_halt, hostile.run, 1_800, "while_halted"),
+        (sees_no_halt, hostile.run, 600, "while_halted"),
         (lets_secrets_pass, hostile.run, 600, "secret_out"),
         (shows_what_cannot_be_seen, injection.run, 40, "unclean"),
         (quotes_without_saying_whom, injection.run, 80, "unmarked"),

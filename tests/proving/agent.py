@@ -135,6 +135,9 @@ class Answered:
     yes: Yes | None
 
 
+_AFTER_A_HALT: Final = 4
+
+
 @dataclass
 class Agent:
     """Draws one step after the other.
@@ -206,12 +209,17 @@ class Agent:
             (3, lambda: self.draw.choice(self.calls) if self.calls else self._a_hostile_call()),
         )
         call = self.draw.choices([way for _, way in ways], [weight for weight, _ in ways])[0]()
+        if self._has_just_halted() and self.draw.random() < 0.5:
+            call = self._a_confirmation()
         if self.draw.random() < 0.08:
             call = self._near(call)
         if call.tool == "halt_trading" and self.draw.random() > self.halts:
             call = self._call(*self.draw.choice(_READS))
         self.calls.append(call)
         return call
+
+    def _has_just_halted(self) -> bool:
+        return any(call.tool == "halt_trading" for call in list(self.calls)[-_AFTER_A_HALT:])
 
     def _call(self, tool: str, arguments: Arguments, session: int | None = None) -> Call:
         if session is None or self.draw.random() < 0.1:
