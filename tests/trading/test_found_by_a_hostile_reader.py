@@ -382,10 +382,11 @@ async def test_a_cancel_does_not_wait_for_a_time_that_does_not_come(
         await anyio.sleep_forever()
 
     wire.breaks(TIME, never_answers)
-    with anyio.move_on_after(2):
-        await desk.cancel(order.ticket.id)
+    began_s = anyio.current_time()
+    await desk.cancel(order.ticket.id)
 
     assert exchange.posts("/trade/cancel-order") == 1
+    assert anyio.current_time() - began_s < 8  # a question for the time is given up after fifteen seconds
 
 
 # --- odd content of the journal ---------------------------------------------------------------------------------------

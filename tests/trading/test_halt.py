@@ -1,6 +1,7 @@
 """While anything stands at the path of the halt no order is sent; cancels pass, and no tool takes it away."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.halting import HaltReport, halt_trading
 from okx_mcp.trading.desk import OrderDesk
-from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.refusals import TradingHalted
@@ -74,8 +75,17 @@ def test_what_became_a_pipe_since_it_was_looked_at_halts_and_holds_nothing_up(
     os.mkfifo(path)
     a_file = os.stat(__file__)
     monkeypatch.setattr(os, "lstat", lambda _: a_file)
+    found: list[Halted | None] = []
+    looking = threading.Thread(target=lambda: found.append(halt.found()), daemon=True)
 
-    assert halt.found() is not None
+    looking.start()
+    looking.join(5)
+    hangs = looking.is_alive()
+    if hangs:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # so that it ends
+
+    assert not hangs
+    assert found != [None]
 
 
 def test_nothing_there_lets_orders_through_and_a_halt_tells_since_when_and_why(halt: Halt) -> None:
