@@ -28,6 +28,7 @@ __all__ = [
     "TgtCcy",
     "TransferState",
     "TriggerPxType",
+    "known_word",
 ]
 
 
@@ -197,3 +198,8 @@ class TransferState(StrEnum):
     SUCCESS = "success"
     PENDING = "pending"
     FAILED = "failed"
+
+
+def known_word(word: str | None) -> str | None:
+    """A word of OKX's that this version knows, as a member of one of these; any other may be anybody's."""
+    return word if isinstance(word, StrEnum) else None

@@ -1,10 +1,10 @@
 """Lists of orders, whoever placed them."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from okx_mcp.okx.names import known_word
 from okx_mcp.tools.arguments import InstId
 from okx_mcp.tools.instruments import Kind
 from okx_mcp.tools.reports import EnvironmentName, Number
@@ -122,11 +122,6 @@ async def list_orders(
     )
 
 
-def _known(word: str | None) -> str | None:
-    """A word of OKX's that this version knows; any other tells a reader nothing, and may be anybody's."""
-    return word if isinstance(word, StrEnum) else None
-
-
 def _as_ours(order: ListedOrder) -> ListedOrder:
     """Named by its ticket, which its client id is."""
     return order.model_copy(update={"ticket_id": order.client_order_id, "client_order_id": None})
@@ -139,12 +134,12 @@ def _listed_trigger(order: "AlgoOrder") -> ListedOrder:
         order_id=order.algo_id,
         client_order_id=order.algo_cl_ord_id,
         inst_id=order.inst_id,
-        side=_known(order.side),
-        pos_side=_known(order.pos_side) if order.pos_side != "net" else None,
-        order_type=_known(order.ord_type),
-        margin_mode=_known(order.td_mode),
+        side=known_word(order.side),
+        pos_side=known_word(order.pos_side) if order.pos_side != "net" else None,
+        order_type=known_word(order.ord_type),
+        margin_mode=known_word(order.td_mode),
         reduce_only=order.reduce_only or None,
-        state=_known(order.state),
+        state=known_word(order.state),
         price=order.ord_px if order.ord_px is not None and order.ord_px > 0 else None,
         size=order.sz,
         unit=trigger_size_unit(order).value,
@@ -167,12 +162,12 @@ def _listed(order: "Order") -> ListedOrder:
         order_id=order.ord_id,
         client_order_id=order.cl_ord_id,
         inst_id=order.inst_id,
-        side=_known(order.side),
-        pos_side=_known(order.pos_side) if order.pos_side != "net" else None,
-        order_type=_known(order.ord_type),
-        margin_mode=_known(order.td_mode),
+        side=known_word(order.side),
+        pos_side=known_word(order.pos_side) if order.pos_side != "net" else None,
+        order_type=known_word(order.ord_type),
+        margin_mode=known_word(order.td_mode),
         reduce_only=order.reduce_only or None,
-        state=_known(order.state),
+        state=known_word(order.state),
         price=order.px,
         size=order.sz,
         unit=unit.value,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import Order
     from okx_mcp.trading.exchange import OrderLists
 
-__all__ = ["MOST_ORDERS", "OrderListing", "OrderPage", "OrderQuery", "read_orders", "size_unit_of"]
+__all__ = ["MOST_ORDERS", "OrderListing", "OrderPage", "OrderQuery", "newest_first", "read_orders", "size_unit_of"]
 
 MOST_ORDERS: Final = 100
 """OKX's page."""
@@ -64,7 +64,7 @@ async def read_orders(exchange: "OrderLists", query: OrderQuery) -> OrderPage:
         read = exchange.order_history if query.listing is OrderListing.HISTORY else exchange.order_archive
         ended = partial(read, inst_id=query.inst_id, state=query.state, after=query.after, limit=query.most)
         lists = await all_of(*(partial(ended, kind) for kind in _kinds(query)))
-        rows = sorted((row for rows in lists for row in rows if row.ord_id), key=_newest_first)
+        rows = sorted((row for rows in lists for row in rows if row.ord_id), key=lambda row: newest_first(row.ord_id))
     orders = tuple(rows[: query.most])
     is_full = len(orders) == query.most
     return OrderPage(orders, orders[-1].ord_id if is_full else None)
@@ -80,9 +80,9 @@ def _kinds(query: OrderQuery) -> tuple[InstType, ...]:
     return (InstType.SPOT, InstType.MARGIN) if kind is InstType.SPOT else (kind,)
 
 
-def _newest_first(order: "Order") -> int:
-    """OKX's ids grow with time, over all kinds."""
-    return -int(order.ord_id or 0)
+def newest_first(okx_id: str | None) -> int:
+    """What to sort by: OKX's ids are numbers that grow with time, over all kinds."""
+    return -int(okx_id) if okx_id and okx_id.isdigit() else 0
 
 
 def size_unit_of(order: "Order") -> SizeUnit:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from okx_mcp.okx.names import InstType, MgnMode, OrdType, PosSide, Side, TriggerPxType
+from okx_mcp.okx.names import InstType, MgnMode, OrdType, PosSide, Side, TriggerPxType, known_word
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.decimals import plain
@@ -47,6 +47,8 @@ __all__ = [
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH: Final = 26
 _NO_EXITS: Final = Exits()
+_ANOTHER: Final = "unknown"
+"""For a word of OKX's that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,8 @@ class OrderView:
             inst_id=order.inst_id or "",
             ord_id=order.ord_id or "",
             cl_ord_id=order.cl_ord_id or None,
-            side=str(order.side),
-            ord_type=str(order.ord_type),
+            side=str(known_word(order.side) or _ANOTHER),
+            ord_type=str(known_word(order.ord_type) or _ANOTHER),
             price=order.px,
             size=order.sz,
             filled_size=order.acc_fill_sz or Decimal(0),
@@ -160,8 +162,8 @@ class OrderView:
             inst_id=algo.inst_id or "",
             ord_id=algo.algo_id or "",
             cl_ord_id=algo.algo_cl_ord_id,
-            side=str(algo.side),
-            ord_type=str(algo.ord_type),
+            side=str(known_word(algo.side) or _ANOTHER),
+            ord_type=str(known_word(algo.ord_type) or _ANOTHER),
             price=price,
             size=algo.sz,
             filled_size=Decimal(0),

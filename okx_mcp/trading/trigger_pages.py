@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import AlgoState, InstType, TgtCcy
 from okx_mcp.trading.instruments import SizeUnit, kind_of
-from okx_mcp.trading.order_pages import MOST_ORDERS
+from okx_mcp.trading.order_pages import MOST_ORDERS, newest_first
 from okx_mcp.trading.other_lookups import ENDED, TRIGGER_LISTS
 from okx_mcp.trading.together import all_of
 
@@ -55,7 +55,9 @@ async def read_triggers(exchange: "OrderLists", query: TriggerQuery) -> TriggerP
     else:
         reads = [partial(_waiting, exchange, query, kinds) for kinds in TRIGGER_LISTS]
     lists = await all_of(*reads)
-    newest = sorted((row for rows in lists for row in rows if row.algo_id), key=_age)[: query.most]
+    newest = sorted((row for rows in lists for row in rows if row.algo_id), key=lambda row: newest_first(row.algo_id))[
+        : query.most
+    ]
     return TriggerPage(tuple(newest), newest[-1].algo_id if len(newest) == query.most else None)
 
 
@@ -76,8 +78,3 @@ def trigger_size_unit(order: "AlgoOrder") -> SizeUnit:
     if (order.inst_type or kind_of(order.inst_id or "")) not in _IN_COINS:
         return SizeUnit.CONTRACTS
     return SizeUnit.QUOTE if order.tgt_ccy == TgtCcy.QUOTE else SizeUnit.BASE
-
-
-def _age(order: "AlgoOrder") -> int:
-    """Grows with age: OKX's ids are numbers that grow with time."""
-    return -int(order.algo_id) if order.algo_id and order.algo_id.isdigit() else 0

@@ -1909,7 +1909,7 @@ _CHAINED: Final = (
     ),
     _guard(
         "a word of OKX's that nobody knows is not handed on",
-        "tools/listing.py",
+        "okx/names.py",
         "return word if isinstance(word, StrEnum) else None",
         "return word",
         "tools/test_reading_derivatives.py::test_a_word_for_a_state_that_nobody_knows_is_not_handed_on",

@@ -85,8 +85,8 @@ _LOOKS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
 """Tools that change nothing."""
 _Use = Callable[[], Awaitable[Any]]
 
-_WORD: Final = re.compile(r"[A-Za-z0-9]{1,20}")
-"""One short word can be a currency, and tells nobody to do anything."""
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What can be an id or an instrument. It passes as one, and tells nobody to do anything."""
 _QUOTED: Final = re.compile(r"OKX's own words: \"([^\"]*)\"")
 _LONGEST_QUOTE: Final = 200
 _LONGEST_TEXT: Final = 1_500
@@ -233,6 +233,8 @@ class _Room:
             await self._settles()
         found = [violation for text in self._texts for violation in wrong_with(text)]
         found += [violation for text in self._data for violation in wrong_with_data(text)]
+        if _NAME.fullmatch(lie.text):
+            found = [each for each in found if each[0] != "unmarked"]
         found += [each for each in self._watch.found if each[0] in VIOLATIONS]
         self._watch.found.clear()
         found += [("unapproved", f"a person was shown {text!r}") for text in self.person.unreadable]
@@ -441,7 +443,7 @@ def wrong_with(text: str) -> Iterator[tuple[Violation, str]]:
     hidden = sorted({each for each in text if _is_hidden(each)})
     if hidden:
         yield "unclean", f"{hidden!r} in {text!r}"
-    if MARK in _QUOTED.sub("", text) and not _WORD.fullmatch(text):
+    if MARK in _QUOTED.sub("", text):
         yield "unmarked", text[:500]
     if len(text) > _LONGEST_TEXT or any(len(each) > _LONGEST_QUOTE for each in _QUOTED.findall(text)):
         yield "too_long", text[:500]

@@ -6,7 +6,7 @@ neither funds nor a position, so the order that it becomes can fail (`state` ord
 
 from . import names as n
 from .trade import AttachedAlgo
-from .wire import Ccy, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag, Texts
+from .wire import Ccy, Code, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag, Texts
 
 
 class AlgoAck(Row):
@@ -16,7 +16,7 @@ class AlgoAck(Row):
     algo_cl_ord_id: Name = None
     req_id: Name = None
     tag: Name = None
-    s_code: Name = None
+    s_code: Code = None
     s_msg: Text = None
 
 
@@ -69,7 +69,7 @@ class AlgoOrder(Row):
     move_trigger_px: Number = None
     reduce_only: TextFlag = None
     last: Number = None
-    fail_code: Name = None
+    fail_code: Code = None
     attach_algo_ords: Rows[AttachedAlgo] = ()
     linked_ord: OneRow[LinkedOrder] = None
     c_time: Ms = None

@@ -5,7 +5,7 @@ says no more than that the gateway took the request; a missing one says nothing.
 """
 
 from . import names as n
-from .wire import Ccy, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
+from .wire import Ccy, Code, Ms, Name, Number, OneRow, Row, Rows, Text, TextFlag
 
 
 class OrderAck(Row):
@@ -15,7 +15,7 @@ class OrderAck(Row):
     cl_ord_id: Name = None
     tag: Name = None
     ts: Ms = None
-    s_code: Name = None
+    s_code: Code = None
     s_msg: Text = None
     sub_code: Name = None
 
@@ -26,7 +26,7 @@ class CancelAck(Row):
     ord_id: Name = None
     cl_ord_id: Name = None
     ts: Ms = None
-    s_code: Name = None
+    s_code: Code = None
     s_msg: Text = None
 
 
@@ -45,7 +45,7 @@ class AmendAck(Row):
     cl_ord_id: Name = None
     ts: Ms = None
     req_id: Name = None
-    s_code: Name = None
+    s_code: Code = None
     s_msg: Text = None
     sub_code: Name = None
 
@@ -69,7 +69,7 @@ class AttachedAlgo(Row):
     callback_ratio: Number = None
     callback_spread: Number = None
     active_px: Number = None
-    fail_code: Name = None
+    fail_code: Code = None
     fail_reason: Text = None
 
 

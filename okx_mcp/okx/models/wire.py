@@ -19,7 +19,8 @@ from okx_mcp.okx.foreign_text import visible
 # Two digits of exponent are beyond any price; more would let a few bytes unfold into megabytes of zeros.
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
-_NAME: Final = re.compile(r"[A-Za-z0-9_./:-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CODE: Final = re.compile(r"[0-9]{1,8}")
 _CURRENCY: Final = re.compile(r"[A-Za-z0-9]{1,20}")
 # Of a list that OKX may add to; long enough for each it has, too short for a sentence.
 _MEMBER: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -87,6 +88,11 @@ def text(value: object) -> str | None:
 def name(value: object) -> str | None:
     """A name or an id, which is shown to people and compared; None for nothing, and for what no name can be."""
     return _if_it_is(_NAME, value)
+
+
+def code(value: object) -> str | None:
+    """One of OKX's codes, 0 among them."""
+    return _if_it_is(_CODE, value)
 
 
 def currency(value: object) -> str | None:
@@ -185,6 +191,7 @@ _Model = TypeVar("_Model", bound=Row)
 Text = Annotated[str | None, PlainValidator(text), _AS_TEXT]
 # An id, an instrument: letters, digits and a few signs, or it is dropped.
 Name = Annotated[str | None, PlainValidator(name), _AS_TEXT]
+Code = Annotated[str | None, PlainValidator(code), _AS_TEXT]
 Ccy = Annotated[str | None, PlainValidator(currency), _AS_TEXT]
 Number = Annotated[Decimal | None, PlainValidator(number), _wire(plain)]
 # Unix time in milliseconds, sent as text.
