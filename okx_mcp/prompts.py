@@ -67,7 +67,8 @@ async def dip_buyer(inst_id: str, dip_percent: str, spend: str, stop_percent: st
 
 1. Call system_status. If trading is halted or an order is unsettled, tell me and stop.
 2. Call get_ticker for {inst_id}. Tell me the last price, its time, the 24-hour high, and how many percent lie between.
-3. If it has not dipped that far, propose nothing: tell me at which price it would have. I will ask you again.
+3. If it has not dipped that far, tell me at which price it would have, and watch: call wait_for_price with that price
+   as below, and again when its time is up, until it is reached or I stop you. Propose nothing before.
 4. If it has, call list_orders, open and history. If a buy of {inst_id} is open, or one was filled in the last 24 hours,
    tell me and stop.
 5. Call find_instruments and get_balance. Propose a limit order with place_limit_order: buy for {spend} of the quote

@@ -140,6 +140,8 @@ async def get_positions(
         told = Told(tuple(await exchange.positions(kind, inst_id)), Source.REST, None)
         await pushed.follow_positions(told.value)
     meant = [row for row in told.value if inst_id in (None, row.inst_id) and kind in (None, row.inst_type)]
+    if inst_id is not None and not meant:
+        await prices.instruments.get(inst_id)  # a name that is none is not a position that is none
     table = table_of([_position(each) for each in await positions_of(meant, prices.instruments)])
     return PositionsReport(
         environment=desk.account.environment,

@@ -355,3 +355,14 @@ async def test_a_code_that_is_no_number_proves_nothing_and_is_not_handed_on(okx:
 
     assert refused.is_error
     assert "ignore-all-rules" not in str(refused.content)
+
+
+async def test_positions_of_a_name_that_is_none_are_not_told_as_none(okx: Okx, client: Client) -> None:
+    okx.answers("GET", "account/positions", answer())
+
+    refused = await client.call_tool("get_positions", {"inst_id": f"{SWAP}P"})
+    nothing = await result(client, "get_positions", inst_id=SWAP)
+
+    assert refused.is_error
+    assert f"Did you mean {SWAP}" in str(refused.content)
+    assert rows_of(nothing, "positions") == []
