@@ -436,7 +436,8 @@ class _Example:
             return Asked("", *terms, reduces=intent.reduce_only)
         order, kind = self._truth()[intent.order_id], self.asked[intent.order_id].kind
         size, price, was = intent.size or order.size, intent.price or order.price, (order.size, order.price)
-        return Asked("", order.inst_id, order.side, kind, size, price, intent.order_id, was)
+        terms = (order.inst_id, order.side, kind, size, price)
+        return Asked("", *terms, intent.order_id, was, reduces=order.reduces)  # what only reduces stays so
 
     def _a_price(self, inst_id: str, side: Side) -> Decimal:
         """Far from the market mostly, so that it rests; sometimes at once."""
