@@ -25,6 +25,7 @@ _SHOWN: Final = (
     "code",
     "reason",
     "why",
+    "prices",
     "version",
     "limits",
     "approval",

@@ -132,7 +132,8 @@ async def get_positions(
 ) -> PositionsReport:
     """Open derivatives and margin positions: size, PnL, margin, liquidation price. Spot is in get_balance."""
     from okx_mcp.trading.positions import positions_of
-    from okx_mcp.trading.pushed import Source, Told
+    from okx_mcp.trading.pushed import Told
+    from okx_mcp.trading.sources import Source
 
     await desk.facts.rules()
     told = await pushed.positions()

@@ -295,6 +295,7 @@ class OrderDesk:
             self._now_ms(),
             shown=shown,
             added_usd=self._risk.added_usd(shown, look),
+            basis=look.basis,
             burst_minutes=self._risk.limits.burst_minutes,
             allows=allows,
         )

@@ -18,6 +18,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.other_lookups import TRIGGER_LISTS
 from okx_mcp.trading.positions import PositionView
+from okx_mcp.trading.sources import PriceBasis, Source
 from okx_mcp.trading.together import all_of
 from okx_mcp.trading.valuation import Prices, quote_value
 from okx_mcp.trading.working import Working
@@ -114,7 +115,9 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         prices=Prices(
             bid=found.ticker.bid_px,
             ask=found.ticker.ask_px,
-            age_ms=_age_ms(exchange.exchange_clock.now_ms(), found.ticker, found.walked, *priced),
+            basis=PriceBasis(
+                Source.REST, _age_ms(exchange.exchange_clock.now_ms(), found.ticker, found.walked, *priced)
+            ),
             usd_per_quote=found.worth[instrument.quote_ccy].usd,
             usd_per_base=found.worth[instrument.base_ccy].usd if is_option else None,
             taken=found.taken,

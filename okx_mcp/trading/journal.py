@@ -35,6 +35,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AnyTicket, Receipt, Ticket
 from okx_mcp.trading.questions import Questions
 from okx_mcp.trading.refusals import NotApproved, NotAsked, UnsettledOrder
+from okx_mcp.trading.sources import PriceBasis
 
 __all__ = ["Begun", "Journal", "has_open_ends", "is_abandoned", "unsettled"]
 
@@ -50,6 +51,8 @@ Allows = Callable[[Used], Sequence[str]]
 """What is wrong with sending the order now, beside these; nothing if it may be sent."""
 WhyNotAsked = Callable[[Questions], str | None]
 """Why a person is not to be asked now, after these; None if they may be."""
+_Detail = Mapping[str, object | None]
+"""What is told of an event, by name; None is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,11 @@ class Journal:
                 "INSERT INTO tickets (id, account, state, changed_ms, receipt) VALUES (?, ?, ?, ?, ?)",
                 (ticket.id, str(ticket.account), receipt.state, ticket.created_ms, stored(receipt)),
             )
-            detail = {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel}
+            detail = {"line": ticket.line, "digest": ticket.digest, "channel": ticket.channel, "prices": ticket.basis}
             _note_receipt(db, receipt, detail)
         return receipt
 
-    async def note(self, account: Account | None, now_ms: int, what: str, detail: Mapping[str, str]) -> None:
+    async def note(self, account: Account | None, now_ms: int, what: str, detail: _Detail) -> None:
         """Record what is about no ticket: a start, a refusal, a halt. `account` is None for what is about all.
 
         Raises:
@@ -110,7 +113,7 @@ class Journal:
         async with self._file.transaction() as db:
             _note(db, now_ms, str(account or ""), None, what, detail)
 
-    async def start(self, account: Account, owner: str | None, now_ms: int, detail: Mapping[str, str]) -> None:
+    async def start(self, account: Account, owner: str | None, now_ms: int, detail: _Detail) -> None:
         """Record that a process starts to trade, and whose its key is: what OKX calls that account, if it did.
 
         Raises:
@@ -130,14 +133,15 @@ class Journal:
         *,
         shown: AnyTicket | None = None,
         added_usd: Decimal = Decimal(0),
+        basis: PriceBasis | None = None,
         burst_minutes: int = 60,
         allows: Allows = lambda _: (),
     ) -> Begun:
         """Consume the approval and write INTENT, in one transaction, if that ticket may be sent now.
 
-        `shown` is the ticket as its process knows it, `added_usd` what the order adds to the day. `allows` is asked
-        with what all processes have used up by now; where it names a reason against, the approval is consumed and
-        nothing is sent.
+        `shown` is the ticket as its process knows it, `added_usd` what the order adds to the day, by prices of this
+        `basis`. `allows` is asked with what all processes have used up by now; where it names a reason against, the
+        approval is consumed and nothing is sent.
 
         Raises:
             NotApproved: no such ticket on this account, or it expired, was declined, or awaits another channel.
@@ -161,7 +165,7 @@ class Journal:
                 against = " ".join(allows(used))
                 state = OrderState.NOT_SENT if against else OrderState.INTENT
                 found = _moved(found, state, now_ms, approved_by=approval.channel, reason=against or None)
-                _record(db, found, added_usd)
+                _record(db, found, added_usd, basis)
                 return Begun(found, is_ours=not against)
             if found.state is OrderState.PROPOSED:
                 found = _moved(found, OrderState.EXPIRED, now_ms)
@@ -414,8 +418,10 @@ def _unsettled(db: sqlite3.Connection, account: Account, now_ms: int) -> list[Re
     return [receipt for receipt in open_ends if receipt.state is OrderState.UNKNOWN or is_abandoned(receipt, now_ms)]
 
 
-def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None) -> None:
-    """Write the receipt and the event. `added_usd` is given once, when the order is begun."""
+def _record(
+    db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None = None, basis: PriceBasis | None = None
+) -> None:
+    """Write the receipt and the event. `added_usd` is given once, when the order is begun, with its `basis`."""
     placed_ord_id = None if receipt.ticket.order else receipt.ord_id  # a change is not found by its order's id
     db.execute(
         "UPDATE tickets SET state = ?, changed_ms = ?, ord_id = ?, receipt = ? WHERE id = ?",
@@ -428,10 +434,9 @@ def _record(db: sqlite3.Connection, receipt: Receipt, added_usd: Decimal | None 
     elif (filled := _filled_permille(receipt)) is not None:
         query = "UPDATE tickets SET counts_micro_usd = (added_micro_usd * ? + 999) / 1000 WHERE id = ?"
         db.execute(query, (filled, receipt.ticket.id))
+    approved_by = receipt.approved_by if receipt.state is OrderState.INTENT else None
     detail = {"ord_id": receipt.ord_id, "code": receipt.code, "reason": receipt.reason}
-    if receipt.state is OrderState.INTENT:
-        detail["approved_by"] = receipt.approved_by
-    _note_receipt(db, receipt, {name: value for name, value in detail.items() if value is not None})
+    _note_receipt(db, receipt, {**detail, "approved_by": approved_by, "prices": basis})
 
 
 def _filled_permille(receipt: Receipt) -> int | None:
@@ -448,18 +453,17 @@ def _filled_permille(receipt: Receipt) -> int | None:
     return int((min(order.filled_size / size, Decimal(1)) * 1000).to_integral_value(ROUND_UP))
 
 
-def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: Mapping[str, str]) -> None:
+def _note_receipt(db: sqlite3.Connection, receipt: Receipt, detail: _Detail) -> None:
     ticket = receipt.ticket
     row = db.execute(f"{_ROWS} WHERE id = ?", (ticket.id,)).fetchone()
     told = {**detail, "receipt": receipt_digest(json.dumps(row))}
     _note(db, receipt.at_ms, str(ticket.account), ticket.id, receipt.state, told)
 
 
-def _note(
-    db: sqlite3.Connection, at_ms: int, account: str, ticket: str | None, what: str, detail: Mapping[str, str]
-) -> None:
+def _note(db: sqlite3.Connection, at_ms: int, account: str, ticket: str | None, what: str, detail: _Detail) -> None:
     seq, before = _head(db)
-    event = Event(seq + 1, at_ms, account, ticket, what, json.dumps(detail, separators=(",", ":")))
+    told = {name: str(value) for name, value in detail.items() if value is not None}
+    event = Event(seq + 1, at_ms, account, ticket, what, json.dumps(told, separators=(",", ":")))
     digest = event.digest(before)
     db.execute(
         "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -204,9 +204,9 @@ def _leverage(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]
 
 
 def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
-    bid, ask, inst_id = prices.bid, prices.ask, ticket.intent.inst_id
-    if prices.age_ms is None or prices.age_ms > limits.price_age_s * 1000 or prices.age_ms < -limits.price_age_s * 1000:
-        yield f"The price of {inst_id} is {_age(prices.age_ms)}, and may be {limits.price_age_s} s old."
+    bid, ask, inst_id, age_ms = prices.bid, prices.ask, ticket.intent.inst_id, prices.basis.age_ms
+    if age_ms is None or abs(age_ms) > limits.price_age_s * 1000:
+        yield f"The price of {inst_id} is {prices.basis.age}, and may be {limits.price_age_s} s old."
         return
     if not bid or not ask or bid <= 0 or ask <= 0:
         yield f"The order book of {inst_id} has no price on one side, so no order can be compared with it."
@@ -227,12 +227,12 @@ def _price(ticket: "Ticket", limits: Limits, prices: Prices) -> Iterator[str]:
     if ticket.side == Side.BUY and price > (most := ask * (1 + limits.collar)):
         yield (
             f"The price {plain(price)} is above {plain(most)}, which is {percent} % over the best ask "
-            f"{plain(ask)}; that is as far as a buy may go."
+            f"{plain(ask)} ({prices.basis}); that is as far as a buy may go."
         )
     if ticket.side == Side.SELL and price < (least := bid * (1 - limits.collar)):
         yield (
             f"The price {plain(price)} is below {plain(least)}, which is {percent} % under the best bid "
-            f"{plain(bid)}; that is as far as a sale may go."
+            f"{plain(bid)} ({prices.basis}); that is as far as a sale may go."
         )
     if not ticket.reduces and prices.last:
         yield from _away_from_last(ticket.side, price, bid, ask, prices.last, limits.collar)
@@ -339,10 +339,3 @@ def _orders(count: int, what: str) -> str:
     """So many of them, and what they "are" or "were", in good English."""
     verb, _, rest = what.partition(" ")
     return f"{count} orders {what}" if count != 1 else f"1 order {_OF_ONE[verb]} {rest}"
-
-
-def _age(ms: int | None) -> str:
-    if ms is None:
-        return "of unknown age"
-    seconds = plain((Decimal(abs(ms)) / 1000).normalize())
-    return f"{seconds} s old" if ms >= 0 else f"dated {seconds} s ahead"

@@ -15,7 +15,8 @@ from okx_mcp.trading.candles import Candles, CandleSpan, read_candles
 from okx_mcp.trading.exchange import MarketData
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.instruments import kind_of
-from okx_mcp.trading.pushed import PushedPrices, Source, StreamsNow, Told
+from okx_mcp.trading.pushed import PushedPrices, StreamsNow, Told
+from okx_mcp.trading.sources import Source
 from okx_mcp.trading.together import all_of
 
 __all__ = ["ContractFigures", "Market"]

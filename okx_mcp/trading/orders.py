@@ -27,6 +27,7 @@ from okx_mcp.trading.intents import (
 )
 from okx_mcp.trading.lines import line_of, line_of_account, waits_for
 from okx_mcp.trading.order_state import OrderState, state_at_exchange, state_of_algo
+from okx_mcp.trading.sources import PriceBasis
 from okx_mcp.trading.triggers import changed_trigger, price_type_of
 
 if TYPE_CHECKING:
@@ -203,7 +204,8 @@ class Ticket:
     have; where nothing fixes a price, `price` is what the book would give now. `order` is the one that would change, as
     it was. `held` is the position that a new order acts on, as it was: negative for a short one, 0 for none, counted
     like `own_size`. `fee_rate` is the account's rate in OKX's sign, negative for a charge. `policy` is the name of the
-    one that approves it, where one does. Times are Unix milliseconds on the exchange's clock.
+    one that approves it, where one does; `basis` tells of the prices it was made with. Times are
+    Unix milliseconds on the exchange's clock.
     """
 
     id: str
@@ -224,6 +226,7 @@ class Ticket:
     held: Decimal = Decimal(0)
     limit_use: LimitUse | None = None
     policy: str | None = None
+    basis: PriceBasis | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.intent, Amendment) and self.order is None:
@@ -384,6 +387,10 @@ class AccountTicket:
     @property
     def order(self) -> None:
         """It changes no order."""
+
+    @property
+    def basis(self) -> None:
+        """It has no price."""
 
     @property
     def reduces(self) -> bool:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from okx_mcp.trading.pushed import Source, Told
+from okx_mcp.trading.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from okx_mcp.okx.models import Ticker
+    from okx_mcp.trading.pushed import Told
 
 __all__ = ["PriceSeen", "PriceTarget", "watch_price"]
 

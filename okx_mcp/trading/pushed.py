@@ -8,20 +8,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
 
 from okx_mcp.okx.clock import Clock, ExchangeClock
 from okx_mcp.okx.errors import OkxError
+from okx_mcp.trading.sources import Source
 
 if TYPE_CHECKING:
     from okx_mcp.okx.models import OrderBook, Ticker
     from okx_mcp.okx.stream.feeds import Kept
     from okx_mcp.okx.stream.streams import Streams
 
-__all__ = ["FOLLOWED_S", "FRESH_MS", "PushedPrices", "Source", "StreamsNow", "Told"]
+__all__ = ["FOLLOWED_S", "FRESH_MS", "PushedPrices", "StreamsNow", "Told"]
 
 T = TypeVar("T")
 FRESH_MS: Final = 3_000
@@ -36,13 +36,6 @@ _MOST_FOLLOWED: Final = 40
 
 StreamsNow = Callable[[], Awaitable["Streams | None"]]
 """The streams, opened if need be; None where nothing is streamed."""
-
-
-class Source(StrEnum):
-    """Where a value came from."""
-
-    STREAM = "stream"
-    REST = "rest"
 
 
 @dataclass(frozen=True, slots=True)

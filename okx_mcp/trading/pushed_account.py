@@ -11,7 +11,8 @@ from okx_mcp.okx.clock import Clock, ExchangeClock
 from okx_mcp.trading.intents import Exits, TriggerOrder
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt, Ticket, is_ord_id
-from okx_mcp.trading.pushed import FOLLOWED_S, FRESH_MS, Source, StreamsNow, Told
+from okx_mcp.trading.pushed import FOLLOWED_S, FRESH_MS, StreamsNow, Told
+from okx_mcp.trading.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.limits import Breach, Limits, SoFar, check, check_account, standing
 from okx_mcp.trading.orders import AnyTicket, LimitUse, Ticket
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
+from okx_mcp.trading.sources import PriceBasis
 from okx_mcp.trading.valuation import added_usd, usd_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Look:
 
     exposure: Exposure | None
     day_result_usd: Decimal | None
+
+    @property
+    def basis(self) -> PriceBasis | None:
+        """Which prices it found; None where it looked for none."""
+        return None if self.exposure is None else self.exposure.prices.basis
 
 
 class Risk:
@@ -77,7 +83,8 @@ class Risk:
         broken = self._breaches(ticket, look, used)
         if broken:
             words = " ".join(each.words for each in broken)
-            await self._journal.note(self._account, self._now_ms(), "refused", {"order": ticket.line, "why": words})
+            told = {"order": ticket.line, "why": words, "prices": look.basis}
+            await self._journal.note(self._account, self._now_ms(), "refused", told)
             await self.stop_if_called_for(broken)
             raise AboveLimits(words)
         if not isinstance(ticket, Ticket) or look.exposure is None:

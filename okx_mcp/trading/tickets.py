@@ -129,6 +129,7 @@ class TicketMaker:
             terms=exact.terms,
             side_of_close=exact.side_of_close,
             held=exact.held,
+            basis=exposure.prices.basis if exposure else None,
         )
         if exposure is not None:
             check_largest(ticket, instrument, exposure.prices)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import Side
 from okx_mcp.trading.instruments import Quantity
+from okx_mcp.trading.sources import PriceBasis
 
 if TYPE_CHECKING:
     from okx_mcp.trading.depth import Taken
@@ -33,7 +34,7 @@ class Prices:
 
     bid: Decimal | None
     ask: Decimal | None
-    age_ms: int | None
+    basis: PriceBasis
     usd_per_quote: Decimal | None
     usd_per_base: Decimal | None = None
     taken: "Taken | None" = None

@@ -31,7 +31,8 @@ _PLACE: Final = {
 def ticket_lines(ticket: "AnyTicket") -> list[str]:
     """The whole ticket, in at most eleven lines, so that a question under it makes twelve."""
     lines = _of_order(ticket) if isinstance(ticket, Ticket) else _of_account(ticket)
-    return [*lines, f"Ticket: {ticket.id}, good until {iso_time(ticket.expires_ms)}"]
+    prices = "" if ticket.basis is None else f"; prices {ticket.basis}"
+    return [*lines, f"Ticket: {ticket.id}, good until {iso_time(ticket.expires_ms)}{prices}"]
 
 
 def _of_account(ticket: AccountTicket) -> list[str]:

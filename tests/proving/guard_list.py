@@ -1543,7 +1543,7 @@ _LIMITED: Final = (
     *(
         _guard(f"{name} is held against its limit", _LIMITS, guarded, without, _AT_LIMIT)
         for name, guarded, without in (
-            ("the age of a price", "prices.age_ms > limits.price_age_s * 1000 or", "False or"),
+            ("the age of a price", "abs(age_ms) > limits.price_age_s * 1000:", "age_ms < -limits.price_age_s * 1000:"),
             ("a buy far over the book", "price > (most := ask * (1 + limits.collar))", "(most := ask) < 0"),
             ("a sale far under it", "price < (least := bid * (1 - limits.collar))", "(least := bid) < 0"),
             ("one order", "if usd > limits.order_usd:", "if False:"),
@@ -1563,8 +1563,8 @@ _LIMITED: Final = (
             f"{_IN_LIMITS}test_without_a_price_to_compare_with_nothing_is_sent",
         )
         for name, guarded, without in (
-            ("one from the future", "or prices.age_ms < -limits.price_age_s * 1000:", "or False:"),
-            ("one of unknown age", "if prices.age_ms is None or prices", "if prices.age_ms is not None and prices"),
+            ("one from the future", "abs(age_ms) > limits", "age_ms > limits"),
+            ("one of unknown age", "if age_ms is None or abs", "if age_ms is not None and abs"),
             ("an empty side of the book", "if not bid or not ask or bid <= 0 or ask <= 0:", "if not bid and not ask:"),
             ("a crossed book", "if bid > ask:", "if False:"),
         )
@@ -1712,9 +1712,16 @@ _CHAINED: Final = (
     _guard(
         "what is recorded leaves an event",
         _JOURNAL,
-        "    _note_receipt(db, receipt, {name: value",
-        "    dict({name: value",
+        '    _note_receipt(db, receipt, {**detail, "approved_by"',
+        '    dict({**detail, "approved_by"',
         f"{_IN_CHAIN}test_what_was_written_has_no_fault",
+    ),
+    _guard(
+        "the journal tells which prices the decision to send rests on",
+        _JOURNAL,
+        '"prices": basis})',
+        '"prices": receipt.ticket.basis})',
+        "trading/test_basis_of_prices.py::test_the_journal_tells_it_of_the_ticket_and_anew_of_the_decision_to_send",
     ),
     _guard(
         "the halt is looked at again once the connection stands",

@@ -66,7 +66,8 @@ _REST: Final = tuple(
             r"|not counted: it can only reduce)",
             rf"Day: {_USD} of {_USD} in 24 hours, with this order",
             rf"Available there: {_N} {_CCY}",
-            r"Ticket: (?P<ticket>[a-z0-9]+), good until [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z",
+            r"Ticket: (?P<ticket>[a-z0-9]+), good until [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"
+            rf"(?:; prices asked for, {_N} s old)?",
         ),
     )
 )

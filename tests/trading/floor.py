@@ -26,6 +26,7 @@ from okx_mcp.trading.intents import Amendment, LimitOrder, Terms
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
 from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.sources import PriceBasis, Source
 from tests.clocks import VirtualClock
 from tests.wire import Deliver, Wire
 
@@ -166,6 +167,7 @@ def a_ticket(**changes: Any) -> Ticket:
         created_ms=1_000_000,
         expires_ms=1_300_000,
         terms=terms,
+        basis=PriceBasis(Source.REST, 120),
     )
     return replace(ticket, **changes)
 

@@ -24,13 +24,18 @@ from okx_mcp.trading.limits import Limits, SoFar, check
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Ticket
 from okx_mcp.trading.refusals import AboveLimits, TradingHalted
+from okx_mcp.trading.sources import PriceBasis, Source
 from okx_mcp.trading.valuation import Prices, added_usd
 from tests.clocks import VirtualClock
 from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy
 from tests.wire import Deliver, Wire, changed, cut, no_rows, row_code, server_error
 
 LIMITS: Final = Limits(order_usd=Decimal(1000), day_usd=Decimal(5000), position_usd=Decimal(3000))
-PRICES: Final = Prices(Decimal(100), Decimal(101), 0, Decimal(1))
+PRICES: Final = Prices(Decimal(100), Decimal(101), PriceBasis(Source.REST, 0), Decimal(1))
+
+
+def old(age_ms: int | None) -> PriceBasis:
+    return PriceBasis(Source.REST, age_ms)
 
 
 def a_buy(base: str = "1", price: str = "100", **changes: Any) -> Ticket:
@@ -108,7 +113,10 @@ EDGES: Final[dict[str, tuple[Callable[[int], list[Any]], str]]] = {
         lambda over: [a_sale(price=str(95 - Decimal(over) / 100)), LIMITS, PRICES, SoFar()],
         "5 % under the best bid 100",
     ),
-    "an old price": (lambda over: [a_buy(), LIMITS, replace(PRICES, age_ms=30_000 + over), SoFar()], "may be 30 s old"),
+    "an old price": (
+        lambda over: [a_buy(), LIMITS, replace(PRICES, basis=old(30_000 + over)), SoFar()],
+        "may be 30 s old",
+    ),
 }
 
 
@@ -131,8 +139,8 @@ NO_PRICE: Final = {
     "no ask": replace(PRICES, ask=None),
     "zero": replace(PRICES, bid=Decimal(0)),
     "crossed": replace(PRICES, bid=Decimal(102)),
-    "of unknown age": replace(PRICES, age_ms=None),
-    "from the future": replace(PRICES, age_ms=-30_001),
+    "of unknown age": replace(PRICES, basis=old(None)),
+    "from the future": replace(PRICES, basis=old(-30_001)),
     "not in dollars": replace(PRICES, usd_per_quote=None),
 }
 
@@ -143,7 +151,7 @@ def test_without_a_price_to_compare_with_nothing_is_sent(prices: Prices) -> None
 
 
 def test_a_price_that_is_dated_ahead_is_not_called_old() -> None:
-    (breach,) = check(a_buy(), LIMITS, replace(PRICES, age_ms=-31_000), SoFar())
+    (breach,) = check(a_buy(), LIMITS, replace(PRICES, basis=old(-31_000)), SoFar())
 
     assert breach.words == "The price of BTC-USDT is dated 31 s ahead, and may be 30 s old."
 

@@ -12,7 +12,8 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.price_watch import PriceTarget
-from okx_mcp.trading.pushed import PushedPrices, Source
+from okx_mcp.trading.pushed import PushedPrices
+from okx_mcp.trading.sources import Source
 from tests.clocks import VirtualClock
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,9 @@ from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.trading.intents import Amendment, Exits
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt
-from okx_mcp.trading.pushed import Source, Told
+from okx_mcp.trading.pushed import Told
 from okx_mcp.trading.pushed_account import PushedAccount, Standing
+from okx_mcp.trading.sources import Source
 from tests.clocks import VirtualClock
 from tests.okx.stream.account import AskedAccount
 from tests.okx.stream.line import URL, ScriptedOkx

@@ -52,7 +52,7 @@ def test_a_buy_says_where_what_how_much_at_what_price_for_what_and_until_when() 
         "Fee: 0.1 % of what is received or less, about 0.000001 BTC",
         "Value: 30 USDT, counted as 612.01 USD of 10,000.00 USD for one order",
         "Day: 3,400.00 USD of 50,000.00 USD in 24 hours, with this order",
-        f"Ticket: {ticket.id}, good until 1970-01-01T00:21:40Z",
+        f"Ticket: {ticket.id}, good until 1970-01-01T00:21:40Z; prices asked for, 0.12 s old",
     ]
 
 
