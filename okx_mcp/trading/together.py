@@ -12,6 +12,8 @@ _Result = TypeVar("_Result")
 
 async def all_of(*started: Callable[[], Awaitable[_Result]]) -> list[_Result]:
     """The results of all of these, in their order. Where one fails the others are given up, and its error is raised."""
+    if len(started) == 1:
+        return [await started[0]()]  # a task of its own would cost a tenth of a millisecond
     results: dict[int, _Result] = {}
 
     async def run(number: int, start: Callable[[], Awaitable[_Result]]) -> None:
