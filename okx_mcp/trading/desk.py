@@ -28,7 +28,7 @@ from okx_mcp.trading.cancel_all_after import CancelAllAfter
 from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.exchange import BeforeSend, Exchange
+from okx_mcp.trading.exchange import ORDER_VALID_MS, REQUEST_VALID_MS, BeforeSend, Exchange
 from okx_mcp.trading.exposure import positions_in
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -58,19 +58,15 @@ from okx_mcp.trading.refusals import (
     Refusal,
 )
 from okx_mcp.trading.risk import Look, Risk
+from okx_mcp.trading.settling import Settling
 from okx_mcp.trading.tickets import TicketMaker, wanted_by
 from okx_mcp.trading.together import all_of, within
 
 __all__ = ["OrderDesk"]
 
-_ORDER_VALID_MS: Final = 5_000
-"""expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
-_REQUEST_VALID_MS: Final = 30_000
-"""Where OKX honours no expTime, it refuses a signature that is older than this (50102), which is as final."""
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
 _BELIEVED_OPEN: Final = 20
 """As many orders of one instrument as may be open by default."""
-_ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
 _OTHERS_TICKET: Final = (
@@ -118,6 +114,7 @@ class OrderDesk:
         self._journal = journal
         self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
+        self._settling = Settling(account, journal, self._reconciler, clock)
         self._canceller = Canceller(exchange, self._reconciler, clock)
         self._cancel_all = CancelAll(exchange, self._canceller, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
@@ -130,11 +127,7 @@ class OrderDesk:
         self._own: dict[str, AnyTicket] = {}
         self._begun: set[str] = set()
         self._declined: set[str] = set()
-        self._under_way: set[str] = set()
-        self._settling = anyio.Lock()
-        self._is_settled_at_start = False
         self._is_start_noted = False
-        self._left_open = anyio.Event()
 
     def close(self) -> None:
         """Release the journal."""
@@ -255,21 +248,17 @@ class OrderDesk:
             return await self._reconciler.settled(recorded)
         if approval.ticket_id in self._declined:
             raise NotApproved("This ticket was not approved and cannot be used any more.")
-        if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
+        if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         look = await self._look_again(shown)
         against = against or _leverage_changed(shown, look, self._risk.added_usd(shown, look))
-        self._under_way.add(approval.ticket_id)
-        try:
+        with self._settling.left_to_its_sender(approval.ticket_id):
             with anyio.CancelScope(shield=True):
                 begun, broken = await self._begin(approval, shown, look, against)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
             await self._risk.stop_if_called_for(broken)
             return await self._reconciler.settled(receipt)
-        finally:
-            self._under_way.discard(approval.ticket_id)
-            self._left_open.set()
 
     async def _look_again(self, ticket: AnyTicket) -> Look:
         """Fresh prices, and whatever else this order is held against."""
@@ -353,7 +342,7 @@ class OrderDesk:
         """Send it, unless this process sent it before, whatever the journal says."""
         ticket = intent.ticket
         if ticket.id in self._begun:
-            exp_time_ms = self._now_ms() + _REQUEST_VALID_MS  # whatever was sent before cannot be valid for longer
+            exp_time_ms = self._now_ms() + REQUEST_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
@@ -394,25 +383,23 @@ class OrderDesk:
         match ticket.intent:
             case Amendment() if ticket.order is not None and ticket.order.waits:
                 still_waits = await exchange.amend_algo_order(
-                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
+                    ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send
                 )
                 return still_waits.algo_id
             case Amendment():
-                amended = await exchange.amend_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                amended = await exchange.amend_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send=before_send)
                 return amended.ord_id
             case TriggerOrder():
-                waits = await exchange.place_algo_order(
-                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
-                )
+                waits = await exchange.place_algo_order(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return waits.algo_id
             case LeverageChange():
-                await exchange.set_leverage(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                await exchange.set_leverage(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return None
             case Transfer():
-                moved = await exchange.transfer(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                moved = await exchange.transfer(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return moved.trans_id
             case _:
-                placed = await exchange.place_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                placed = await exchange.place_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send=before_send)
                 return placed.ord_id
 
     async def settle_open_ends(self) -> list[Receipt]:
@@ -421,43 +408,11 @@ class OrderDesk:
         Raises:
             JournalUnavailable: it cannot be read.
         """
-        async with self._settling:
-            open_ends = [
-                each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
-            ]
-            settled = await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))
-        return [receipt for receipt in settled if receipt.state.is_open_end]
-
-    async def _settled_if_possible(self, receipt: Receipt) -> Receipt:
-        """One that cannot be settled stands in no other one's way."""
-        try:
-            return await self._reconciler.settled(receipt)
-        except (Refusal, OkxError):
-            return receipt
+        return await self._settling.open_ends()
 
     async def keep_settling(self) -> NoReturn:
         """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
-        tries = 0
-        while True:
-            try:
-                await self._settle_at_start()
-                is_settled = not await self.settle_open_ends()
-            except JournalUnavailable:
-                is_settled = False
-            if is_settled:
-                tries = 0
-                await self._left_open.wait()
-                self._left_open = anyio.Event()
-            else:
-                await self._clock.sleep(_ASK_AGAIN_AFTER_S[min(tries, len(_ASK_AGAIN_AFTER_S) - 1)])
-                tries += 1
-
-    async def _settle_at_start(self) -> bool:
-        """What an earlier process left open is asked for before the first order of this one. True once it was."""
-        if not self._is_settled_at_start:
-            await self.settle_open_ends()
-            self._is_settled_at_start = True
-        return True
+        await self._settling.keep_on()
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -561,7 +516,7 @@ class OrderDesk:
             NoSuchInstrument: nothing is open there, and there is no such instrument.
         """
         cancelled = await self._cancel_all.of_instrument(
-            inst_id, self._believed_open(inst_id), self._receipt_of, partial(self._may_still_arrive, inst_id)
+            inst_id, self._believed_open(inst_id), self._receipt_of, partial(self._settling.may_still_arrive, inst_id)
         )
         if not cancelled.results:
             with suppress(OkxError):
@@ -615,26 +570,7 @@ class OrderDesk:
         Raises:
             OkxError: what is open could not be read, so it is not known.
         """
-        return await self._cancel_all.of_account(self._may_still_arrive)
-
-    def _may_still_arrive(self, inst_id: str | None = None) -> bool:
-        """Whether an order is on its way that OKX's list cannot show yet, of this instrument if it is said.
-
-        A journal that fails holds nothing up.
-        """
-        try:
-            open_ends = self._journal.open_ends(self.account)
-        except JournalUnavailable:
-            return bool(self._under_way)
-        now_ms = self._now_ms()
-        orders = [
-            each
-            for each in open_ends
-            if isinstance(each.ticket, Ticket)
-            and each.ticket.order is None
-            and inst_id in (None, each.ticket.intent.inst_id)
-        ]
-        return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in orders)
+        return await self._cancel_all.of_account(self._settling.may_still_arrive)
 
     def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
         """The instrument of an order, from the journal if it is not given.

@@ -48,6 +48,7 @@ _ORDERS: Final = "trading/orders.py"
 _STATES: Final = "trading/order_state.py"
 _INTENTS: Final = "trading/intents.py"
 _RECONCILE: Final = "trading/reconcile.py"
+_SETTLE: Final = "trading/settling.py"
 _CANCEL: Final = "trading/cancelling.py"
 _CANCEL_ALL: Final = "trading/cancel_all.py"
 _LOOKUPS: Final = "trading/lookups.py"
@@ -487,7 +488,7 @@ _ONE_SEND: Final = (
     _guard(
         "the desk asks for it",
         _DESK,
-        "placed = await exchange.place_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send",
+        "placed = await exchange.place_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send",
         "placed = await exchange.place_order(ticket.body, before_send",
         f"{_FAULTS}test_an_order_that_arrives_after_it_was_said_to_have_no_effect_is_refused_by_the_exchange",
     ),
@@ -713,34 +714,34 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what an earlier process left open is asked for before the first order",
         _DESK,
-        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
+        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:",
         "if False:",
         f"{_FAULTS}test_what_an_earlier_process_left_unknown_is_asked_for_before_the_first_order",
     ),
     _guard(
         "that is not waited for for ever",
         _DESK,
-        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
-        "if not await self._settle_at_start():",
+        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:",
+        "if not await self._settling.at_start():",
         f"{_SETTLING}test_a_first_order_does_not_wait_for_ever_for_what_was_left_open_and_is_not_sent",
     ),
     _guard(
         "open ends are settled side by side",
-        _DESK,
+        _SETTLE,
         "await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))",
         "[await self._settled_if_possible(receipt) for receipt in open_ends]",
         f"{_HOSTILE}test_the_first_commit_after_a_restart_comes_back_whatever_was_left_open",
     ),
     _guard(
         "one that cannot be settled stands in no other one's way",
-        _DESK,
+        _SETTLE,
         "        except (Refusal, OkxError):\n            return receipt\n",
         "        except (Refusal, OkxError):\n            raise\n",
         f"{_SETTLING}test_an_open_end_that_cannot_be_settled_stands_in_no_other_ones_way",
     ),
     _guard(
         "what a commit leaves open is asked for until it is known",
-        _DESK,
+        _SETTLE,
         "            self._left_open.set()\n",
         "            pass\n",
         f"{_GATE}test_what_a_commit_leaves_open_is_asked_for_until_it_is_known",
@@ -769,7 +770,7 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "what this process is at is left to it",
-        _DESK,
+        _SETTLE,
         "if each.ticket.id not in self._under_way",
         "if each.ticket.id",
         f"{_GATE}test_an_order_that_is_under_way_is_not_asked_for_by_somebody_else",
