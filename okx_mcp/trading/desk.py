@@ -25,7 +25,8 @@ from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancel_all import AllCancelled, CancelAll
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
-from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
+from okx_mcp.trading.cancel_by_id import CancelById
+from okx_mcp.trading.cancelling import Canceller, CancelResult
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.exchange import ORDER_VALID_MS, REQUEST_VALID_MS, BeforeSend, Exchange
@@ -51,22 +52,16 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt,
 from okx_mcp.trading.other_lookups import trigger_at, view_at
 from okx_mcp.trading.outcome import About, Outcome, proves
 from okx_mcp.trading.reconcile import Reconciler
-from okx_mcp.trading.refusals import (
-    JournalUnavailable,
-    NoSuchOrder,
-    NotApproved,
-    Refusal,
-)
+from okx_mcp.trading.recorded_orders import RecordedOrders, known_inst_id
+from okx_mcp.trading.refusals import NotApproved, Refusal
 from okx_mcp.trading.risk import Look, Risk
 from okx_mcp.trading.settling import Settling
 from okx_mcp.trading.tickets import TicketMaker, wanted_by
-from okx_mcp.trading.together import all_of, within
+from okx_mcp.trading.together import within
 
 __all__ = ["OrderDesk"]
 
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
-_BELIEVED_OPEN: Final = 20
-"""As many orders of one instrument as may be open by default."""
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
 _OTHERS_TICKET: Final = (
@@ -112,11 +107,12 @@ class OrderDesk:
         self.facts = AccountFacts(exchange, clock, needs_bound_key=needs_bound_key)
         self._exchange = exchange
         self._journal = journal
-        self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
         self._settling = Settling(account, journal, self._reconciler, clock)
-        self._canceller = Canceller(exchange, self._reconciler, clock)
-        self._cancel_all = CancelAll(exchange, self._canceller, clock)
+        self._recorded = RecordedOrders(account, journal)
+        canceller = Canceller(exchange, self._reconciler, clock)
+        self._cancel_by_id = CancelById(self._recorded, canceller, self.decline, self._is_unused)
+        self._cancel_all = CancelAll(exchange, canceller, self._recorded, self._settling, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
         self._approving = Approving(account, journal, rules)
         after_s = limits.cancel_all_after_s
@@ -402,17 +398,7 @@ class OrderDesk:
                 placed = await exchange.place_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send=before_send)
                 return placed.ord_id
 
-    async def settle_open_ends(self) -> list[Receipt]:
-        """Ask about every order that was begun and whose end is not known. Returns those that are still open.
-
-        Raises:
-            JournalUnavailable: it cannot be read.
-        """
-        return await self._settling.open_ends()
-
-    async def keep_settling(self) -> NoReturn:
-        """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
-        await self._settling.keep_on()
+    # --- what became of it --------------------------------------------------------------------------------------
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -439,12 +425,16 @@ class OrderDesk:
         Raises:
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
         """
-        try:
-            return self._journal.receipt(any_id, self.account)
-        except JournalUnavailable as unavailable:
-            if inst_id is None:
-                raise JournalUnavailable(f"{unavailable} For this order say its instrument (inst_id) too.") from None
-            return None
+        return self._recorded.receipt(any_id, inst_id)
+
+    def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
+        """The instrument of an order, from the journal if it is not given.
+
+        Raises:
+            NoSuchOrder: it is not one of ours.
+            JournalUnavailable: it cannot be read, and `inst_id` does not say it.
+        """
+        return known_inst_id(self.recorded(any_id, inst_id), inst_id)
 
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
         """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
@@ -460,6 +450,48 @@ class OrderDesk:
         """Whether this process knows, without asking anybody, that the ticket was never sent."""
         return receipt.ticket.id in self._own and receipt.ticket.id not in self._begun
 
+    async def settle_open_ends(self) -> list[Receipt]:
+        """Ask about every order that was begun and whose end is not known. Returns those that are still open.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        return await self._settling.open_ends()
+
+    async def keep_settling(self) -> NoReturn:
+        """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
+        await self._settling.keep_on()
+
+    async def open_orders(self) -> list[OrderView]:
+        """Open orders of the account, whoever placed them.
+
+        Raises:
+            OkxError: they could not be read.
+        """
+        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+
+    def others(self, views: Sequence[OrderView]) -> list[OrderView]:
+        """Those of these orders that this journal did not send. They are told of and never taken for ours.
+
+        Raises:
+            JournalUnavailable: nobody can tell whose they are.
+        """
+        return self._recorded.others(views)
+
+    def sent_here(self, cl_ord_ids: Iterable[str | None]) -> frozenset[str]:
+        """Those of these clOrdIds under which this journal sent an order.
+
+        Raises:
+            JournalUnavailable: nobody can tell.
+        """
+        return self._recorded.sent_here(cl_ord_ids)
+
+    def unsettled(self) -> list[Receipt]:
+        """Orders whose outcome is not known; while there is one, no new order is sent."""
+        return self._journal.unsettled(self.account, self._now_ms())
+
+    # --- taken back, and stopped --------------------------------------------------------------------------------
+
     async def cancel(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView:
         """Take an order back, or a ticket that was not sent yet.
 
@@ -472,40 +504,11 @@ class OrderDesk:
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
             OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        receipt = self.recorded(any_id, inst_id)
-        if receipt is not None and receipt.state is OrderState.PROPOSED:
-            receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
-            return receipt
-        return await self._canceller.cancel(_named(any_id, inst_id, receipt))
+        return await self._cancel_by_id.one(any_id, inst_id)
 
     async def cancel_several(self, any_ids: Sequence[str], inst_id: str | None = None) -> list[CancelResult]:
         """Take several orders or tickets back at once, each as `cancel` does, and say of each what became of it."""
-        results: dict[str, CancelResult] = {}
-        together: dict[str, Named] = {}
-        tickets: list[str] = []
-        for any_id in dict.fromkeys(any_ids):
-            try:
-                receipt = self.recorded(any_id, inst_id)
-                if receipt is not None and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
-                    tickets.append(any_id)
-                else:
-                    together[any_id] = _named(any_id, inst_id, receipt)
-            except Refusal as refusal:
-                results[any_id] = CancelResult(any_id, None, refusal)
-        cancelled, *withdrawn = await all_of(
-            partial(self._canceller.cancel_several, list(together.values())),
-            *(partial(self._withdrawn, any_id, inst_id) for any_id in tickets),
-        )
-        results |= {any_id: replace(each, any_id=any_id) for any_id, each in zip(together, cancelled, strict=True)}
-        results |= {each.any_id: each for [each] in withdrawn}
-        return [results[any_id] for any_id in any_ids]
-
-    async def _withdrawn(self, ticket_id: str, inst_id: str | None) -> list[CancelResult]:
-        try:
-            return [CancelResult(ticket_id, await self.cancel(ticket_id, inst_id))]
-        except (Refusal, OkxError) as problem:
-            return [CancelResult(ticket_id, None, problem)]
+        return await self._cancel_by_id.several(any_ids, inst_id)
 
     async def cancel_all_of(self, inst_id: str) -> AllCancelled:
         """Take back every open order of an instrument, whoever placed it, and everything that waits there for a price.
@@ -515,35 +518,19 @@ class OrderDesk:
         Raises:
             NoSuchInstrument: nothing is open there, and there is no such instrument.
         """
-        cancelled = await self._cancel_all.of_instrument(
-            inst_id, self._believed_open(inst_id), self._receipt_of, partial(self._settling.may_still_arrive, inst_id)
-        )
+        cancelled = await self._cancel_all.of_instrument(inst_id)
         if not cancelled.results:
             with suppress(OkxError):
                 await self.instruments.get(inst_id)
         return cancelled
 
-    def _believed_open(self, inst_id: str) -> list[Named]:
-        """The newest orders of an instrument that the journal has for open; none where it cannot be read."""
-        try:
-            receipts = self._journal.that_may_rest(self.account)
-        except JournalUnavailable:
-            return []
-        newest = sorted(receipts, key=lambda receipt: -receipt.ticket.created_ms)
-        orders = [each for each in newest if isinstance(each.ticket, Ticket) and each.ticket.order is None]
-        named = [_named(each.ticket.id, None, each) for each in orders]
-        return [each for each in named if each.inst_id == inst_id][:_BELIEVED_OPEN]
+    async def cancel_all(self) -> list[OrderView]:
+        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
 
-    def _receipt_of(self, view: OrderView) -> Receipt | None:
-        """The receipt of an order of ours that the exchange shows; None where it is not, or nobody can tell."""
-        try:
-            receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None
-        except JournalUnavailable:
-            return None
-        if receipt is None or not isinstance(receipt.ticket, Ticket) or receipt.ticket.order is not None:
-            return None
-        intent = receipt.ticket.intent
-        return receipt if (intent.inst_id, isinstance(intent, TriggerOrder)) == (view.inst_id, view.waits) else None
+        Raises:
+            OkxError: what is open could not be read, so it is not known.
+        """
+        return await self._cancel_all.of_account()
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.
@@ -564,47 +551,6 @@ class OrderDesk:
         """Since when and why nothing is sent; None where orders are."""
         return self._risk.halt.found()
 
-    async def cancel_all(self) -> list[OrderView]:
-        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
-
-        Raises:
-            OkxError: what is open could not be read, so it is not known.
-        """
-        return await self._cancel_all.of_account(self._settling.may_still_arrive)
-
-    def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
-        """The instrument of an order, from the journal if it is not given.
-
-        Raises:
-            NoSuchOrder: it is not one of ours.
-            JournalUnavailable: it cannot be read, and `inst_id` does not say it.
-        """
-        return _known_inst_id(self.recorded(any_id, inst_id), inst_id)
-
-    async def open_orders(self) -> list[OrderView]:
-        """Open orders of the account, whoever placed them.
-
-        Raises:
-            OkxError: they could not be read.
-        """
-        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
-
-    def others(self, views: Sequence[OrderView]) -> list[OrderView]:
-        """Those of these orders that this journal did not send. They are told of and never taken for ours.
-
-        Raises:
-            JournalUnavailable: nobody can tell whose they are.
-        """
-        return [view for view in views if not self._is_ours(view.cl_ord_id)]
-
-    def sent_here(self, cl_ord_ids: Iterable[str | None]) -> frozenset[str]:
-        """Those of these clOrdIds under which this journal sent an order.
-
-        Raises:
-            JournalUnavailable: nobody can tell.
-        """
-        return frozenset(each for each in cl_ord_ids if each and self._is_ours(each))
-
     async def limits_left(self) -> list[str]:
         """Every limit and what is left of it.
 
@@ -613,45 +559,10 @@ class OrderDesk:
         """
         return await self._risk.standing()
 
-    def _is_ours(self, cl_ord_id: str | None) -> bool:
-        receipt = self._journal.receipt(cl_ord_id, self.account) if cl_ord_id else None
-        return receipt is not None and receipt.state.order_sent != "no"
-
-    def unsettled(self) -> list[Receipt]:
-        """Orders whose outcome is not known; while there is one, no new order is sent."""
-        return self._journal.unsettled(self.account, self._now_ms())
-
     # --- around it ----------------------------------------------------------------------------------------------
 
     def _now_ms(self) -> int:
         return self._reconciler.now_ms()
-
-
-def _named(any_id: str, inst_id: str | None, receipt: Receipt | None) -> Named:
-    """How the order is named to the exchange.
-
-    Raises:
-        NoSuchOrder: the ticket is none of an order, or neither journal nor caller knows the instrument.
-    """
-    if receipt is None:
-        return Named(any_id, _known_inst_id(None, inst_id), waits=None)
-    if isinstance(receipt.ticket, AccountTicket):
-        raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
-    if receipt.ticket.order is not None:
-        ord_id = receipt.ticket.order.ord_id
-        raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
-    if isinstance(receipt.ticket.intent, TriggerOrder):
-        return Named(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt, waits=True)
-    return Named(any_id, _known_inst_id(receipt, inst_id), receipt)
-
-
-def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
-    """What the journal knows goes before what was said."""
-    if receipt is not None and isinstance(receipt.ticket, Ticket):
-        return receipt.ticket.intent.inst_id
-    if inst_id is None:
-        raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
-    return inst_id
 
 
 def _leverage_changed(ticket: AnyTicket, look: Look, added_usd: Decimal) -> str | None:

@@ -51,6 +51,8 @@ _RECONCILE: Final = "trading/reconcile.py"
 _SETTLE: Final = "trading/settling.py"
 _CANCEL: Final = "trading/cancelling.py"
 _CANCEL_ALL: Final = "trading/cancel_all.py"
+_CANCEL_BY_ID: Final = "trading/cancel_by_id.py"
+_RECORDED: Final = "trading/recorded_orders.py"
 _LOOKUPS: Final = "trading/lookups.py"
 _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
@@ -683,18 +685,18 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "a triggered order is cancelled by whatever id it is named",
-        _DESK,
-        "Named(receipt.ticket.id,",
-        "Named(any_id,",
+        _CANCEL,
+        "cls(receipt.ticket.id,",
+        "cls(any_id,",
         f"{_TRIGGERS}test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that_it_became",
     ),
     _guard(
         "cancelling goes on beside an UNKNOWN order",
         _DESK,
-        "        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
-        "        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
     ),
     _guard(
@@ -706,7 +708,7 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "cancelling goes on without a journal",
-        _DESK,
+        _RECORDED,
         "            if inst_id is None:\n                raise JournalUnavailable(",
         "            if True:\n                raise JournalUnavailable(",
         f"{_CANCELLING}test_a_damaged_journal_does_not_stop_a_cancel",
@@ -777,14 +779,14 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "orders of others are never adopted",
-        _DESK,
+        _RECORDED,
         'return receipt is not None and receipt.state.order_sent != "no"',
-        "return view.cl_ord_id is not None",
+        "return cl_ord_id is not None",
         f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
     ),
     _guard(
         "an order that a journal calls unsent is not taken for its own",
-        _DESK,
+        _RECORDED,
         'return receipt is not None and receipt.state.order_sent != "no"',
         "return receipt is not None",
         f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
@@ -798,14 +800,14 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "and cancelled at the exchange",
-        _DESK,
+        _CANCEL_BY_ID,
         "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
         "receipt.state.was_never_used:",
         f"{_RESTORED}test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange",
     ),
     _guard(
         "our journal's instrument goes before the model's",
-        _DESK,
+        _RECORDED,
         "    if receipt is not None and isinstance(receipt.ticket, Ticket):\n",
         "    if receipt is not None and isinstance(receipt.ticket, Ticket) and inst_id is None:\n",
         f"{_HOSTILE}test_an_order_of_ours_is_cancelled_whatever_instrument_the_model_names",
@@ -1367,7 +1369,7 @@ _CHANGES: Final = (
     ),
     _guard(
         "a waiting change is withdrawn after a restart",
-        _DESK,
+        _CANCEL_BY_ID,
         "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
         "receipt.state.was_never_used and self._is_unused(receipt):",
         f"{_HOSTILE}test_a_waiting_change_is_withdrawn_after_a_restart_as_before_it",
@@ -1451,9 +1453,9 @@ _CHANGES: Final = (
     ),
     _guard(
         "a change is not cancelled in its order's place",
-        _DESK,
-        "    if receipt.ticket.order is not None:\n        ord_id = receipt",
-        "    if False and receipt.ticket.order is not None:\n        ord_id = receipt",
+        _CANCEL,
+        "        if receipt.ticket.order is not None:\n            ord_id = receipt",
+        "        if False and receipt.ticket.order is not None:\n            ord_id = receipt",
         f"{_AMENDING}test_what_rests_after_a_change_can_be_cancelled",
     ),
 )
@@ -1626,8 +1628,8 @@ _HALTED: Final = (
     _guard(
         "it does not stand before a cancel",
         _DESK,
-        "        return await self._canceller.cancel(_named(",
-        "        self._risk.halt.check()\n        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
+        "        self._risk.halt.check()\n        return await self._cancel_by_id.one(",
         f"{_HALTING}test_cancels_pass_a_halt_and_all_open_orders_can_be_cancelled_whoever_placed_them",
     ),
     _guard(
@@ -1727,7 +1729,7 @@ _CHAINED: Final = (
     _guard(
         "not all is cancelled while an order is on its way",
         _CANCEL_ALL,
-        "0 if views or unread or may_still_arrive() else",
+        "0 if views or unread or self._settling.may_still_arrive() else",
         "0 if views or unread else",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
     ),
@@ -1741,9 +1743,9 @@ _CHAINED: Final = (
     ),
     _guard(
         "what our journal has for open is cancelled whatever the lists say",
-        _DESK,
-        "            inst_id, self._believed_open(inst_id), self._receipt_of",
-        "            inst_id, [], self._receipt_of",
+        _CANCEL_ALL,
+        "believed_open = self._recorded.believed_open(inst_id)",
+        "believed_open = []",
         f"{_ALL_OF}test_what_our_journal_has_for_open_is_cancelled_whatever_the_lists_say",
     ),
     _guard(
@@ -1797,7 +1799,7 @@ _CHAINED: Final = (
     ),
     _guard(
         "among several a ticket is withdrawn without a request",
-        _DESK,
+        _CANCEL_BY_ID,
         "and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
         "and receipt.state.was_never_used:",
         f"{_SEVERAL}test_a_ticket_is_withdrawn_and_no_request_made_of_it",
