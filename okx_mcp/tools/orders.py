@@ -12,11 +12,9 @@ from okx_mcp.tools.reports import (
     MOST_FILLS,
     CancelReport,
     CheckedOrder,
-    FillReport,
     OrderReport,
     SourceName,
     of_execution,
-    of_fill,
     of_order,
     of_receipt,
 )
@@ -27,7 +25,10 @@ from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, MarketOrder, T
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from okx_mcp.okx.client import OkxClient
+    from okx_mcp.okx.stream.orders import Execution
     from okx_mcp.tools.asking import Asker
     from okx_mcp.tools.progress import Progress
     from okx_mcp.trading.desk import OrderDesk
@@ -214,24 +215,24 @@ async def _checked(
         where = f"for {inst_id}" if inst_id else "among the orders of this server; for any other give its inst_id too"
         raise NoSuchOrder(f"No order {order_id} is known {where}.")
     order = found.order if isinstance(found, Receipt) else found
-    fills = [] if order is None or not order.filled_size else await _fills(exchange, order)
+    executions = [] if order is None or not order.filled_size else await _executions(exchange, order)
     source: SourceName | None = None if order is None else "rest"
-    return _with_fills(_report_of(found, desk), fills, source)
+    return _with_fills(_report_of(found, desk), executions, source)
 
 
 def _as_pushed(told: "Told[Standing]", desk: "OrderDesk") -> CheckedOrder:
     report, executions = _report_of(told.value.found, desk), told.value.executions
-    fills = [of_execution(each) for each in executions[::-1][:MOST_FILLS]]
-    return _with_fills(report, fills, told.source.value, told.age_ms)
+    return _with_fills(report, executions[::-1], told.source.value, told.age_ms)
 
 
 def _with_fills(
-    report: OrderReport, fills: list[FillReport], source: SourceName | None, age_ms: int | None = None
+    report: OrderReport, executions: "Sequence[Execution]", source: SourceName | None, age_ms: int | None = None
 ) -> CheckedOrder:
+    """`executions` are the newest first."""
     told = {**report.model_dump(), "source": source, "age_ms": age_ms}
-    if not fills:
+    if not executions:
         return CheckedOrder(**told)
-    table = table_of(fills)
+    table = table_of([of_execution(each) for each in executions[:MOST_FILLS]])
     return CheckedOrder(**told, columns=table.columns, fills=table.rows)
 
 
@@ -241,15 +242,17 @@ def _report_of(found: "Receipt | OrderView", desk: "OrderDesk") -> OrderReport:
     return of_receipt(found) if isinstance(found, Receipt) else of_order(found, desk.account.environment)
 
 
-async def _fills(exchange: "OkxClient", order: "OrderView") -> list[FillReport]:
-    """The newest executions of the order; none where OKX does not say, for what became of it is known without."""
+async def _executions(exchange: "OkxClient", order: "OrderView") -> "list[Execution]":
+    """Of the order, the newest first; none where OKX does not say, for what became of it is known without."""
     from okx_mcp.okx.errors import OkxError  # with the table of codes; the list of tools needs neither
+    from okx_mcp.okx.stream.orders import execution_of
 
     try:
         fills = await exchange.fills(inst_id=order.inst_id, ord_id=order.ord_id)
     except OkxError:
         return []
-    return [of_fill(each) for each in fills if each.ord_id == order.ord_id][:MOST_FILLS]
+    told = [execution_of(each) for each in fills if each.ord_id == order.ord_id]
+    return [each for each in told if each is not None]
 
 
 @orders.tool(title="Amend an order", annotations=PLACES)

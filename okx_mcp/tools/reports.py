@@ -13,7 +13,6 @@ from okx_mcp.trading.order_state import OrderSent, OrderState
 from okx_mcp.views.utc import iso_time
 
 if TYPE_CHECKING:
-    from okx_mcp.okx.models import Fill
     from okx_mcp.okx.stream.orders import Execution
     from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 
@@ -28,7 +27,6 @@ __all__ = [
     "OrderReport",
     "SourceName",
     "of_execution",
-    "of_fill",
     "of_order",
     "of_receipt",
     "state_in_words",
@@ -234,20 +232,8 @@ def _unprotected(missing: Exits) -> str | None:
     return f"ATTENTION: OKX shows no {found} on this order, so it is not protected as approved." if found else None
 
 
-def of_fill(fill: "Fill") -> FillReport:
-    """One execution, as OKX reports it."""
-    return FillReport(
-        price=fill.fill_px,
-        size=fill.fill_sz,
-        fee=fill.fee,
-        fee_ccy=fill.fee_ccy,
-        role=_ROLES.get(fill.exec_type or ""),
-        time=None if fill.fill_time is None else iso_time(fill.fill_time),
-    )
-
-
 def of_execution(execution: "Execution") -> FillReport:
-    """One execution, as it was pushed."""
+    """One execution, as OKX tells it."""
     return FillReport(
         price=execution.px,
         size=execution.sz,

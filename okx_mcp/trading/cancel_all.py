@@ -17,6 +17,8 @@ from okx_mcp.trading.together import all_of
 if TYPE_CHECKING:
     from okx_mcp.okx.clock import Clock
     from okx_mcp.trading.exchange import Exchange
+    from okx_mcp.trading.recorded_orders import RecordedOrders
+    from okx_mcp.trading.settling import Settling
 
 __all__ = ["AllCancelled", "CancelAll"]
 
@@ -42,16 +44,25 @@ class AllCancelled:
 class CancelAll:
     """Cancels every open order that the exchange lists."""
 
-    def __init__(self, exchange: "Exchange", canceller: Canceller, clock: "Clock") -> None:
+    def __init__(
+        self,
+        exchange: "Exchange",
+        canceller: Canceller,
+        recorded: "RecordedOrders",
+        settling: "Settling",
+        clock: "Clock",
+    ) -> None:
         self._exchange = exchange
         self._canceller = canceller
+        self._recorded = recorded
+        self._settling = settling
         self._clock = clock
 
-    async def of_account(self, may_still_arrive: Callable[[], bool]) -> list[OrderView]:
+    async def of_account(self) -> list[OrderView]:
         """Cancel everything that is open. Returns what is open after all.
 
-        `may_still_arrive` says whether an order is on its way that OKX's list cannot show yet. Asked of the exchange
-        again and again until there is none, twice: an accepted cancel may still be at work.
+        Asked of the exchange again and again until there is none, twice, and none is on its way that its lists cannot
+        show yet: an accepted cancel may still be at work.
 
         Raises:
             OkxError: what is open could not be read, so it is not known.
@@ -61,7 +72,7 @@ class CancelAll:
         quiet_lists = 0
         while True:
             views, unread = await self._listed(None)
-            quiet_lists = 0 if views or unread or may_still_arrive() else quiet_lists + 1
+            quiet_lists = 0 if views or unread or self._settling.may_still_arrive() else quiet_lists + 1
             if quiet_lists == _LISTS_TO_BELIEVE:
                 return []
             if not quiet_lists and self._clock.monotonic_s() > give_up_s:
@@ -73,25 +84,20 @@ class CancelAll:
             await self._canceller.tried([Named(each.ord_id, each.inst_id, waits=each.waits) for each in views])
             await self._clock.sleep(_CANCEL_AGAIN_AFTER_S)
 
-    async def of_instrument(
-        self,
-        inst_id: str,
-        believed_open: Sequence[Named],
-        receipt_of: Callable[[OrderView], Receipt | None],
-        may_still_arrive: Callable[[], bool],
-    ) -> AllCancelled:
+    async def of_instrument(self, inst_id: str) -> AllCancelled:
         """Cancel what is open of an instrument, and look at each order as after any cancel.
 
-        OKX's lists are asked until two in a row show nothing that is not known to have ended. `believed_open` are those
-        of a journal, cancelled whatever the lists say; `receipt_of` finds ours among those listed.
+        OKX's lists are asked until two in a row show nothing that is not known to have ended. What the journal has for
+        open is cancelled whatever the lists say.
         """
         give_up_s = self._clock.monotonic_s() + _CANCEL_ALL_WITHIN_S
-        found = _Found(believed_open)
+        believed_open = self._recorded.believed_open(inst_id)
+        found = _Found([Named.by(each.ticket.id, None, each) for each in believed_open])
         quiet_lists = 0
         while True:
             views, unread = await self._listed(inst_id)
-            found.listed(views, receipt_of)
-            on_its_way = may_still_arrive()
+            found.listed(views, self._recorded.receipt_of)
+            on_its_way = self._settling.may_still_arrive(inst_id)
             quiet_lists = 0 if found.left or unread or on_its_way else quiet_lists + 1
             is_over = self._clock.monotonic_s() > give_up_s
             found.tried(await self._canceller.cancel_several(list(found.left.values())))

@@ -9,10 +9,12 @@ import anyio
 
 from okx_mcp.okx.error_codes import Again
 from okx_mcp.okx.errors import BadCredentials, OkxError, Refused, Unknown
+from okx_mcp.trading.intents import TriggerOrder
 from okx_mcp.trading.lookups import READ_ORDER, Sight, order_at
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import OrderView, Receipt, is_ord_id
+from okx_mcp.trading.orders import AccountTicket, OrderView, Receipt, is_ord_id
 from okx_mcp.trading.other_lookups import trigger_at
+from okx_mcp.trading.recorded_orders import known_inst_id
 from okx_mcp.trading.refusals import NoSuchOrder, Refusal, UnsettledOrder
 from okx_mcp.trading.together import all_of, within
 
@@ -45,6 +47,24 @@ class Named:
     inst_id: str
     receipt: Receipt | None = None
     waits: bool | None = False
+
+    @classmethod
+    def by(cls, any_id: str, inst_id: str | None, receipt: Receipt | None) -> "Named":
+        """An order that somebody names, beside what our journal has on it.
+
+        Raises:
+            NoSuchOrder: the ticket is none of an order, or neither journal nor caller knows the instrument.
+        """
+        if receipt is None:
+            return cls(any_id, known_inst_id(None, inst_id), waits=None)
+        if isinstance(receipt.ticket, AccountTicket):
+            raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
+        if receipt.ticket.order is not None:
+            ord_id = receipt.ticket.order.ord_id
+            raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
+        if isinstance(receipt.ticket.intent, TriggerOrder):
+            return cls(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt, waits=True)
+        return cls(any_id, known_inst_id(receipt, inst_id), receipt)
 
     @property
     def body(self) -> dict[str, str]:

@@ -25,10 +25,11 @@ from okx_mcp.trading.approval_rules import ApprovalRules
 from okx_mcp.trading.approving import Approving
 from okx_mcp.trading.cancel_all import AllCancelled, CancelAll
 from okx_mcp.trading.cancel_all_after import CancelAllAfter
-from okx_mcp.trading.cancelling import Canceller, CancelResult, Named
+from okx_mcp.trading.cancel_by_id import CancelById
+from okx_mcp.trading.cancelling import Canceller, CancelResult
 from okx_mcp.trading.decimals import plain
 from okx_mcp.trading.environment import Environment
-from okx_mcp.trading.exchange import BeforeSend, Exchange
+from okx_mcp.trading.exchange import ORDER_VALID_MS, REQUEST_VALID_MS, BeforeSend, Exchange
 from okx_mcp.trading.exposure import positions_in
 from okx_mcp.trading.halt import Halt, Halted
 from okx_mcp.trading.instrument_list import InstrumentList
@@ -51,26 +52,16 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt,
 from okx_mcp.trading.other_lookups import trigger_at, view_at
 from okx_mcp.trading.outcome import About, Outcome, proves
 from okx_mcp.trading.reconcile import Reconciler
-from okx_mcp.trading.refusals import (
-    JournalUnavailable,
-    NoSuchOrder,
-    NotApproved,
-    Refusal,
-)
+from okx_mcp.trading.recorded_orders import RecordedOrders, known_inst_id
+from okx_mcp.trading.refusals import NotApproved, Refusal
 from okx_mcp.trading.risk import Look, Risk
+from okx_mcp.trading.settling import Settling
 from okx_mcp.trading.tickets import TicketMaker, wanted_by
-from okx_mcp.trading.together import all_of, within
+from okx_mcp.trading.together import within
 
 __all__ = ["OrderDesk"]
 
-_ORDER_VALID_MS: Final = 5_000
-"""expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
-_REQUEST_VALID_MS: Final = 30_000
-"""Where OKX honours no expTime, it refuses a signature that is older than this (50102), which is as final."""
 _SETTLE_AT_START_WITHIN_S: Final = 10.0
-_BELIEVED_OPEN: Final = 20
-"""As many orders of one instrument as may be open by default."""
-_ASK_AGAIN_AFTER_S: Final = (2.0, 5.0, 15.0, 60.0)
 
 _PUT_BACK: Final = "This approval was used before: the journal was put back from a copy."
 _OTHERS_TICKET: Final = (
@@ -116,10 +107,12 @@ class OrderDesk:
         self.facts = AccountFacts(exchange, clock, needs_bound_key=needs_bound_key)
         self._exchange = exchange
         self._journal = journal
-        self._clock = clock
         self._reconciler = Reconciler(exchange, journal, clock)
-        self._canceller = Canceller(exchange, self._reconciler, clock)
-        self._cancel_all = CancelAll(exchange, self._canceller, clock)
+        self._settling = Settling(account, journal, self._reconciler, clock)
+        self._recorded = RecordedOrders(account, journal)
+        canceller = Canceller(exchange, self._reconciler, clock)
+        self._cancel_by_id = CancelById(self._recorded, canceller, self.decline, self._is_unused)
+        self._cancel_all = CancelAll(exchange, canceller, self._recorded, self._settling, clock)
         self._risk = Risk(account, exchange, journal, limits, halt)
         self._approving = Approving(account, journal, rules)
         after_s = limits.cancel_all_after_s
@@ -130,11 +123,7 @@ class OrderDesk:
         self._own: dict[str, AnyTicket] = {}
         self._begun: set[str] = set()
         self._declined: set[str] = set()
-        self._under_way: set[str] = set()
-        self._settling = anyio.Lock()
-        self._is_settled_at_start = False
         self._is_start_noted = False
-        self._left_open = anyio.Event()
 
     def close(self) -> None:
         """Release the journal."""
@@ -255,21 +244,17 @@ class OrderDesk:
             return await self._reconciler.settled(recorded)
         if approval.ticket_id in self._declined:
             raise NotApproved("This ticket was not approved and cannot be used any more.")
-        if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:
+        if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:
             raise unsettled(self._journal.open_ends(self.account))
         against = await self._reason_against(shown)
         look = await self._look_again(shown)
         against = against or _leverage_changed(shown, look, self._risk.added_usd(shown, look))
-        self._under_way.add(approval.ticket_id)
-        try:
+        with self._settling.left_to_its_sender(approval.ticket_id):
             with anyio.CancelScope(shield=True):
                 begun, broken = await self._begin(approval, shown, look, against)
                 receipt = await self._send_once(begun.receipt) if begun.is_ours else begun.receipt
             await self._risk.stop_if_called_for(broken)
             return await self._reconciler.settled(receipt)
-        finally:
-            self._under_way.discard(approval.ticket_id)
-            self._left_open.set()
 
     async def _look_again(self, ticket: AnyTicket) -> Look:
         """Fresh prices, and whatever else this order is held against."""
@@ -354,7 +339,7 @@ class OrderDesk:
         """Send it, unless this process sent it before, whatever the journal says."""
         ticket = intent.ticket
         if ticket.id in self._begun:
-            exp_time_ms = self._now_ms() + _REQUEST_VALID_MS  # whatever was sent before cannot be valid for longer
+            exp_time_ms = self._now_ms() + REQUEST_VALID_MS  # whatever was sent before cannot be valid for longer
             unknown = replace(intent, state=OrderState.UNKNOWN, reason=_PUT_BACK, exp_time_ms=exp_time_ms)
             return await self._reconciler.record(unknown)
         self._begun.add(ticket.id)
@@ -395,70 +380,26 @@ class OrderDesk:
         match ticket.intent:
             case Amendment() if ticket.order is not None and ticket.order.waits:
                 still_waits = await exchange.amend_algo_order(
-                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
+                    ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send
                 )
                 return still_waits.algo_id
             case Amendment():
-                amended = await exchange.amend_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                amended = await exchange.amend_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send=before_send)
                 return amended.ord_id
             case TriggerOrder():
-                waits = await exchange.place_algo_order(
-                    ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send
-                )
+                waits = await exchange.place_algo_order(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return waits.algo_id
             case LeverageChange():
-                await exchange.set_leverage(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                await exchange.set_leverage(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return None
             case Transfer():
-                moved = await exchange.transfer(ticket.body, valid_ms=_REQUEST_VALID_MS, before_send=before_send)
+                moved = await exchange.transfer(ticket.body, valid_ms=REQUEST_VALID_MS, before_send=before_send)
                 return moved.trans_id
             case _:
-                placed = await exchange.place_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send=before_send)
+                placed = await exchange.place_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send=before_send)
                 return placed.ord_id
 
-    async def settle_open_ends(self) -> list[Receipt]:
-        """Ask about every order that was begun and whose end is not known. Returns those that are still open.
-
-        Raises:
-            JournalUnavailable: it cannot be read.
-        """
-        async with self._settling:
-            open_ends = [
-                each for each in self._journal.open_ends(self.account) if each.ticket.id not in self._under_way
-            ]
-            settled = await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))
-        return [receipt for receipt in settled if receipt.state.is_open_end]
-
-    async def _settled_if_possible(self, receipt: Receipt) -> Receipt:
-        """One that cannot be settled stands in no other one's way."""
-        try:
-            return await self._reconciler.settled(receipt)
-        except (Refusal, OkxError):
-            return receipt
-
-    async def keep_settling(self) -> NoReturn:
-        """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
-        tries = 0
-        while True:
-            try:
-                await self._settle_at_start()
-                is_settled = not await self.settle_open_ends()
-            except JournalUnavailable:
-                is_settled = False
-            if is_settled:
-                tries = 0
-                await self._left_open.wait()
-                self._left_open = anyio.Event()
-            else:
-                await self._clock.sleep(_ASK_AGAIN_AFTER_S[min(tries, len(_ASK_AGAIN_AFTER_S) - 1)])
-                tries += 1
-
-    async def _settle_at_start(self) -> bool:
-        """What an earlier process left open is asked for before the first order of this one. True once it was."""
-        if not self._is_settled_at_start:
-            await self.settle_open_ends()
-            self._is_settled_at_start = True
-        return True
+    # --- what became of it --------------------------------------------------------------------------------------
 
     async def check(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView | None:
         """What became of an order: a receipt for one of ours, the exchange's own word for any other.
@@ -485,12 +426,16 @@ class OrderDesk:
         Raises:
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
         """
-        try:
-            return self._journal.receipt(any_id, self.account)
-        except JournalUnavailable as unavailable:
-            if inst_id is None:
-                raise JournalUnavailable(f"{unavailable} For this order say its instrument (inst_id) too.") from None
-            return None
+        return self._recorded.receipt(any_id, inst_id)
+
+    def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
+        """The instrument of an order, from the journal if it is not given.
+
+        Raises:
+            NoSuchOrder: it is not one of ours.
+            JournalUnavailable: it cannot be read, and `inst_id` does not say it.
+        """
+        return known_inst_id(self.recorded(any_id, inst_id), inst_id)
 
     async def _asked_beyond_the_journal(self, receipt: Receipt) -> Receipt:
         """The receipt, or what the exchange has where a journal that was put back from a copy may say too little.
@@ -506,6 +451,48 @@ class OrderDesk:
         """Whether this process knows, without asking anybody, that the ticket was never sent."""
         return receipt.ticket.id in self._own and receipt.ticket.id not in self._begun
 
+    async def settle_open_ends(self) -> list[Receipt]:
+        """Ask about every order that was begun and whose end is not known. Returns those that are still open.
+
+        Raises:
+            JournalUnavailable: it cannot be read.
+        """
+        return await self._settling.open_ends()
+
+    async def keep_settling(self) -> NoReturn:
+        """Settle what commits leave open, and what was open at the start, for as long as the server runs."""
+        await self._settling.keep_on()
+
+    async def open_orders(self) -> list[OrderView]:
+        """Open orders of the account, whoever placed them.
+
+        Raises:
+            OkxError: they could not be read.
+        """
+        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+
+    def others(self, views: Sequence[OrderView]) -> list[OrderView]:
+        """Those of these orders that this journal did not send. They are told of and never taken for ours.
+
+        Raises:
+            JournalUnavailable: nobody can tell whose they are.
+        """
+        return self._recorded.others(views)
+
+    def sent_here(self, cl_ord_ids: Iterable[str | None]) -> frozenset[str]:
+        """Those of these clOrdIds under which this journal sent an order.
+
+        Raises:
+            JournalUnavailable: nobody can tell.
+        """
+        return self._recorded.sent_here(cl_ord_ids)
+
+    def unsettled(self) -> list[Receipt]:
+        """Orders whose outcome is not known; while there is one, no new order is sent."""
+        return self._journal.unsettled(self.account, self._now_ms())
+
+    # --- taken back, and stopped --------------------------------------------------------------------------------
+
     async def cancel(self, any_id: str, inst_id: str | None = None) -> Receipt | OrderView:
         """Take an order back, or a ticket that was not sent yet.
 
@@ -518,40 +505,11 @@ class OrderDesk:
             JournalUnavailable: it cannot be read, and `inst_id` does not say where to ask.
             OkxError: OKX did not take the cancel, or did not answer, or took it and the order cannot be read.
         """
-        receipt = self.recorded(any_id, inst_id)
-        if receipt is not None and receipt.state is OrderState.PROPOSED:
-            receipt = await self.decline(receipt.ticket.id, "It was cancelled.")
-        if receipt is not None and receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):
-            return receipt
-        return await self._canceller.cancel(_named(any_id, inst_id, receipt))
+        return await self._cancel_by_id.one(any_id, inst_id)
 
     async def cancel_several(self, any_ids: Sequence[str], inst_id: str | None = None) -> list[CancelResult]:
         """Take several orders or tickets back at once, each as `cancel` does, and say of each what became of it."""
-        results: dict[str, CancelResult] = {}
-        together: dict[str, Named] = {}
-        tickets: list[str] = []
-        for any_id in dict.fromkeys(any_ids):
-            try:
-                receipt = self.recorded(any_id, inst_id)
-                if receipt is not None and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):
-                    tickets.append(any_id)
-                else:
-                    together[any_id] = _named(any_id, inst_id, receipt)
-            except Refusal as refusal:
-                results[any_id] = CancelResult(any_id, None, refusal)
-        cancelled, *withdrawn = await all_of(
-            partial(self._canceller.cancel_several, list(together.values())),
-            *(partial(self._withdrawn, any_id, inst_id) for any_id in tickets),
-        )
-        results |= {any_id: replace(each, any_id=any_id) for any_id, each in zip(together, cancelled, strict=True)}
-        results |= {each.any_id: each for [each] in withdrawn}
-        return [results[any_id] for any_id in any_ids]
-
-    async def _withdrawn(self, ticket_id: str, inst_id: str | None) -> list[CancelResult]:
-        try:
-            return [CancelResult(ticket_id, await self.cancel(ticket_id, inst_id))]
-        except (Refusal, OkxError) as problem:
-            return [CancelResult(ticket_id, None, problem)]
+        return await self._cancel_by_id.several(any_ids, inst_id)
 
     async def cancel_all_of(self, inst_id: str) -> AllCancelled:
         """Take back every open order of an instrument, whoever placed it, and everything that waits there for a price.
@@ -561,35 +519,19 @@ class OrderDesk:
         Raises:
             NoSuchInstrument: nothing is open there, and there is no such instrument.
         """
-        cancelled = await self._cancel_all.of_instrument(
-            inst_id, self._believed_open(inst_id), self._receipt_of, partial(self._may_still_arrive, inst_id)
-        )
+        cancelled = await self._cancel_all.of_instrument(inst_id)
         if not cancelled.results:
             with suppress(OkxError):
                 await self.instruments.get(inst_id)
         return cancelled
 
-    def _believed_open(self, inst_id: str) -> list[Named]:
-        """The newest orders of an instrument that the journal has for open; none where it cannot be read."""
-        try:
-            receipts = self._journal.that_may_rest(self.account)
-        except JournalUnavailable:
-            return []
-        newest = sorted(receipts, key=lambda receipt: -receipt.ticket.created_ms)
-        orders = [each for each in newest if isinstance(each.ticket, Ticket) and each.ticket.order is None]
-        named = [_named(each.ticket.id, None, each) for each in orders]
-        return [each for each in named if each.inst_id == inst_id][:_BELIEVED_OPEN]
+    async def cancel_all(self) -> list[OrderView]:
+        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
 
-    def _receipt_of(self, view: OrderView) -> Receipt | None:
-        """The receipt of an order of ours that the exchange shows; None where it is not, or nobody can tell."""
-        try:
-            receipt = self._journal.receipt(view.cl_ord_id, self.account) if view.cl_ord_id else None
-        except JournalUnavailable:
-            return None
-        if receipt is None or not isinstance(receipt.ticket, Ticket) or receipt.ticket.order is not None:
-            return None
-        intent = receipt.ticket.intent
-        return receipt if (intent.inst_id, isinstance(intent, TriggerOrder)) == (view.inst_id, view.waits) else None
+        Raises:
+            OkxError: what is open could not be read, so it is not known.
+        """
+        return await self._cancel_all.of_account()
 
     async def halt(self, why: str, *, cancels: bool = False) -> list[OrderView]:
         """Stop all sending of orders, in every process of this state folder, until a person resumes it.
@@ -610,66 +552,6 @@ class OrderDesk:
         """Since when and why nothing is sent; None where orders are."""
         return self._risk.halt.found()
 
-    async def cancel_all(self) -> list[OrderView]:
-        """Cancel every open order of the account, whoever placed it. Returns those that are open after all.
-
-        Raises:
-            OkxError: what is open could not be read, so it is not known.
-        """
-        return await self._cancel_all.of_account(self._may_still_arrive)
-
-    def _may_still_arrive(self, inst_id: str | None = None) -> bool:
-        """Whether an order is on its way that OKX's list cannot show yet, of this instrument if it is said.
-
-        A journal that fails holds nothing up.
-        """
-        try:
-            open_ends = self._journal.open_ends(self.account)
-        except JournalUnavailable:
-            return bool(self._under_way)
-        now_ms = self._now_ms()
-        orders = [
-            each
-            for each in open_ends
-            if isinstance(each.ticket, Ticket)
-            and each.ticket.order is None
-            and inst_id in (None, each.ticket.intent.inst_id)
-        ]
-        return any(now_ms <= (each.exp_time_ms or each.at_ms + _ORDER_VALID_MS) + 1_000 for each in orders)
-
-    def inst_id_of(self, any_id: str, inst_id: str | None = None) -> str:
-        """The instrument of an order, from the journal if it is not given.
-
-        Raises:
-            NoSuchOrder: it is not one of ours.
-            JournalUnavailable: it cannot be read, and `inst_id` does not say it.
-        """
-        return _known_inst_id(self.recorded(any_id, inst_id), inst_id)
-
-    async def open_orders(self) -> list[OrderView]:
-        """Open orders of the account, whoever placed them.
-
-        Raises:
-            OkxError: they could not be read.
-        """
-        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
-
-    def others(self, views: Sequence[OrderView]) -> list[OrderView]:
-        """Those of these orders that this journal did not send. They are told of and never taken for ours.
-
-        Raises:
-            JournalUnavailable: nobody can tell whose they are.
-        """
-        return [view for view in views if not self._is_ours(view.cl_ord_id)]
-
-    def sent_here(self, cl_ord_ids: Iterable[str | None]) -> frozenset[str]:
-        """Those of these clOrdIds under which this journal sent an order.
-
-        Raises:
-            JournalUnavailable: nobody can tell.
-        """
-        return frozenset(each for each in cl_ord_ids if each and self._is_ours(each))
-
     async def limits_left(self) -> list[str]:
         """Every limit and what is left of it.
 
@@ -678,45 +560,10 @@ class OrderDesk:
         """
         return await self._risk.standing()
 
-    def _is_ours(self, cl_ord_id: str | None) -> bool:
-        receipt = self._journal.receipt(cl_ord_id, self.account) if cl_ord_id else None
-        return receipt is not None and receipt.state.order_sent != "no"
-
-    def unsettled(self) -> list[Receipt]:
-        """Orders whose outcome is not known; while there is one, no new order is sent."""
-        return self._journal.unsettled(self.account, self._now_ms())
-
     # --- around it ----------------------------------------------------------------------------------------------
 
     def _now_ms(self) -> int:
         return self._reconciler.now_ms()
-
-
-def _named(any_id: str, inst_id: str | None, receipt: Receipt | None) -> Named:
-    """How the order is named to the exchange.
-
-    Raises:
-        NoSuchOrder: the ticket is none of an order, or neither journal nor caller knows the instrument.
-    """
-    if receipt is None:
-        return Named(any_id, _known_inst_id(None, inst_id), waits=None)
-    if isinstance(receipt.ticket, AccountTicket):
-        raise NoSuchOrder("This ticket is for a change of the account, and there is no order of it to cancel.")
-    if receipt.ticket.order is not None:
-        ord_id = receipt.ticket.order.ord_id
-        raise NoSuchOrder(f"This ticket is for a change of order {ord_id}; to cancel that order, name it.")
-    if isinstance(receipt.ticket.intent, TriggerOrder):
-        return Named(receipt.ticket.id, receipt.ticket.intent.inst_id, receipt, waits=True)
-    return Named(any_id, _known_inst_id(receipt, inst_id), receipt)
-
-
-def _known_inst_id(receipt: Receipt | None, inst_id: str | None) -> str:
-    """What the journal knows goes before what was said."""
-    if receipt is not None and isinstance(receipt.ticket, Ticket):
-        return receipt.ticket.intent.inst_id
-    if inst_id is None:
-        raise NoSuchOrder("This order is not one of ours; say its instrument (inst_id) too.")
-    return inst_id
 
 
 def _leverage_changed(ticket: AnyTicket, look: Look, added_usd: Decimal) -> str | None:

@@ -1,7 +1,7 @@
 """The ports through which the desk, the market and the lists reach an exchange. `okx.client.OkxClient` fits all."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from okx_mcp.okx.clock import ExchangeClock
 from okx_mcp.okx.errors import OkxError
@@ -34,7 +34,12 @@ from okx_mcp.okx.models import (
     Transfer,
 )
 
-__all__ = ["BeforeSend", "Exchange", "MarketData", "OrderLists", "Quotes"]
+__all__ = ["ORDER_VALID_MS", "REQUEST_VALID_MS", "BeforeSend", "Exchange", "MarketData", "OrderLists", "Quotes"]
+
+ORDER_VALID_MS: Final = 5_000
+"""expTime: OKX drops an order that reaches its engine later, so a later "not found" is final."""
+REQUEST_VALID_MS: Final = 30_000
+"""Where OKX honours no expTime, it refuses a signature that is older than this (50102), which is as final."""
 
 BeforeSend = Callable[[int, bytes], Awaitable[Callable[[], None] | None]]
 """See `Rest.write`."""

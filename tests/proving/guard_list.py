@@ -48,8 +48,11 @@ _ORDERS: Final = "trading/orders.py"
 _STATES: Final = "trading/order_state.py"
 _INTENTS: Final = "trading/intents.py"
 _RECONCILE: Final = "trading/reconcile.py"
+_SETTLE: Final = "trading/settling.py"
 _CANCEL: Final = "trading/cancelling.py"
 _CANCEL_ALL: Final = "trading/cancel_all.py"
+_CANCEL_BY_ID: Final = "trading/cancel_by_id.py"
+_RECORDED: Final = "trading/recorded_orders.py"
 _LOOKUPS: Final = "trading/lookups.py"
 _OUTCOME: Final = "trading/outcome.py"
 _REST: Final = "okx/rest.py"
@@ -487,7 +490,7 @@ _ONE_SEND: Final = (
     _guard(
         "the desk asks for it",
         _DESK,
-        "placed = await exchange.place_order(ticket.body, valid_ms=_ORDER_VALID_MS, before_send",
+        "placed = await exchange.place_order(ticket.body, valid_ms=ORDER_VALID_MS, before_send",
         "placed = await exchange.place_order(ticket.body, before_send",
         f"{_FAULTS}test_an_order_that_arrives_after_it_was_said_to_have_no_effect_is_refused_by_the_exchange",
     ),
@@ -682,18 +685,18 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "a triggered order is cancelled by whatever id it is named",
-        _DESK,
-        "Named(receipt.ticket.id,",
-        "Named(any_id,",
+        _CANCEL,
+        "cls(receipt.ticket.id,",
+        "cls(any_id,",
         f"{_TRIGGERS}test_a_cancel_that_comes_just_after_the_trigger_cancels_the_order_that_it_became",
     ),
     _guard(
         "cancelling goes on beside an UNKNOWN order",
         _DESK,
-        "        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
         "        if self.unsettled():\n"
         '            raise UnsettledOrder("wait")\n'
-        "        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
         f"{_FAULTS}test_while_one_order_is_unknown_others_can_be_read_and_cancelled",
     ),
     _guard(
@@ -705,7 +708,7 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "cancelling goes on without a journal",
-        _DESK,
+        _RECORDED,
         "            if inst_id is None:\n                raise JournalUnavailable(",
         "            if True:\n                raise JournalUnavailable(",
         f"{_CANCELLING}test_a_damaged_journal_does_not_stop_a_cancel",
@@ -713,34 +716,34 @@ _BESIDE_AN_OPEN_END: Final = (
     _guard(
         "what an earlier process left open is asked for before the first order",
         _DESK,
-        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
+        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:",
         "if False:",
         f"{_FAULTS}test_what_an_earlier_process_left_unknown_is_asked_for_before_the_first_order",
     ),
     _guard(
         "that is not waited for for ever",
         _DESK,
-        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settle_at_start) is None:",
-        "if not await self._settle_at_start():",
+        "if not shown.reduces and await within(_SETTLE_AT_START_WITHIN_S, self._settling.at_start) is None:",
+        "if not await self._settling.at_start():",
         f"{_SETTLING}test_a_first_order_does_not_wait_for_ever_for_what_was_left_open_and_is_not_sent",
     ),
     _guard(
         "open ends are settled side by side",
-        _DESK,
+        _SETTLE,
         "await all_of(*(partial(self._settled_if_possible, receipt) for receipt in open_ends))",
         "[await self._settled_if_possible(receipt) for receipt in open_ends]",
         f"{_HOSTILE}test_the_first_commit_after_a_restart_comes_back_whatever_was_left_open",
     ),
     _guard(
         "one that cannot be settled stands in no other one's way",
-        _DESK,
+        _SETTLE,
         "        except (Refusal, OkxError):\n            return receipt\n",
         "        except (Refusal, OkxError):\n            raise\n",
         f"{_SETTLING}test_an_open_end_that_cannot_be_settled_stands_in_no_other_ones_way",
     ),
     _guard(
         "what a commit leaves open is asked for until it is known",
-        _DESK,
+        _SETTLE,
         "            self._left_open.set()\n",
         "            pass\n",
         f"{_GATE}test_what_a_commit_leaves_open_is_asked_for_until_it_is_known",
@@ -769,21 +772,21 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "what this process is at is left to it",
-        _DESK,
+        _SETTLE,
         "if each.ticket.id not in self._under_way",
         "if each.ticket.id",
         f"{_GATE}test_an_order_that_is_under_way_is_not_asked_for_by_somebody_else",
     ),
     _guard(
         "orders of others are never adopted",
-        _DESK,
+        _RECORDED,
         'return receipt is not None and receipt.state.order_sent != "no"',
-        "return view.cl_ord_id is not None",
+        "return cl_ord_id is not None",
         f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
     ),
     _guard(
         "an order that a journal calls unsent is not taken for its own",
-        _DESK,
+        _RECORDED,
         'return receipt is not None and receipt.state.order_sent != "no"',
         "return receipt is not None",
         f"{_FAULTS}test_open_orders_of_others_are_told_apart_from_our_own",
@@ -797,14 +800,14 @@ _BESIDE_AN_OPEN_END: Final = (
     ),
     _guard(
         "and cancelled at the exchange",
-        _DESK,
+        _CANCEL_BY_ID,
         "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
         "receipt.state.was_never_used:",
         f"{_RESTORED}test_an_order_that_an_old_copy_calls_unsent_is_cancelled_at_the_exchange",
     ),
     _guard(
         "our journal's instrument goes before the model's",
-        _DESK,
+        _RECORDED,
         "    if receipt is not None and isinstance(receipt.ticket, Ticket):\n",
         "    if receipt is not None and isinstance(receipt.ticket, Ticket) and inst_id is None:\n",
         f"{_HOSTILE}test_an_order_of_ours_is_cancelled_whatever_instrument_the_model_names",
@@ -1366,7 +1369,7 @@ _CHANGES: Final = (
     ),
     _guard(
         "a waiting change is withdrawn after a restart",
-        _DESK,
+        _CANCEL_BY_ID,
         "receipt.state.was_never_used and (receipt.ticket.order or self._is_unused(receipt)):",
         "receipt.state.was_never_used and self._is_unused(receipt):",
         f"{_HOSTILE}test_a_waiting_change_is_withdrawn_after_a_restart_as_before_it",
@@ -1450,9 +1453,9 @@ _CHANGES: Final = (
     ),
     _guard(
         "a change is not cancelled in its order's place",
-        _DESK,
-        "    if receipt.ticket.order is not None:\n        ord_id = receipt",
-        "    if False and receipt.ticket.order is not None:\n        ord_id = receipt",
+        _CANCEL,
+        "        if receipt.ticket.order is not None:\n            ord_id = receipt",
+        "        if False and receipt.ticket.order is not None:\n            ord_id = receipt",
         f"{_AMENDING}test_what_rests_after_a_change_can_be_cancelled",
     ),
 )
@@ -1625,8 +1628,8 @@ _HALTED: Final = (
     _guard(
         "it does not stand before a cancel",
         _DESK,
-        "        return await self._canceller.cancel(_named(",
-        "        self._risk.halt.check()\n        return await self._canceller.cancel(_named(",
+        "        return await self._cancel_by_id.one(",
+        "        self._risk.halt.check()\n        return await self._cancel_by_id.one(",
         f"{_HALTING}test_cancels_pass_a_halt_and_all_open_orders_can_be_cancelled_whoever_placed_them",
     ),
     _guard(
@@ -1733,7 +1736,7 @@ _CHAINED: Final = (
     _guard(
         "not all is cancelled while an order is on its way",
         _CANCEL_ALL,
-        "0 if views or unread or may_still_arrive() else",
+        "0 if views or unread or self._settling.may_still_arrive() else",
         "0 if views or unread else",
         "trading/test_attacks_on_limits.py::test_not_all_is_cancelled_while_an_order_is_on_its_way",
     ),
@@ -1747,9 +1750,9 @@ _CHAINED: Final = (
     ),
     _guard(
         "what our journal has for open is cancelled whatever the lists say",
-        _DESK,
-        "            inst_id, self._believed_open(inst_id), self._receipt_of",
-        "            inst_id, [], self._receipt_of",
+        _CANCEL_ALL,
+        "believed_open = self._recorded.believed_open(inst_id)",
+        "believed_open = []",
         f"{_ALL_OF}test_what_our_journal_has_for_open_is_cancelled_whatever_the_lists_say",
     ),
     _guard(
@@ -1803,7 +1806,7 @@ _CHAINED: Final = (
     ),
     _guard(
         "among several a ticket is withdrawn without a request",
-        _DESK,
+        _CANCEL_BY_ID,
         "and (receipt.state is OrderState.PROPOSED or receipt.state.was_never_used):",
         "and receipt.state.was_never_used:",
         f"{_SEVERAL}test_a_ticket_is_withdrawn_and_no_request_made_of_it",

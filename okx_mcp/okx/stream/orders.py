@@ -236,15 +236,13 @@ class OrderFeed(Events[OrderEvent]):
         self._forget_old()
 
     def _take_fill(self, fill: Fill) -> None:
-        if fill.ord_id is None or fill.trade_id is None or not fill.fill_sz:
+        execution = execution_of(fill)
+        if fill.ord_id is None or execution is None:
             return
         known = self._known.setdefault(fill.ord_id, _Known())
-        if fill.trade_id in known.executions:
+        if execution.trade_id in known.executions:
             return
-        execution = Execution(
-            fill.trade_id, fill.fill_px, fill.fill_sz, fill.fee, fill.fee_ccy, fill.exec_type, fill.fill_time
-        )
-        known.executions[fill.trade_id] = execution
+        known.executions[execution.trade_id] = execution
         self._happened(OrderEvent(known.order, fill.ord_id, execution, was_pushed=False))
 
     def _move(self, known: _Known, ord_id: str, row: Order) -> bool:
@@ -271,19 +269,12 @@ class OrderFeed(Events[OrderEvent]):
                 del self._by_cl_ord_id[order.cl_ord_id]
 
 
-def execution_of(pushed: OrderPush) -> Execution | None:
-    """What was matched in this push; None where that is nothing."""
-    if pushed.trade_id is None or not pushed.fill_sz:
+def execution_of(row: OrderPush | Fill) -> Execution | None:
+    """What was matched, as it was pushed or asked for; None where that is nothing."""
+    if row.trade_id is None or not row.fill_sz:
         return None
-    return Execution(
-        pushed.trade_id,
-        pushed.fill_px,
-        pushed.fill_sz,
-        pushed.fill_fee,
-        pushed.fill_fee_ccy,
-        pushed.exec_type,
-        pushed.fill_time,
-    )
+    fee, fee_ccy = (row.fee, row.fee_ccy) if isinstance(row, Fill) else (row.fill_fee, row.fill_fee_ccy)
+    return Execution(row.trade_id, row.fill_px, row.fill_sz, fee, fee_ccy, row.exec_type, row.fill_time)
 
 
 def _progress(order: Order) -> tuple[bool, Decimal, int]:
