@@ -956,7 +956,7 @@ _PROVEN: Final = (
         _CLIENT,
         'if body.get("reqId") and ack.req_id != body["reqId"]:',
         "if False:",
-        f"{_AMENDING}test_an_acknowledgement_of_another_change_is_not_one_of_ours",
+        f"{_AMENDING}test_whatever_breaks_a_change_is_known_in_the_end",
     ),
 )
 

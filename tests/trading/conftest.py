@@ -8,6 +8,7 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.journal import Journal
 from tests.clocks import VirtualClock
+from tests.trading.contract_floor import Owner
 from tests.trading.floor import a_client, a_desk, close_desks, exchange_time
 from tests.wire import Wire
 
@@ -21,6 +22,12 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def exchange(clock: VirtualClock) -> PaperExchange:
     return PaperExchange(now_us=exchange_time(clock), rate_limits=False)
+
+
+@pytest.fixture
+def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
+    """Trades on the same account by hand."""
+    return Owner(exchange, clock)
 
 
 @pytest.fixture

@@ -8,18 +8,20 @@ from typing import Any, Final
 from okx_mcp.okx.names import MgnMode, Side
 from okx_mcp.okx.signing import rest_headers, rest_timestamp
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import AccountIntent, ClosePosition, Exits, MarketOrder, OrderIntent, TriggerOrder
 from okx_mcp.trading.orders import OrderView, Receipt
 from tests.clocks import VirtualClock
+from tests.trading.floor import approved
 
 SPOT: Final = "BTC-USDT"
 SWAP: Final = "BTC-USDT-SWAP"
 INVERSE: Final = "BTC-USD-SWAP"
 PLACE_ALGO: Final = "POST /trade/order-algo"
 READ_ALGO: Final = "GET /trade/order-algo"
+AMEND_ALGO: Final = "POST /trade/amend-algos"
+CANCEL_ALGOS: Final = "POST /trade/cancel-algos"
 CROSS: Final = MgnMode.CROSS
 NO_EXITS: Final = Exits()
 
@@ -105,8 +107,7 @@ def close(size: str | None = None, inst_id: str = SWAP, **fields: Any) -> CloseP
 
 async def sent(desk: OrderDesk, intent: OrderIntent | AccountIntent) -> Receipt:
     """What became of it, approved as it was proposed."""
-    ticket = await desk.propose(intent, Channel.HOST)
-    return await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+    return await desk.commit(await approved(desk, intent))
 
 
 async def asked_until(

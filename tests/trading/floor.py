@@ -22,10 +22,11 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.environment import Environment
 from okx_mcp.trading.halt import Halt
 from okx_mcp.trading.instruments import Quantity, SizeUnit
-from okx_mcp.trading.intents import Amendment, LimitOrder, Terms
+from okx_mcp.trading.intents import AccountIntent, LimitOrder, OrderIntent, Terms
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import Limits
-from okx_mcp.trading.orders import OrderView, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.order_state import OrderState
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket, body_digest, new_ticket_id
 from okx_mcp.trading.sources import PriceBasis, Source
 from tests.clocks import VirtualClock
 from tests.wire import Deliver, Wire
@@ -33,7 +34,11 @@ from tests.wire import Deliver, Wire
 PLACE: Final = "POST /trade/order"
 READ: Final = "GET /trade/order"
 CANCEL: Final = "POST /trade/cancel-order"
+CANCEL_BATCH: Final = "POST /trade/cancel-batch-orders"
+AMEND: Final = "POST /trade/amend-order"
 PENDING: Final = "GET /trade/orders-pending"
+ORDER_LISTS: Final = (PENDING, "GET /trade/orders-history", "GET /trade/orders-history-archive")
+FILLS: Final = ("GET /trade/fills", "GET /trade/fills-history")
 
 RESTS_AT: Final = "30000"
 """Far below any price of BTC-USDT on the paper exchange: a buy waits there, a sell is barred by the price band."""
@@ -111,6 +116,11 @@ def a_desk(
     return desk
 
 
+def limited(client: OkxClient, journal_path: Path, clock: VirtualClock, **limits: Any) -> OrderDesk:
+    """A desk on which nothing but these limits is tight."""
+    return a_desk(client, Journal(journal_path, clock=clock), clock, limits=replace(LOOSE_LIMITS, **limits))
+
+
 def close_desks() -> None:
     """Close every desk made since the last time."""
     while _DESKS:
@@ -141,11 +151,23 @@ async def buy_at_once(client: OkxClient) -> LimitOrder:
 
 
 async def approved(
-    desk: OrderDesk, intent: LimitOrder | Amendment | None = None, channel: Channel = Channel.HOST
+    desk: OrderDesk, intent: OrderIntent | AccountIntent | None = None, channel: Channel = Channel.HOST
 ) -> Approval:
     """The approval of a fresh ticket."""
     ticket = await desk.propose(intent or buy(), channel)
     return Approval(ticket.id, ticket.digest, channel)
+
+
+async def resting(desk: OrderDesk, **ways: Any) -> Receipt:
+    """A buy that was placed and rests in the book."""
+    receipt = await desk.commit(await approved(desk, buy(**ways)))
+    assert receipt.state is OrderState.LIVE
+    return receipt
+
+
+async def placed(desk: OrderDesk, count: int = 1) -> list[str]:
+    """The tickets of so many orders that rest in the book."""
+    return [(await resting(desk)).ticket.id for _ in range(count)]
 
 
 def a_ticket(**changes: Any) -> Ticket:

@@ -1,6 +1,5 @@
 """Changing an order that rests: one send for one approval, and the truth about whether it was changed."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -19,36 +18,11 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotApproved, NotTradable, UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.floor import READ, a_desk, approved, buy_at_once
-from tests.wire import (
-    Deliver,
-    Fault,
-    Wire,
-    changed,
-    code,
-    cut,
-    foreign_row,
-    hang,
-    html,
-    no_rows,
-    not_found,
-    preceded,
-    refused,
-    row_code,
-    rows,
-    truncated,
-)
+from tests.trading.broken_changes import BROKEN_CHANGES, acknowledged, then_reads_are
+from tests.trading.floor import AMEND, ORDER_LISTS, READ, a_desk, approved, buy_at_once, resting
+from tests.wire import Deliver, Wire, changed, cut, no_rows, not_found, preceded, refused, row_code
 
 pytestmark = pytest.mark.anyio
-
-AMEND: Final = "POST /trade/amend-order"
-LISTS: Final = ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive")
-
-
-async def resting(desk: OrderDesk) -> Receipt:
-    receipt = await desk.commit(await approved(desk))
-    assert receipt.state is OrderState.LIVE
-    return receipt
 
 
 def filled_in_part(exchange: PaperExchange, filled: Decimal) -> None:
@@ -56,16 +30,6 @@ def filled_in_part(exchange: PaperExchange, filled: Decimal) -> None:
     with exchange.store.transaction() as ledger:
         (order,) = ledger.open.values()
         ledger.put_order(replace(order, acc_fill_sz=filled, state="partially_filled"))
-
-
-def then_reads_are(wire: Wire, broken: Fault, *, after: Fault) -> None:
-    """The change meets the one fault, and every question for the order after it the other."""
-
-    async def fault(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        wire.breaks(READ, broken, times=1000)
-        return await after(request, deliver)
-
-    wire.breaks(AMEND, fault)
 
 
 def to_price(receipt: Receipt, price: str = "31000") -> Amendment:
@@ -169,20 +133,7 @@ async def test_two_changes_of_one_order_are_not_under_way_at_once(desk: OrderDes
         await desk.commit(other)
 
 
-FAULTS: Final[dict[str, tuple[Callable[[VirtualClock], Fault], OrderState]]] = {
-    "no connection": (lambda _: refused(), OrderState.NOT_SENT),
-    "cut, done": (lambda _: cut(acted=True), OrderState.AMENDED),
-    "cut, not done": (lambda _: cut(acted=False), OrderState.NO_EFFECT),
-    "hang, done": (lambda clock: hang(clock, acted=True), OrderState.AMENDED),
-    "hang, not done": (lambda clock: hang(clock, acted=False), OrderState.NO_EFFECT),
-    "a page, done": (lambda _: html(acted=True), OrderState.AMENDED),
-    "truncated": (lambda _: truncated(), OrderState.AMENDED),
-    "nothing in it": (lambda _: no_rows(acted=True), OrderState.AMENDED),
-    "about another order": (lambda _: foreign_row(), OrderState.AMENDED),
-    "50004, done": (lambda _: code("50004", acted=True), OrderState.AMENDED),
-    "50004, not done": (lambda _: code("50004", acted=False), OrderState.NO_EFFECT),
-    "refused by its row": (lambda _: row_code("51502"), OrderState.REJECTED),
-}
+FAULTS: Final = BROKEN_CHANGES | {"refused by its row": (lambda _: row_code("51502"), OrderState.REJECTED)}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -206,13 +157,7 @@ async def test_a_change_that_was_acknowledged_and_not_carried_out_is_not_said_to
     order = await resting(desk)
     approval = await approved(desk, to_price(order))
 
-    async def acknowledged(request: object, _: object) -> object:
-        import httpx2
-
-        row = {"ordId": order.ord_id, "clOrdId": "", "reqId": approval.ticket_id, "sCode": "0", "sMsg": ""}
-        return httpx2.Response(200, json={"code": "0", "msg": "", "data": [row]})
-
-    wire.breaks(AMEND, acknowledged)  # type: ignore[arg-type]
+    wire.breaks(AMEND, acknowledged())
 
     receipt = await desk.commit(approval)
 
@@ -291,20 +236,6 @@ async def test_a_change_that_was_not_sent_is_not_said_to_be_done_because_another
 
     assert checked is not None
     assert checked.state is OrderState.NOT_SENT
-
-
-def acknowledged(envelope: dict[str, str] | None = None) -> Fault:
-    """OKX says that it will try, and does not."""
-    return rows("0", lambda body: [{"ordId": body["ordId"], "reqId": body["reqId"], "sCode": "0", **(envelope or {})}])
-
-
-async def test_an_acknowledgement_of_another_change_is_not_one_of_ours(desk: OrderDesk, wire: Wire) -> None:
-    approval = await approved(desk, to_price(await resting(desk)))
-    wire.breaks(AMEND, acknowledged({"reqId": "another"}))
-
-    receipt = await desk.commit(approval)
-
-    assert receipt.state is OrderState.NO_EFFECT
 
 
 @pytest.mark.parametrize("shows", [{"px": "31000"}, {"sz": "0.002"}], ids=str)
@@ -396,7 +327,7 @@ async def test_a_change_is_not_sent_where_its_order_is_denied(
 async def test_a_change_whose_order_is_gone_is_not_said_to_have_had_no_effect(desk: OrderDesk, wire: Wire) -> None:
     """It was made, and the order was cancelled and forgotten before anybody could see."""
     approval = await approved(desk, to_price(await resting(desk)))
-    for place in LISTS:
+    for place in ORDER_LISTS:
         wire.breaks(place, no_rows(acted=False), times=1000)
     then_reads_are(wire, not_found(), after=cut(acted=True))
 

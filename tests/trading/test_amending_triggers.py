@@ -7,50 +7,27 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import PosSide, Side, TdMode, TriggerPxType
 from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.intents import Amendment, Exits, MarketOrder, Terms, TriggerOrder
-from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import AboveLimits, Misfit, NoSuchOrder, NotTradable, UnsettledOrder
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
-from tests.trading.contract_floor import CROSS, READ_ALGO, SWAP, Owner, market, order_of, sent, trigger
-from tests.trading.floor import LOOSE_LIMITS, a_desk, buy
-from tests.wire import (
-    Deliver,
-    Fault,
-    Wire,
-    changed,
-    code,
-    cut,
-    foreign_row,
-    hang,
-    html,
-    no_rows,
-    not_found,
-    refused,
-    row_code,
-    rows,
-)
+from tests.trading.broken_changes import BROKEN_CHANGES, acknowledged, then_reads_are
+from tests.trading.contract_floor import AMEND_ALGO, CROSS, READ_ALGO, SWAP, Owner, market, order_of, sent, trigger
+from tests.trading.floor import approved, buy, limited
+from tests.wire import Wire, changed, cut, not_found, row_code
 
 pytestmark = pytest.mark.anyio
 
-AMEND: Final = "POST /trade/amend-algos"
-
 LOW, HIGH, HIGHER = Decimal(40000), Decimal(90000), Decimal(95000)
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
 
 
 def a_stop(**ways: Any) -> TriggerOrder:
@@ -61,11 +38,6 @@ async def waiting(desk: OrderDesk, intent: TriggerOrder | None = None) -> Receip
     receipt = await sent(desk, intent or a_stop())
     assert receipt.state is OrderState.LIVE
     return receipt
-
-
-async def approved(desk: OrderDesk, change: Amendment) -> Approval:
-    ticket = await desk.propose(change, Channel.HOST)
-    return Approval(ticket.id, ticket.digest, Channel.HOST)
 
 
 def change_of(receipt: Receipt, **figures: Any) -> Amendment:
@@ -146,7 +118,7 @@ async def test_every_figure_goes_out_also_the_one_that_stays(
     receipt = await sent(desk, change_of(order, **figures))
 
     named = {"instId": intent.inst_id, "algoId": order.ord_id, "reqId": receipt.ticket.id}
-    assert wire.bodies(AMEND) == [named | body]
+    assert wire.bodies(AMEND_ALGO) == [named | body]
     assert receipt.state is OrderState.AMENDED
     trigger_now = order_of(receipt).trigger
     assert trigger_now == receipt.ticket.trigger  # type: ignore[union-attr]
@@ -267,23 +239,7 @@ async def test_a_buy_at_market_that_okx_may_count_in_the_quote_currency_is_not_c
 # What is not known is asked
 
 
-def acknowledged(**fields: str) -> Fault:
-    """OKX says that it will try, and does not."""
-    return rows("0", lambda body: [{"algoId": body["algoId"], "reqId": body["reqId"], "sCode": "0", **fields}])
-
-
-FAULTS: Final[dict[str, tuple[Callable[[VirtualClock], Fault], OrderState]]] = {
-    "no connection": (lambda _: refused(), OrderState.NOT_SENT),
-    "cut, done": (lambda _: cut(acted=True), OrderState.AMENDED),
-    "cut, not done": (lambda _: cut(acted=False), OrderState.NO_EFFECT),
-    "hang, done": (lambda clock: hang(clock, acted=True), OrderState.AMENDED),
-    "hang, not done": (lambda clock: hang(clock, acted=False), OrderState.NO_EFFECT),
-    "a page, done": (lambda _: html(acted=True), OrderState.AMENDED),
-    "nothing in it": (lambda _: no_rows(acted=True), OrderState.AMENDED),
-    "about another order": (lambda _: foreign_row(), OrderState.AMENDED),
-    "about another change": (lambda _: acknowledged(reqId="another"), OrderState.NO_EFFECT),
-    "50004, done": (lambda _: code("50004", acted=True), OrderState.AMENDED),
-    "50004, not done": (lambda _: code("50004", acted=False), OrderState.NO_EFFECT),
+FAULTS: Final = BROKEN_CHANGES | {
     "refused by its row": (lambda _: row_code("51503"), OrderState.REJECTED),
     "refused for its trigger": (lambda _: row_code("51278"), OrderState.REJECTED),
 }
@@ -295,7 +251,7 @@ async def test_whatever_breaks_a_change_is_known_in_the_end(
 ) -> None:
     approval = await approved(desk, change_of(await waiting(desk), trigger_price=HIGHER))
     breaks, truth = FAULTS[fault]
-    wire.breaks(AMEND, breaks(clock))
+    wire.breaks(AMEND_ALGO, breaks(clock))
 
     receipt = await desk.commit(approval)
     for _ in range(9):
@@ -316,7 +272,7 @@ async def test_an_acknowledged_change_that_no_order_shows_is_not_said_to_be_done
     desk: OrderDesk, wire: Wire, clock: VirtualClock
 ) -> None:
     approval = await approved(desk, change_of(await waiting(desk), trigger_price=HIGHER))
-    wire.breaks(AMEND, acknowledged())
+    wire.breaks(AMEND_ALGO, acknowledged())
 
     receipt = await desk.commit(approval)
     clock.advance(60)
@@ -348,12 +304,7 @@ async def test_two_changes_of_one_order_are_not_under_way_at_once(desk: OrderDes
     order = await waiting(desk)
     one = await approved(desk, change_of(order, trigger_price=HIGHER))
     other = await approved(desk, change_of(order, size=Decimal(6)))
-
-    async def lost(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        wire.breaks(READ_ALGO, cut(acted=True), times=1000)
-        return await cut(acted=True)(request, deliver)
-
-    wire.breaks(AMEND, lost)
+    then_reads_are(wire, cut(acted=True), after=cut(acted=True), change=AMEND_ALGO, read=READ_ALGO)
     unknown = await desk.commit(one)
     wire.heals()
 
@@ -366,12 +317,8 @@ async def test_a_change_is_found_in_the_lists_where_the_question_for_one_denies_
     desk: OrderDesk, wire: Wire, clock: VirtualClock
 ) -> None:
     approval = await approved(desk, change_of(await waiting(desk), trigger_price=HIGHER))
+    then_reads_are(wire, not_found(), after=cut(acted=True), change=AMEND_ALGO, read=READ_ALGO)
 
-    async def lost(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        wire.breaks(READ_ALGO, not_found(), times=1000)
-        return await cut(acted=True)(request, deliver)
-
-    wire.breaks(AMEND, lost)
     receipt = await desk.commit(approval)
     for _ in range(9):
         clock.advance(10)
@@ -383,10 +330,6 @@ async def test_a_change_is_found_in_the_lists_where_the_question_for_one_denies_
 
 
 # Limits
-
-
-def limited(client: OkxClient, journal_path: Path, clock: VirtualClock, **limits: Any) -> OrderDesk:
-    return a_desk(client, Journal(journal_path, clock=clock), clock, limits=replace(LOOSE_LIMITS, **limits))
 
 
 async def test_a_protective_stop_is_moved_whatever_its_value_and_the_orders_before(

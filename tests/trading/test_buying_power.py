@@ -15,7 +15,6 @@ from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import LimitOrder, OrderIntent
 from okx_mcp.trading.refusals import NotTradable
-from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, INVERSE, SWAP, Owner, close, market, sent, trigger
 from tests.trading.floor import buy
 from tests.wire import Deliver, Fault, Wire, changed, code, html, no_rows, server_error
@@ -26,11 +25,6 @@ AVAILABLE = "GET /account/max-avail-size"
 LARGEST = "GET /account/max-size"
 
 Intended = Callable[[], OrderIntent]
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
 
 
 def says(**fields: str) -> Fault:

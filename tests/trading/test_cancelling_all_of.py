@@ -22,23 +22,15 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import NoSuchInstrument, UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.contract_floor import SPOT, Owner, sent, trigger
-from tests.trading.floor import PENDING, PLACE, READ, a_desk, approved, buy, buy_at_once, locked
+from tests.trading.contract_floor import CANCEL_ALGOS, SPOT, Owner, sent, trigger
+from tests.trading.floor import CANCEL_BATCH, PENDING, PLACE, READ, a_desk, approved, buy, buy_at_once, locked, placed
 from tests.wire import Deliver, Fault, Wire, changed, code, cut, no_rows, not_found, preceded, server_error
 
 pytestmark = pytest.mark.anyio
 
-CANCEL_BATCH: Final = "POST /trade/cancel-batch-orders"
-CANCEL_ALGOS: Final = "POST /trade/cancel-algos"
 PENDING_ALGOS: Final = "GET /trade/orders-algo-pending"
 LISTS: Final = (PENDING, PENDING_ALGOS)
 FOREVER: Final = 10_000
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    """Somebody else who places orders on the same account."""
-    return Owner(exchange, clock)
 
 
 def said(cancelled: AllCancelled) -> dict[str, str]:
@@ -47,10 +39,6 @@ def said(cancelled: AllCancelled) -> dict[str, str]:
         each.order.ticket.id if isinstance(each.order, Receipt) else each.any_id: each.cancelled
         for each in cancelled.results
     }
-
-
-async def placed(desk: OrderDesk, count: int = 1) -> list[str]:
-    return [(await sent(desk, buy())).ticket.id for _ in range(count)]
 
 
 def spot(side: str, **ways: Any) -> TriggerOrder:

@@ -22,8 +22,8 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, NoSuchOrder, UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.contract_floor import SPOT, Owner, sent, trigger
-from tests.trading.floor import CANCEL, PLACE, READ, a_desk, approved, buy_at_once, locked
+from tests.trading.contract_floor import CANCEL_ALGOS, SPOT, Owner, sent, trigger
+from tests.trading.floor import CANCEL, CANCEL_BATCH, PLACE, READ, a_desk, approved, buy_at_once, locked, placed
 from tests.wire import (
     Deliver,
     Fault,
@@ -46,15 +46,6 @@ from tests.wire import (
 
 pytestmark = pytest.mark.anyio
 
-CANCEL_BATCH: Final = "POST /trade/cancel-batch-orders"
-CANCEL_ALGOS: Final = "POST /trade/cancel-algos"
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    """Somebody else who places orders on the same account."""
-    return Owner(exchange, clock)
-
 
 def a_stop(owner: Owner, part: str = "0.5") -> TriggerOrder:
     """Waits for a price that is far away."""
@@ -68,10 +59,6 @@ def states(results: list[CancelResult]) -> list[OrderState | None]:
 
 def said(results: list[CancelResult]) -> list[str]:
     return [each.cancelled for each in results]
-
-
-async def placed(desk: OrderDesk, count: int) -> list[str]:
-    return [(await desk.commit(await approved(desk))).ticket.id for _ in range(count)]
 
 
 async def test_orders_triggers_and_tickets_ours_and_others_are_cancelled_together_by_whatever_id(

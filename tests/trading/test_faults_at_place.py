@@ -16,7 +16,18 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt
 from okx_mcp.trading.refusals import UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.floor import PLACE, READ, a_client, a_desk, approved, buy, buy_at_once, exchange_time
+from tests.trading.floor import (
+    ORDER_LISTS,
+    PENDING,
+    PLACE,
+    READ,
+    a_client,
+    a_desk,
+    approved,
+    buy,
+    buy_at_once,
+    exchange_time,
+)
 from tests.wire import (
     Deliver,
     Fault,
@@ -37,8 +48,6 @@ from tests.wire import (
 )
 
 pytestmark = pytest.mark.anyio
-
-PENDING: Final = "GET /trade/orders-pending"
 
 MakeFault = Callable[[VirtualClock], Fault]
 
@@ -257,7 +266,7 @@ def hide(wire: Wire, clock: VirtualClock, *, seconds: float) -> None:
         return fault
 
     wire.breaks(READ, hidden(not_found()), times=1000)
-    for place in (PENDING, "GET /trade/orders-history", "GET /trade/orders-history-archive", "GET /trade/fills"):
+    for place in (*ORDER_LISTS, "GET /trade/fills"):
         wire.breaks(place, hidden(no_rows(acted=False)), times=1000)
 
 
@@ -267,7 +276,7 @@ async def test_a_denied_order_is_not_without_effect_while_there_are_fills_of_it(
     approval = await approved(desk, await buy_at_once(client))
     wire.breaks(PLACE, cut(acted=True))
     wire.breaks(READ, not_found(), times=1000)
-    for place in ("GET /trade/orders-pending", "GET /trade/orders-history", "GET /trade/orders-history-archive"):
+    for place in ORDER_LISTS:
         wire.breaks(place, no_rows(acted=True), times=1000)
 
     receipt = await desk.commit(approval)

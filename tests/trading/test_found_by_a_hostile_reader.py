@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import httpx2
 import pytest
 
 from okx_mcp.okx.client import OkxClient
@@ -21,27 +20,14 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import NoSuchOrder, Refusal
 from tests.clocks import VirtualClock
-from tests.trading.floor import CANCEL, PLACE, READ, a_desk, approved, buy
-from tests.wire import Deliver, Wire, changed, cut, hang, interrupted, not_found, refused, server_error, slow
+from tests.trading.broken_changes import then_reads_are
+from tests.trading.floor import AMEND, CANCEL, FILLS, ORDER_LISTS, PLACE, READ, a_desk, approved, resting
+from tests.wire import Wire, changed, cut, hang, interrupted, not_found, preceded, refused, server_error, slow
 
 pytestmark = pytest.mark.anyio
 
-AMEND: Final = "POST /trade/amend-order"
 TIME: Final = "GET /public/time"
-LISTS: Final = (
-    "GET /trade/orders-pending",
-    "GET /trade/orders-history",
-    "GET /trade/orders-history-archive",
-    "GET /trade/fills",
-    "GET /trade/fills-history",
-)
 LONGEST_CALL_S: Final = 50.0
-
-
-async def resting(desk: OrderDesk, **given: Any) -> Receipt:
-    receipt = await desk.commit(await approved(desk, buy(**given)))
-    assert receipt.state is OrderState.LIVE
-    return receipt
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -135,12 +121,7 @@ async def test_a_change_that_was_made_and_then_overtaken_by_another_client_is_no
     """Nobody could read the order in the seconds between."""
     order = await resting(desk)
     change = await approved(desk, Amendment("BTC-USDT", order.ticket.id, price=Decimal(31000)))
-
-    async def made_and_then_unseen(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        wire.breaks(READ, server_error(acted=False), times=1000)
-        return await (cut(acted=True)(request, deliver) if is_cut else deliver())
-
-    wire.breaks(AMEND, made_and_then_unseen)
+    then_reads_are(wire, server_error(acted=False), after=cut(acted=True) if is_cut else preceded(lambda _: None))
     await desk.commit(change)
     wire.heals()
     await client.amend_order({"instId": "BTC-USDT", "ordId": order.ord_id, "newPx": "32000"})
@@ -158,7 +139,7 @@ async def test_an_unknown_order_is_settled_over_a_slow_wire(desk: OrderDesk, wir
     """Every answer comes, five seconds late."""
     approval = await approved(desk)
     wire.breaks(PLACE, cut(acted=False))
-    for place in (READ, *LISTS):
+    for place in (READ, *ORDER_LISTS, *FILLS):
         wire.breaks(place, slow(clock, 5.0), times=1000)
     await desk.commit(approval)
 
@@ -273,12 +254,7 @@ async def test_a_change_is_not_called_overtaken_by_a_row_whose_figures_cannot_be
     """It was made. The order is denied, and the list that shows it has a field that nobody understands."""
     order = await resting(desk)
     change = await approved(desk, Amendment("BTC-USDT", order.ticket.id, price=Decimal(31000)))
-
-    async def made_and_then_denied(request: httpx2.Request, deliver: Deliver) -> httpx2.Response:
-        wire.breaks(READ, not_found(), times=1000)
-        return await cut(acted=True)(request, deliver)
-
-    wire.breaks(AMEND, made_and_then_denied)
+    then_reads_are(wire, not_found(), after=cut(acted=True))
     wire.breaks("GET /trade/orders-pending", changed(strange), times=1000)
 
     receipt = await desk.commit(change)
@@ -308,7 +284,7 @@ async def test_an_order_of_which_only_the_ids_can_be_read_is_not_told_from_memor
 async def test_a_commit_over_a_slow_wire_comes_back(desk: OrderDesk, wire: Wire, clock: VirtualClock) -> None:
     approval = await approved(desk)
     wire.breaks(PLACE, cut(acted=False))
-    for place in (READ, *LISTS):
+    for place in (READ, *ORDER_LISTS, *FILLS):
         wire.breaks(place, slow(clock, 6.0), times=1000)
     began_s = clock.monotonic_s()
 

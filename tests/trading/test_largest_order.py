@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx.names import OrdType, Side
-from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Amendment, Exits, LimitOrder, OrderIntent
 from okx_mcp.trading.refusals import Misfit
-from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, SWAP, Owner, close, market, sent, trigger
 from tests.trading.floor import buy
 from tests.wire import Wire, changed
@@ -24,11 +22,6 @@ Intended = Callable[[], OrderIntent]
 
 FAR_ABOVE, FAR_BELOW = Decimal(90000), Decimal(40000)
 STOP = Exits(None, FAR_ABOVE)
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
 
 
 def listed_with(wire: Wire, inst_id: str, **maxima: str) -> None:

@@ -22,7 +22,18 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import body_digest
 from okx_mcp.trading.refusals import NotApproved
 from tests.clocks import VirtualClock
-from tests.trading.floor import ACCOUNT, PLACE, READ, a_desk, a_ticket, approved, buy_at_once
+from tests.trading.floor import (
+    ACCOUNT,
+    FILLS,
+    ORDER_LISTS,
+    PENDING,
+    PLACE,
+    READ,
+    a_desk,
+    a_ticket,
+    approved,
+    buy_at_once,
+)
 from tests.wire import Deliver, Wire, changed, cut, foreign_row, held, interrupted, no_rows, not_found
 
 pytestmark = pytest.mark.anyio
@@ -30,9 +41,6 @@ pytestmark = pytest.mark.anyio
 NOW_MS: Final = 1_000_001
 MARGIN_MS: Final = 10_000
 CLOCK: Final = "GET /public/time"
-PENDING: Final = "GET /trade/orders-pending"
-LISTS: Final = (PENDING, "GET /trade/orders-history", "GET /trade/orders-history-archive")
-FILLS: Final = ("GET /trade/fills", "GET /trade/fills-history")
 
 
 # --- written down, compared, sent -------------------------------------------------------------------------------------
@@ -163,7 +171,7 @@ async def lost(desk: OrderDesk, wire: Wire) -> Approval:
 def lose(wire: Wire, *, but: str | None = None) -> None:
     """The next order arrives, is not answered, and is in none of the lists `but` this one."""
     wire.breaks(PLACE, cut(acted=True))
-    for place in LISTS:
+    for place in ORDER_LISTS:
         if place != but:
             wire.breaks(place, no_rows(acted=True), times=1000)
 
@@ -245,7 +253,7 @@ async def test_denials_before_and_after_a_round_that_did_not_deny_are_not_two(
     assert receipt.state is OrderState.FILLED
 
 
-@pytest.mark.parametrize("shows", LISTS)
+@pytest.mark.parametrize("shows", ORDER_LISTS)
 async def test_each_list_alone_shows_an_order_that_is_denied(
     desk: OrderDesk, client: OkxClient, wire: Wire, shows: str
 ) -> None:

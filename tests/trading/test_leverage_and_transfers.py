@@ -10,8 +10,7 @@ import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import MgnMode
-from okx_mcp.paper.exchange import PaperExchange
-from okx_mcp.trading.approval import Approval, Channel
+from okx_mcp.trading.approval import Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.intents import AccountIntent, LeverageChange, Transfer
 from okx_mcp.trading.journal import Journal
@@ -19,7 +18,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.refusals import AboveLimits, Misfit, NoSuchOrder, NotTradable, UnsettledOrder
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, INVERSE, SWAP, Owner, asked_until, sent
-from tests.trading.floor import LOOSE_LIMITS, a_desk, buy
+from tests.trading.floor import LOOSE_LIMITS, a_desk, approved, buy
 from tests.wire import Fault, Wire, changed, code, cut, hang, html, no_rows, not_found, server_error
 
 pytestmark = pytest.mark.anyio
@@ -43,16 +42,6 @@ LOST: dict[str, Callable[[VirtualClock], Fault]] = {
     "no rows": lambda _: no_rows(acted=True),
     "50004": lambda _: code("50004", acted=True),
 }
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
-
-
-async def approved(desk: OrderDesk, intent: AccountIntent) -> Approval:
-    ticket = await desk.propose(intent, Channel.HOST)
-    return Approval(ticket.id, ticket.digest, Channel.HOST)
 
 
 def funding(owner: Owner) -> Decimal:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx.names import MgnMode, Side
-from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.reports import of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -15,7 +14,6 @@ from okx_mcp.trading.intents import Exits, LimitOrder
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.refusals import Misfit
 from okx_mcp.views.order_ticket import ticket_lines
-from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, INVERSE, SWAP, Owner, market, order_of, sent
 from tests.trading.floor import PLACE
 from tests.wire import Wire, changed
@@ -24,11 +22,6 @@ pytestmark = pytest.mark.anyio
 
 BOOK = "GET /market/books"
 READ = "GET /trade/order"
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
 
 
 def shown(lines: list[str], name: str) -> str:

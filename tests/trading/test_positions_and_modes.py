@@ -9,7 +9,6 @@ import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import MgnMode, OrdType, PosMode, PosSide, Side, TdMode
-from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
@@ -22,7 +21,7 @@ from okx_mcp.trading.refusals import AboveLimits, Misfit, NotTradable, TradingHa
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, INVERSE, PLACE_ALGO, SWAP, Owner, close, market, sent, trigger
-from tests.trading.floor import LOOSE_LIMITS, PLACE, READ, a_desk, buy
+from tests.trading.floor import PLACE, READ, a_desk, buy, limited
 from tests.wire import Wire, changed, cut
 
 pytestmark = pytest.mark.anyio
@@ -31,15 +30,6 @@ CONFIG = "GET /account/config"
 POSITIONS = "GET /account/positions"
 LEVERAGE = "GET /account/leverage-info"
 ISOLATED = MgnMode.ISOLATED
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
-
-
-def limited(client: OkxClient, journal_path: Path, clock: VirtualClock, **limits: Any) -> OrderDesk:
-    return a_desk(client, Journal(journal_path, clock=clock), clock, limits=replace(LOOSE_LIMITS, **limits))
 
 
 async def an_option(client: OkxClient, owner: Owner) -> tuple[str, Decimal]:

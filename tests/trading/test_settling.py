@@ -19,8 +19,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Receipt
 from okx_mcp.trading.refusals import UnsettledOrder
 from tests.clocks import VirtualClock
-from tests.trading.floor import PLACE, READ, a_desk, approved
-from tests.trading.test_last_gate import LISTS
+from tests.trading.floor import ORDER_LISTS, PLACE, READ, a_desk, approved
 from tests.wire import Deliver, Fault, Wire, cut, held, no_rows, not_found, server_error
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +106,7 @@ async def test_two_who_are_denied_at_one_moment_have_heard_one_denial(
         told.append(await desk.check(approval.ticket_id))
 
     wire.breaks(READ, denied_now, times=1000)
-    for place in LISTS:
+    for place in ORDER_LISTS:
         wire.breaks(place, no_rows(acted=False), times=1000)
 
     async with anyio.create_task_group() as at_once:

@@ -11,7 +11,6 @@ import pytest
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import MgnMode, TriggerPxType
-from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.tools.reports import of_receipt
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -40,11 +39,6 @@ pytestmark = pytest.mark.anyio
 
 CANCEL_ALGOS = "POST /trade/cancel-algos"
 LISTS = ("GET /trade/orders-algo-pending", "GET /trade/orders-algo-history")
-
-
-@pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
-    return Owner(exchange, clock)
 
 
 def at(owner: Owner, part: str, inst_id: str = SWAP) -> Decimal:

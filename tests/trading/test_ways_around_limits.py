@@ -39,9 +39,8 @@ Envelope = dict[str, Any]
 
 
 @pytest.fixture
-def owner(exchange: PaperExchange, clock: VirtualClock) -> Owner:
+def owner(owner: Owner) -> Owner:
     """The account's, which is in futures mode."""
-    owner = Owner(exchange, clock)
     owner.mode("2")
     return owner
 
