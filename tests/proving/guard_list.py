@@ -2479,6 +2479,13 @@ _STREAMS: Final = (
         _TOLD + "test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_orders_unknown",
     ),
     _guard(
+        "a stream does not tell for ever that an order is open which OKX has forgotten",
+        _STREAMED,
+        "                self._forget(order.ord_id)",
+        "                pass",
+        _TOLD + "test_an_order_that_okx_has_forgotten_over_a_long_gap_is_not_told_as_open",
+    ),
+    _guard(
         "a stream's ticker that was overtaken is left out",
         _FEEDS,
         "            if (len(ts), ts) < (len(self._ts), self._ts):",
