@@ -2445,9 +2445,30 @@ _STREAMS: Final = (
     _guard(
         "a stream's values are void when it is lost",
         _SESSION,
-        "        self._failed(ending.words)\n        self._void()",
-        "        self._failed(ending.words)",
+        "            feed.lose()",
+        "            pass",
         _IN_SESSIONS + "test_a_lost_connection_is_made_again_and_nothing_of_before_is_shown",
+    ),
+    _guard(
+        "a stream's values are void when it is lost while its successor is on its way",
+        _CONNECTION,
+        "            self._ended(self, ending)",
+        "            pass",
+        _IN_SESSIONS + "test_a_connection_that_ends_before_its_successor_is_there_shows_nothing_from_that_moment",
+    ),
+    _guard(
+        "a private stream that answers no ping is given up though it goes on telling",
+        _CONNECTION,
+        "            if self._pinged_s and self._clock.monotonic_s() - self._pinged_s[0] > _PONG_WITHIN_S:",
+        "            if False:",
+        _IN_SESSIONS + "test_a_private_connection_that_goes_on_telling_but_answers_no_ping_is_given_up",
+    ),
+    _guard(
+        "what comes on a successor before its subscriptions are answered is told with them",
+        _SESSION,
+        "                held_back.append(push)",
+        "                pass",
+        _IN_SESSIONS + "test_trades_on_both_connections_of_a_change_are_told_once_each_and_none_is_missing",
     ),
     _guard(
         "a stream tells a fill once",
