@@ -421,8 +421,8 @@ _WRITTEN_FIRST: Final = (
     _guard(
         "what is signed goes over a connection of its own",
         _REST,
-        'self._private = pool(0, {"Connection": "close"})',
-        "self._private = pool(20, {})",
+        'self._of_one_use = pool(0, {"Connection": "close"})',
+        "self._of_one_use = pool(20, {})",
         "okx/test_left_over_answers.py::test_a_refusal_that_comes_twice_is_not_taken_for_the_answer_to_an_order",
     ),
     _guard(
