@@ -346,11 +346,11 @@ _WRITTEN_FIRST: Final = (
         _REST,
         '            request.extensions["trace"] = '
         "_at_the_first_byte(await before_send(exp_time_ms, request.content))\n"
-        "        answer = await self._send(asked, request)\n",
-        "            answer = await self._send(asked, request)\n"
+        "        answer = await self._send(asked, request, connections)\n",
+        "            answer = await self._send(asked, request, connections)\n"
         "            await before_send(exp_time_ms, request.content)\n"
         "        else:\n"
-        "            answer = await self._send(asked, request)\n",
+        "            answer = await self._send(asked, request, connections)\n",
         f"{_SENDING}test_what_before_send_raises_stops_the_request",
         f"{_GATE}test_sent_is_on_the_disk_when_the_order_arrives",
     ),
@@ -452,14 +452,14 @@ _ONE_SEND: Final = (
     _guard(
         "a request is sent once",
         _REST,
-        "        answer = await self._send(asked, request)\n"
+        "        answer = await self._send(asked, request, connections)\n"
         "        if answer.speaks_in_rows:\n"
         "            return answer\n"
         "        error",
-        "        answer = await self._send(asked, request)\n"
+        "        answer = await self._send(asked, request, connections)\n"
         "        if answer.speaks_in_rows:\n"
         "            return answer\n"
-        "        answer = await self._send(asked, request)\n        error",
+        "        answer = await self._send(asked, request, connections)\n        error",
         f"{_ASKING_AGAIN}test_an_order_is_sent_once_whatever_comes_of_it",
     ),
     _guard(
