@@ -183,15 +183,15 @@ async def wait_for_price(
     progress: "Progress",
 ) -> PriceWaitReport:
     """Wait until the last price is at or beyond above or below, or has changed; call again if time is up."""
-    from okx_mcp.trading.price_watch import PriceTarget, watch_price
+    from okx_mcp.trading.price_watch import PriceTarget
     from okx_mcp.trading.refusals import Misfit, Refusal
 
     if (above is None and below is None) == (change_pct is None):
         raise Misfit("Say above, below or both, or change_pct alone.")
     target = PriceTarget(above, below, change_pct)
-    seen = await watch_price(prices.ticks(inst_id), target, wait_s, progress.tell)
+    seen = await prices.watch(inst_id, target, wait_s, progress.tell)
     if seen is None:
-        raise Refusal(f"No last price of {inst_id} was seen in {wait_s} s.")
+        raise Refusal(f"No last price of {inst_id} was seen.")
     return PriceWaitReport(
         summary=_of_wait(seen, wait_s),
         reached=seen.is_reached,
