@@ -120,11 +120,10 @@ async def get_ticker(inst_id: InstIds, *, prices: "Market") -> TickersReport:
     """Last price, bid, ask, 24 hours; of derivatives mark, index, funding and open interest. Up to ten at once."""
     from okx_mcp.trading.together import all_of
 
-    async def one(name: str) -> TickerReport:
-        told = await prices.ticker(name)
-        return _ticker(name, told, await prices.contract_figures(name))
-
-    found = await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id)))
+    names = list(dict.fromkeys(inst_id))
+    figures = await all_of(*(partial(prices.contract_figures, each) for each in names))
+    tickers = await prices.tickers(names)  # last, so that nothing else makes them older
+    found = [_ticker(*each) for each in zip(names, tickers, figures, strict=True)]
     if len(found) == 1:
         return TickersReport(ticker=found[0])
     table = table_of(found)

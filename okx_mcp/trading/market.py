@@ -1,9 +1,10 @@
 """Prices as the exchange gives them now: as they were pushed a moment ago, or else asked for."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeVar
 
 from okx_mcp.okx.clock import Clock
@@ -62,6 +63,16 @@ class Market:
         """
         return await self._pushed.ticker(inst_id) or await self._ask_ticker(inst_id)
 
+    async def tickers(self, inst_ids: Sequence[str]) -> list[Told[Ticker]]:
+        """Of several, asked for at once; each as old as it is when the last one is there. Raises as `ticker`."""
+
+        async def one(inst_id: str) -> tuple[Told[Ticker], float]:
+            return await self.ticker(inst_id), self._clock.monotonic_s()
+
+        found = await all_of(*(partial(one, each) for each in inst_ids))
+        now_s = self._clock.monotonic_s()
+        return [told.older_by(now_s - told_s) for told, told_s in found]
+
     async def watch(
         self, inst_id: str, target: PriceTarget, wait_s: float, tell: Callable[[str], Awaitable[None]]
     ) -> PriceSeen | None:
@@ -106,6 +117,7 @@ class Market:
         if instrument is None or instrument.contract is None:
             return None
         kind, contract = str(instrument.kind), instrument.contract
+        self._pushed.follow(inst_id)
         (mark, _), (index, _), (interest, _), (funding_rate, funding_ms) = await all_of(
             lambda: self._mark(kind, inst_id),
             lambda: self._index(inst_id, contract.underlying),

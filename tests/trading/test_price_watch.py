@@ -1,6 +1,7 @@
 """Waiting for a price: what was seen meanwhile is told, as old as it is."""
 
 from collections.abc import AsyncGenerator, Iterable
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.models import Ticker
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts
+from okx_mcp.tools.market import TickersReport, get_ticker
 from okx_mcp.trading.price_watch import PriceSeen, PriceTarget, watch_price
 from okx_mcp.trading.pushed import Source, Told
 from okx_mcp.trading.refusals import NoSuchInstrument
@@ -99,6 +101,8 @@ class Parts(ServerParts):
     def __init__(self, folder: Path, clock: VirtualClock) -> None:
         super().__init__(settings_of(folder), clock)
         self.is_down = False
+        self.takes_s: dict[str, float] = {}
+        """How long an answer takes, by what its URL ends with."""
         self._exchange_clock = clock
 
     @cached_property
@@ -110,6 +114,7 @@ class Parts(ServerParts):
         async def answer(request: httpx2.Request) -> httpx2.Response:
             if self.is_down:
                 raise httpx2.ConnectError("down")
+            await clock.sleep(next((s for end, s in self.takes_s.items() if end in str(request.url)), 0.0))
             return await inner.handle_async_request(request)
 
         transport = httpx2.MockTransport(answer)
@@ -168,3 +173,41 @@ async def test_a_name_that_is_none_ends_the_wait_at_once(tmp_path: Path, clock: 
 
     assert clock.monotonic_s() - 1_000 < 5
     await parts.aclose()
+
+
+# --- ages of several ----------------------------------------------------------------------------------------------
+
+
+async def test_of_several_prices_each_is_as_old_as_when_the_last_of_them_is_there(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    parts = Parts(tmp_path, clock)
+    parts.takes_s["instId=ETH-USDT"] = 5.0
+
+    table = await get_ticker([BTC, "ETH-USDT"], prices=parts.prices)
+
+    assert isinstance(table, TickersReport)
+    columns = table.columns or []
+    ages_ms = {row[columns.index("inst_id")]: row[columns.index("age_ms")] for row in table.tickers or ()}
+    assert int(str(ages_ms[BTC])) >= 5_000
+    await parts.aclose()
+
+
+async def test_a_contracts_price_is_not_kept_back_for_its_other_figures(tmp_path: Path, clock: VirtualClock) -> None:
+    parts = Parts(tmp_path, clock)
+    parts.takes_s["mark-price"] = 5.0
+
+    report = await get_ticker(["BTC-USDT-SWAP"], prices=parts.prices)
+
+    assert isinstance(report, TickersReport)
+    found = report.ticker
+    assert found is not None
+    assert found.age_ms is not None
+    assert found.age_ms < 1_000
+    assert exchange_age_ms(parts, found.time) < 1_000
+    await parts.aclose()
+
+
+def exchange_age_ms(parts: Parts, time: str | None) -> float:
+    assert time is not None
+    return parts.exchange.exchange_clock.now_ms() - datetime.fromisoformat(time).timestamp() * 1000
