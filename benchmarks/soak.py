@@ -2,12 +2,14 @@
 
 Every connection to the exchange is cut or goes dumb when it is seven seconds old. Memory, file descriptors, threads and
 asyncio tasks of the server are read every five seconds; what grows between the first and the last third of the run,
-the first minute left out, is a leak. Ends with 0 only if everything is flat.
+the first minute left out, is a leak. Calls that failed are counted by what
+they said. Ends with 0 only if everything is flat.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import statistics
 import sys
@@ -34,6 +36,7 @@ _WARM_UP_S: Final = 60.0
 _MEMORY_MAY_GROW: Final = 1.02
 _OTHERS_MAY_GROW_BY: Final = 1
 _TO_END_S: Final = 120.0
+_ERROR_SHOWN: Final = 240
 _INST_ID: Final = "BTC-USDT"
 _CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_ticker", {"inst_id": [_INST_ID, "ETH-USDT"]}),
@@ -100,21 +103,23 @@ def _server() -> Iterator[tuple[PipedServer, _Tasks]]:
 def _soaked(server: PipedServer, tasks: _Tasks, seconds: float) -> dict[str, Any]:
     samples: list[_Holds] = []
     answers: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
     begun_s = sampled_s = ordered_s = time.monotonic()
     while (now_s := time.monotonic()) - begun_s < seconds:
         for tool, arguments in _CALLS:
-            answers[_answered(_call(server, tool, arguments))] += 1
+            answers[_answered(_call(server, tool, arguments, errors))] += 1
             time.sleep(0.2)
         if now_s - ordered_s >= _ORDER_EVERY_S:
             ordered_s = now_s
-            answers[f"order {_life_of_an_order(server)}"] += 1
+            answers[f"order {_life_of_an_order(server, errors)}"] += 1
         if now_s - sampled_s >= _SAMPLE_EVERY_S and now_s - begun_s > min(_WARM_UP_S, seconds / 4):
             sampled_s = now_s
             samples.append(_Holds(server.resident_mib(), server.open_files(), server.threads(), tasks.count()))
     thirds = _thirds(samples)
     flat = all(last <= _most(name, first) for name, (first, last) in thirds.items())
     told = {name: {"first_third": first, "last_third": last} for name, (first, last) in thirds.items()}
-    return {"seconds": round(seconds), "samples": len(samples), "answers": dict(answers), **told, "flat": flat}
+    counted = {"answers": dict(answers), "errors": dict(errors.most_common())}
+    return {"seconds": round(seconds), "samples": len(samples), **counted, **told, "flat": flat}
 
 
 def _thirds(samples: list[_Holds]) -> dict[str, tuple[float, float]]:
@@ -131,10 +136,14 @@ def _most(name: str, first: float) -> float:
     return first * _MEMORY_MAY_GROW if name == "resident_mib" else first + _OTHERS_MAY_GROW_BY
 
 
-def _call(server: PipedServer, tool: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """What it answered; None for an error."""
+def _call(server: PipedServer, tool: str, arguments: dict[str, Any], errors: Counter[str]) -> dict[str, Any] | None:
+    """What it answered; None for an error, which is counted by the tool and its words without their figures."""
     result = server.request("tools/call", {"name": tool, "arguments": arguments})
-    return None if result.get("isError") else result["structuredContent"]
+    if not result.get("isError"):
+        return dict(result["structuredContent"])
+    words = re.sub(r"\d+", "#", result["content"][0]["text"])
+    errors[f"{tool}: {words[:_ERROR_SHOWN]}"] += 1
+    return None
 
 
 def _answered(report: dict[str, Any] | None) -> str:
@@ -143,21 +152,22 @@ def _answered(report: dict[str, Any] | None) -> str:
     return str(report.get("ticker", report).get("source", "other"))
 
 
-def _life_of_an_order(server: PipedServer) -> str:
+def _life_of_an_order(server: PipedServer, errors: Counter[str]) -> str:
     """Proposed, confirmed, watched and cancelled; the state that it ended in, or what failed first."""
-    ticker = _call(server, "get_ticker", {"inst_id": _INST_ID})
+    ticker = _call(server, "get_ticker", {"inst_id": _INST_ID}, errors)
     if ticker is None:
         return "without a price"
     price = str((Decimal(ticker["ticker"]["last"]) * Decimal("0.97")).quantize(Decimal("0.1")))
     order = {"inst_id": _INST_ID, "side": "buy", "size": "0.001", "unit": "base", "price": price}
-    ticket = _call(server, "place_limit_order", order)
+    ticket = _call(server, "place_limit_order", order, errors)
     if ticket is None:
         return "not proposed"
-    sent = _call(server, "confirm_order", {"ticket_id": ticket["ticket_id"], "order": ticket["order"]})
+    confirmed = {"ticket_id": ticket["ticket_id"], "order": ticket["order"]}
+    sent = _call(server, "confirm_order", confirmed, errors)
     if sent is None:
         return "not sent"
-    _call(server, "check_order", {"order_id": ticket["ticket_id"], "wait_s": 2})
-    ended = _call(server, "cancel_order", {"order_id": ticket["ticket_id"]})
+    _call(server, "check_order", {"order_id": ticket["ticket_id"], "wait_s": 2}, errors)
+    ended = _call(server, "cancel_order", {"order_id": ticket["ticket_id"]}, errors)
     return "not canceled" if ended is None else str(ended["state"])
 
 

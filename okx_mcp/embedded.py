@@ -7,6 +7,7 @@ import httpx2
 
 from okx_mcp.config import Settings
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.stream.socket import OpenSocket, Socket, SocketClosed
 from okx_mcp.paper.account.store import SqliteStore, StoreUnavailableError, account_file
 from okx_mcp.paper.exchange import PaperExchange
@@ -33,9 +34,9 @@ def embedded_exchange(settings: Settings) -> PaperExchange:
         raise Refusal(f"The paper account cannot be opened: {error}.") from None
 
 
-def embedded_client(exchange: PaperExchange) -> OkxClient:
+def embedded_client(exchange: PaperExchange, clock: Clock | None = None) -> OkxClient:
     """A client of a paper exchange in this process."""
-    return OkxClient(EMBEDDED_URL, exchange.owner, demo=True, transport=_InProcess(exchange))
+    return OkxClient(EMBEDDED_URL, exchange.owner, demo=True, transport=_InProcess(exchange), clock=clock)
 
 
 def embedded_sockets(exchange: PaperExchange, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> OpenSocket:

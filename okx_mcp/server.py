@@ -110,7 +110,7 @@ class ServerParts:
             from okx_mcp.embedded import EMBEDDED_URL, embedded_client, embedded_exchange, embedded_sockets
 
             paper = embedded_exchange(settings)
-            client = embedded_client(paper)
+            client = embedded_client(paper, self._clock)
             self._stream_from(EMBEDDED_URL, paper.owner, client, embedded_sockets(paper))
             return client
         client = OkxClient(

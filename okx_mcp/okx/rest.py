@@ -44,7 +44,8 @@ _FIRST_PAUSE_S: Final = 0.4
 _CONNECT_WITHIN_S: Final = 5.0
 _KEPT_ALIVE: Final = 20
 _KEPT_ALIVE_S: Final = 15.0
-"""Connections of public requests only. On one that is used again, bytes that were left over from the answer before are
+"""Connections of public requests only, and of these not one that is asked again: a connection that was kept may be dead
+without telling, and so may all of them. On one that is used again, bytes that were left over from the answer before are
 taken for the next one's, and a request may meet it just as the other side closes it: nothing for an order."""
 
 
@@ -104,8 +105,8 @@ class Rest:
                 limits=limits,
             )
 
-        self._public = pool(_KEPT_ALIVE, {})
-        self._private = pool(0, {"Connection": "close"})
+        self._keeping = pool(_KEPT_ALIVE, {})
+        self._of_one_use = pool(0, {"Connection": "close"})
 
     @property
     def key_fingerprint(self) -> str:
@@ -114,8 +115,8 @@ class Rest:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._public.aclose()
-        await self._private.aclose()
+        await self._keeping.aclose()
+        await self._of_one_use.aclose()
 
     async def read(
         self, model: type[AnyRow], path: str, params: Mapping[str, object], *, at_least: Sequence[str] = ()
@@ -143,7 +144,7 @@ class Rest:
         attempt, resynced = 1, False
         while True:
             try:
-                answer = await self._request(asked, query=query, deadline_s=deadline_s)
+                answer = await self._request(asked, query=query, deadline_s=deadline_s, is_again=attempt > 1)
                 return taken(answer)
             except OkxError as error:
                 pause_s = _pause_before_asking_again(error, attempt, resynced=resynced)
@@ -184,6 +185,7 @@ class Rest:
         body: JsonObject | Sequence[JsonObject] | None = None,
         valid_ms: int | None = None,
         before_send: BeforeSend | None = None,
+        is_again: bool = False,
     ) -> Envelope:
         credentials = None if asked.permission is Permission.PUBLIC else self._credentials
         if credentials is None and asked.permission is not Permission.PUBLIC:
@@ -197,7 +199,8 @@ class Rest:
             deadline_s += self._clock.monotonic_s() - began_s
         await self._wait_for_turn(asked, query if body is None else body, deadline_s)
 
-        request = self._of(asked).build_request(asked.method, self._url(asked, query), content=_json(body))
+        connections = self._of(asked, is_again=is_again)
+        request = connections.build_request(asked.method, self._url(asked, query), content=_json(body))
         now_ms = self.exchange_clock.now_ms()
         if body is not None:
             request.headers["Content-Type"] = "application/json"
@@ -208,7 +211,7 @@ class Rest:
             request.headers.update(_signature(request, credentials, now_ms))
         if before_send is not None:
             request.extensions["trace"] = _at_the_first_byte(await before_send(exp_time_ms, request.content))
-        answer = await self._send(asked, request)
+        answer = await self._send(asked, request, connections)
         if answer.speaks_in_rows:
             return answer
         error = refusal(asked, answer.answered)
@@ -220,8 +223,8 @@ class Rest:
         """The whole URL, read once; merging path and query into a base one after the other reads it three times."""
         return httpx2.URL(self.base_url + asked.path, params=query or None)
 
-    def _of(self, asked: Endpoint) -> httpx2.AsyncClient:
-        return self._public if asked.permission is Permission.PUBLIC else self._private
+    def _of(self, asked: Endpoint, *, is_again: bool = False) -> httpx2.AsyncClient:
+        return self._keeping if asked.permission is Permission.PUBLIC and not is_again else self._of_one_use
 
     async def _measure_clock_before(self, asked: Endpoint, deadline_s: float) -> None:
         """What expires is not sent without OKX's time; the rest goes with the one we have, which may be 30 s off."""
@@ -253,9 +256,10 @@ class Rest:
         if deadline_s is None:
             deadline_s = self._clock.monotonic_s() + self._write_within_s
         await self._wait_for_turn(asked, None, deadline_s)
-        request = self._of(asked).build_request(asked.method, self._url(asked))
+        connections = self._of(asked)
+        request = connections.build_request(asked.method, self._url(asked))
         sent_s = self._clock.monotonic_s()
-        answer = await self._send(asked, request)
+        answer = await self._send(asked, request, connections)
         received_s = self._clock.monotonic_s()
         if not answer.speaks_in_rows:
             raise refusal(asked, answer.answered)
@@ -275,12 +279,12 @@ class Rest:
                 limit = f"{asked.limit} in {asked.per_s} s"
                 raise TooBusy(f"OKX's limit of {limit} on {asked} is used up: {wait}", asked) from None
 
-    async def _send(self, asked: Endpoint, request: httpx2.Request) -> Envelope:
+    async def _send(self, asked: Endpoint, request: httpx2.Request, connections: httpx2.AsyncClient) -> Envelope:
         """One attempt. The body is read before the status is looked at: OKX's code is in it at any status."""
         try:
             # The library's own limits start anew with every byte; an answer in drops would never end.
             with anyio.fail_after(self._all_within_s):
-                response = await self._of(asked).send(request, stream=True)
+                response = await connections.send(request, stream=True)
                 try:
                     body = await read_body(response)
                 finally:

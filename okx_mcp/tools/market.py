@@ -120,11 +120,10 @@ async def get_ticker(inst_id: InstIds, *, prices: "Market") -> TickersReport:
     """Last price, bid, ask, 24 hours; of derivatives mark, index, funding and open interest. Up to ten at once."""
     from okx_mcp.trading.together import all_of
 
-    async def one(name: str) -> TickerReport:
-        told = await prices.ticker(name)
-        return _ticker(name, told, await prices.contract_figures(name))
-
-    found = await all_of(*(partial(one, each) for each in dict.fromkeys(inst_id)))
+    names = list(dict.fromkeys(inst_id))
+    figures = await all_of(*(partial(prices.contract_figures, each) for each in names))
+    tickers = await prices.tickers(names)  # last, so that nothing else makes them older
+    found = [_ticker(*each) for each in zip(names, tickers, figures, strict=True)]
     if len(found) == 1:
         return TickersReport(ticker=found[0])
     table = table_of(found)
@@ -183,15 +182,15 @@ async def wait_for_price(
     progress: "Progress",
 ) -> PriceWaitReport:
     """Wait until the last price is at or beyond above or below, or has changed; call again if time is up."""
-    from okx_mcp.trading.price_watch import PriceTarget, watch_price
+    from okx_mcp.trading.price_watch import PriceTarget
     from okx_mcp.trading.refusals import Misfit, Refusal
 
     if (above is None and below is None) == (change_pct is None):
         raise Misfit("Say above, below or both, or change_pct alone.")
     target = PriceTarget(above, below, change_pct)
-    seen = await watch_price(prices.ticks(inst_id), target, wait_s, progress.tell)
+    seen = await prices.watch(inst_id, target, wait_s, progress.tell)
     if seen is None:
-        raise Refusal(f"No last price of {inst_id} was seen in {wait_s} s.")
+        raise Refusal(f"No last price of {inst_id} was seen.")
     return PriceWaitReport(
         summary=_of_wait(seen, wait_s),
         reached=seen.is_reached,

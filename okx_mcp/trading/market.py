@@ -1,12 +1,14 @@
 """Prices as the exchange gives them now: as they were pushed a moment ago, or else asked for."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeVar
 
 from okx_mcp.okx.clock import Clock
+from okx_mcp.okx.error_codes import Again
 from okx_mcp.okx.errors import OkxError, Refused
 from okx_mcp.okx.models import OrderBook, Ticker
 from okx_mcp.okx.names import InstType
@@ -15,6 +17,7 @@ from okx_mcp.trading.candles import Candles, CandleSpan, read_candles
 from okx_mcp.trading.exchange import MarketData
 from okx_mcp.trading.instrument_list import InstrumentList
 from okx_mcp.trading.instruments import kind_of
+from okx_mcp.trading.price_watch import PriceSeen, PriceTarget, watch_price
 from okx_mcp.trading.pushed import PushedPrices, StreamsNow, Told
 from okx_mcp.trading.sources import Source
 from okx_mcp.trading.together import all_of
@@ -61,16 +64,33 @@ class Market:
         """
         return await self._pushed.ticker(inst_id) or await self._ask_ticker(inst_id)
 
-    async def ticks(self, inst_id: str) -> AsyncGenerator[Told[Ticker]]:
+    async def tickers(self, inst_ids: Sequence[str]) -> list[Told[Ticker]]:
+        """Of several, asked for at once; each as old as it is when the last one is there. Raises as `ticker`."""
+
+        async def one(inst_id: str) -> tuple[Told[Ticker], float]:
+            return await self.ticker(inst_id), self._clock.monotonic_s()
+
+        found = await all_of(*(partial(one, each) for each in inst_ids))
+        now_s = self._clock.monotonic_s()
+        return [told.older_by(now_s - told_s) for told, told_s in found]
+
+    async def watch(
+        self, inst_id: str, target: PriceTarget, wait_s: float, tell: Callable[[str], Awaitable[None]]
+    ) -> PriceSeen | None:
+        """Wait for a price; see `watch_price`."""
+        return await watch_price(self._ticks(inst_id), target, wait_s, tell, self._clock)
+
+    async def _ticks(self, inst_id: str) -> AsyncGenerator[Told[Ticker]]:
         """The ticker now, and whenever it was pushed or, where it was not for a while, asked for. Raises as `ticker`.
 
-        What is pushed faster than it is taken is left out.
+        What is pushed faster than it is taken is left out, and so is what OKX could not be asked once one was told.
         """
         yield await self.ticker(inst_id)
         async with self._pushed.pushes(inst_id) as next_push:
             while True:
-                told = await self._next_told(inst_id, next_push)
-                yield told or await self._ask_ticker(inst_id)
+                told = await self._next_told(inst_id, next_push) or await self._ask_if_it_answers(inst_id)
+                if told is not None:
+                    yield told
 
     async def _next_told(self, inst_id: str, next_push: Callable[[], Awaitable[None]]) -> Told[Ticker] | None:
         until_s = self._clock.monotonic_s() + _ASK_AGAIN_AFTER_S
@@ -78,6 +98,14 @@ class Market:
             if await happens_within(self._clock, left_s, next_push) and (told := await self._pushed.ticker(inst_id)):
                 return told
         return None
+
+    async def _ask_if_it_answers(self, inst_id: str) -> Told[Ticker] | None:
+        try:
+            return await self._ask_ticker(inst_id)
+        except OkxError as error:
+            if error.again is Again.NO:
+                raise
+            return None
 
     async def _ask_ticker(self, inst_id: str) -> Told[Ticker]:
         ticker = await self._asked(inst_id, lambda: self._exchange.ticker(inst_id))
@@ -90,6 +118,7 @@ class Market:
         if instrument is None or instrument.contract is None:
             return None
         kind, contract = str(instrument.kind), instrument.contract
+        self._pushed.follow(inst_id)
         (mark, _), (index, _), (interest, _), (funding_rate, funding_ms) = await all_of(
             lambda: self._mark(kind, inst_id),
             lambda: self._index(inst_id, contract.underlying),

@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
+from okx_mcp.okx.stream.waiting import happens_within
 from okx_mcp.trading.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from okx_mcp.okx.clock import Clock
     from okx_mcp.okx.models import Ticker
     from okx_mcp.trading.pushed import Told
 
 __all__ = ["PriceSeen", "PriceTarget", "watch_price"]
 
 _HUNDRED: Final = Decimal(100)
+_FIRST_WITHIN_S: Final = 20.0
+"""As long as any read may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class PriceTarget:
 
 @dataclass(frozen=True, slots=True)
 class PriceSeen:
-    """The last prices that were seen, and whether the target is reached; `target` is in prices."""
+    """The last prices that were seen, and whether the target is reached.
+
+    `target` is in prices; `age_ms` is that of the last one.
+    """
 
     target: PriceTarget
     first: Decimal
@@ -60,32 +65,49 @@ class PriceSeen:
         low, high = min(self.low, last), max(self.high, last)
         return replace(self, last=last, low=low, high=high, source=told.source, age_ms=told.age_ms)
 
+    def older_by(self, seconds: float) -> "PriceSeen":
+        """The same after so long."""
+        return self if self.age_ms is None else replace(self, age_ms=self.age_ms + round(seconds * 1000))
+
 
 async def watch_price(
     ticks: "AsyncGenerator[Told[Ticker]]",
     target: PriceTarget,
     wait_s: float,
     tell: Callable[[str], Awaitable[None]],
+    clock: "Clock",
 ) -> PriceSeen | None:
     """What was seen until the target was reached or the time was up; None where there was no last price at all.
 
-    `tell` is told the price as it goes. The time is the event loop's own.
+    `tell` is told the price as it goes. The first price may take as long as any other read, however short the wait.
 
     Raises:
         NoSuchInstrument, OkxError: the price could not be read.
     """
+    until_s = clock.monotonic_s() + wait_s
     seen: PriceSeen | None = None
-    with anyio.move_on_after(wait_s):
-        async with aclosing(ticks):
-            async for told in ticks:
-                last = told.value.last
-                if last is None:
-                    continue
-                seen = _first(target, last, told) if seen is None else seen.and_then(last, told)
-                if seen.is_reached:
-                    break
-                await tell(f"{last:f}")
-    return seen
+    seen_s = until_s
+
+    async def look(*, once: bool) -> None:
+        nonlocal seen, seen_s
+        async for told in ticks:
+            last = told.value.last
+            if last is None:
+                continue
+            seen_s = clock.monotonic_s()
+            seen = _first(target, last, told) if seen is None else seen.and_then(last, told)
+            if seen.is_reached:
+                return
+            await tell(f"{last:f}")
+            if once:
+                return
+
+    async with aclosing(ticks):
+        await happens_within(clock, max(wait_s, _FIRST_WITHIN_S), lambda: look(once=True))
+        left_s = until_s - clock.monotonic_s()
+        if seen is not None and not seen.is_reached and left_s > 0:
+            await happens_within(clock, left_s, lambda: look(once=False))
+    return None if seen is None else seen.older_by(clock.monotonic_s() - seen_s)
 
 
 def _first(target: PriceTarget, last: Decimal, told: "Told[Ticker]") -> PriceSeen:

@@ -6,7 +6,7 @@ this machine slept over, is as old as what it tells. Where it does not count, OK
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -45,6 +45,10 @@ class Told(Generic[T]):
     value: T
     source: Source
     age_ms: int | None
+
+    def older_by(self, seconds: float) -> "Told[T]":
+        """The same after so long."""
+        return self if self.age_ms is None else replace(self, age_ms=self.age_ms + round(seconds * 1000))
 
 
 class PushedPrices:
@@ -140,7 +144,10 @@ class PushedPrices:
 
     async def _streams_about(self, inst_id: str) -> "Streams | None":
         """Of what was not asked about before, nothing is known yet, not even whether it exists."""
-        return await self._streams() if inst_id in self._asked_s else None
+        if inst_id not in self._asked_s:
+            return None
+        self._asked_s[inst_id] = self._clock.monotonic_s()
+        return await self._streams()
 
     def _told(self, value: T, received_ago_s: float, ts: int | None, fresh_ms: int) -> Told[T] | None:
         age_ms = self.age_ms(ts)

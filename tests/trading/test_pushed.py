@@ -90,6 +90,16 @@ async def test_forty_instruments_at_most_are_followed(prices: PushedPrices, cloc
     assert list(prices._asked_s) == ["C59-USDT"]  # noqa: SLF001
 
 
+async def test_what_is_asked_about_again_and_again_goes_on_being_pushed(
+    prices: PushedPrices, clock: VirtualClock
+) -> None:
+    for _ in range(8):  # OKX's time is measured every ten minutes
+        await clock.sleep(60)
+        prices.follow("ETH-USDT")
+
+        assert await prices.ticker(BTC) is not None
+
+
 @pytest.mark.parametrize(
     ("target", "last", "is_reached"),
     [

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from mcp.types import ResourceUpdatedNotification
 from okx_mcp.config import Settings
 from okx_mcp.embedded import embedded_client, embedded_sockets
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.clock import Clock, SystemClock
 from okx_mcp.okx.stream.streams import Streams
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts, create_server
@@ -31,6 +31,14 @@ from tests.whole.stdio import Person
 pytestmark = pytest.mark.anyio
 
 BTC: Final = "BTC-USDT"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Of everything in the process: the server, its client of the exchange, and the exchange."""
+    return VirtualClock()
+
+
 Era = Literal["auto", "legacy"]
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 
@@ -38,14 +46,16 @@ ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 class Parts(ServerParts):
     """Those of a real server on a paper exchange that the test can look into."""
 
-    def __init__(self, settings: Settings, paper: PaperExchange) -> None:
-        super().__init__(settings)
-        self.paper = paper
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        super().__init__(settings, clock)
+        self.clock = clock
+        self.paper = PaperExchange(seed=1, now_us=lambda: clock.wall_ms() * 1000)
 
     @cached_property
     def exchange(self) -> OkxClient:
-        client = embedded_client(self.paper)
-        self._stream_from("http://127.0.0.1", self.paper.owner, client, embedded_sockets(self.paper))
+        client = embedded_client(self.paper, self.clock)
+        sockets = embedded_sockets(self.paper, self.clock.sleep)
+        self._stream_from("http://127.0.0.1", self.paper.owner, client, sockets)
         return client
 
     def asked(self, path: str) -> int:
@@ -58,19 +68,23 @@ class Parts(ServerParts):
 
 
 @asynccontextmanager
-async def served(folder: Path, era: Era = "auto", **handlers: Any) -> AsyncIterator[tuple[Client, Parts]]:
+async def served(
+    folder: Path, era: Era = "auto", clock: Clock | None = None, **handlers: Any
+) -> AsyncIterator[tuple[Client, Parts]]:
     settings = settings_of(folder)
-    parts = Parts(settings, PaperExchange(seed=1))
+    parts = Parts(settings, clock or SystemClock())
     person = Person("accept", {"place": True})
     server = create_server(settings, parts=parts)
     async with Client(server, mode=era, elicitation_callback=person.answer, **handlers) as client:
         yield client, parts
 
 
-async def until(what: Callable[[], Awaitable[bool]]) -> None:
-    with anyio.fail_after(10):
-        while not await what():  # noqa: ASYNC110  # what happens in a server has no event here
-            await anyio.sleep(0.05)
+async def until(what: Callable[[], Awaitable[bool]], sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+    for _ in range(200):  # what happens in a server has no event here
+        if await what():
+            return
+        await sleep(0.05)
+    raise AssertionError("it did not come to that")
 
 
 async def ticker(client: Client) -> dict[str, Any]:
@@ -78,11 +92,11 @@ async def ticker(client: Client) -> dict[str, Any]:
     return found
 
 
-async def streamed_ticker(client: Client) -> None:
+async def streamed_ticker(client: Client, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
     async def is_streamed() -> bool:
         return bool((await ticker(client))["source"] == "stream")
 
-    await until(is_streamed)
+    await until(is_streamed, sleep)
 
 
 async def a_resting_order(client: Client) -> str:
@@ -97,12 +111,12 @@ async def a_resting_order(client: Client) -> str:
 # --- reads --------------------------------------------------------------------------------------------------------
 
 
-async def test_after_the_first_question_prices_and_books_cost_no_request(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, parts):
+async def test_after_the_first_question_prices_and_books_cost_no_request(tmp_path: Path, clock: VirtualClock) -> None:
+    async with served(tmp_path, clock=clock) as (client, parts):
         first = await ticker(client)
-        await streamed_ticker(client)
+        await streamed_ticker(client, clock.sleep)
         await result(client, "get_order_book", inst_id=BTC)
-        await anyio.sleep(0.3)
+        await clock.sleep(0.3)
         before = parts.asked("market/ticker"), parts.asked("market/books")
         again = await ticker(client)
         book = await result(client, "get_order_book", inst_id=BTC, levels=2)
@@ -116,23 +130,25 @@ async def test_after_the_first_question_prices_and_books_cost_no_request(tmp_pat
     assert (len(book["asks"]), len(book["bids"])) == (2, 2)
 
 
-async def test_a_price_that_is_not_fresh_is_asked_for(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, parts):
-        await streamed_ticker(client)
+async def test_a_price_that_is_not_fresh_is_asked_for(tmp_path: Path, clock: VirtualClock) -> None:
+    async with served(tmp_path, clock=clock) as (client, parts):
+        await streamed_ticker(client, clock.sleep)
         for connection in list(parts.paper.push.connections):
             connection.tick = lambda: None  # type: ignore[method-assign]  # the stream stalls
-        await anyio.sleep(3.2)
+        await clock.sleep(3.2)
         stalled = await ticker(client)
 
     assert stalled["source"] == "rest"
     assert stalled["age_ms"] < 1_000
 
 
-async def test_an_order_that_rests_is_followed_without_a_request_and_its_end_is_asked_for(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, parts):
+async def test_an_order_that_rests_is_followed_without_a_request_and_its_end_is_asked_for(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    async with served(tmp_path, clock=clock) as (client, parts):
         ticket_id = await a_resting_order(client)
         first = await result(client, "check_order", order_id=ticket_id)
-        await anyio.sleep(4)
+        await clock.sleep(4)
         before = len(parts.paper.requests)
         again = await result(client, "check_order", order_id=ticket_id)
         asked = len(parts.paper.requests) - before
@@ -148,13 +164,15 @@ async def test_an_order_that_rests_is_followed_without_a_request_and_its_end_is_
     assert (ended["source"], ended["state"]) == ("rest", "canceled")
 
 
-async def test_open_positions_are_told_without_a_request_and_none_of_before_a_new_order(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, parts):
-        owner = Owner(parts.paper, VirtualClock(int(time.time() * 1000)))
+async def test_open_positions_are_told_without_a_request_and_none_of_before_a_new_order(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    async with served(tmp_path, clock=clock) as (client, parts):
+        owner = Owner(parts.paper, clock)
         owner.mode("2")
         owner.order("buy", "10")
         first = await result(client, "get_positions")
-        await anyio.sleep(4)
+        await clock.sleep(4)
         before = len(parts.paper.requests)
         again = await result(client, "get_positions", inst_id=SWAP)
         others = await result(client, "get_positions", kind="OPTION")
@@ -218,8 +236,8 @@ def test_the_list_of_tools_needs_none_of_the_parts_that_work(heavy: str) -> None
 # --- waiting ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_price_that_is_waited_for_is_told_with_what_was_seen(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, _):
+async def test_a_price_that_is_waited_for_is_told_with_what_was_seen(tmp_path: Path, clock: VirtualClock) -> None:
+    async with served(tmp_path, clock=clock) as (client, _):
         seen = await result(client, "wait_for_price", inst_id=BTC, change_pct="0.0001", wait_s=20)
 
     assert seen["reached"]
@@ -227,22 +245,23 @@ async def test_a_price_that_is_waited_for_is_told_with_what_was_seen(tmp_path: P
     assert seen["first"] != seen["last"]
 
 
-async def test_when_the_time_is_up_it_says_how_to_go_on(tmp_path: Path) -> None:
+async def test_when_the_time_is_up_it_says_how_to_go_on(tmp_path: Path, clock: VirtualClock) -> None:
     told: list[str | None] = []
 
     async def progress(progress: float, total: float | None, message: str | None) -> None:
         told.append(message)
 
-    async with served(tmp_path) as (client, _):
+    async with served(tmp_path, clock=clock) as (client, _):
         answer = await client.call_tool(
-            "wait_for_price", {"inst_id": BTC, "change_pct": "50", "wait_s": 2}, progress_callback=progress
+            "wait_for_price", {"inst_id": BTC, "change_pct": "50", "wait_s": 50}, progress_callback=progress
         )
 
     seen = answer.structured_content
     assert not seen["reached"]
-    assert seen["summary"].startswith("Not reached in 2 s. To go on waiting call again with above ")
+    assert seen["summary"].startswith("Not reached in 50 s. To go on waiting call again with above ")
     assert " below " in seen["summary"]
-    assert told
+    assert 40 <= len(told) <= 50  # at most once a second
+    assert seen["age_ms"] <= 3_000
     assert all(Decimal(each or "") > 0 for each in told)
 
 
@@ -254,29 +273,30 @@ async def test_what_is_waited_for_is_said_in_one_way(tmp_path: Path, target: dic
     assert answer.is_error
 
 
-async def test_check_order_waits_until_the_order_ends(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, parts):
+async def test_check_order_waits_until_the_order_ends(tmp_path: Path, clock: VirtualClock) -> None:
+    async with served(tmp_path, clock=clock) as (client, parts):
         ticket_id = await a_resting_order(client)
         found: dict[str, Any] = {}
 
         async def wait() -> None:
             found.update(await result(client, "check_order", order_id=ticket_id, wait_s=30))
 
-        with anyio.fail_after(8):  # sooner than it would look by itself
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(wait)
-                await anyio.sleep(3)
-                assert found == {}
-                await result(client, "cancel_order", order_id=ticket_id)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await clock.sleep(3)
+            assert found == {}
+            await result(client, "cancel_order", order_id=ticket_id)
+            cancelled_s = clock.monotonic_s()
 
+        assert clock.monotonic_s() - cancelled_s < 1  # sooner than it would look by itself
         assert found["state"] == "canceled"
         assert parts.asked("trade/order") < 15
 
 
-async def test_check_order_says_how_the_order_stands_when_the_time_is_up(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, _):
+async def test_check_order_says_how_the_order_stands_when_the_time_is_up(tmp_path: Path, clock: VirtualClock) -> None:
+    async with served(tmp_path, clock=clock) as (client, _):
         ticket_id = await a_resting_order(client)
-        found = await result(client, "check_order", order_id=ticket_id, wait_s=1)
+        found = await result(client, "check_order", order_id=ticket_id, wait_s=50)
 
     assert found["state"] == "live"
 

@@ -59,10 +59,13 @@ def at_path(path: Path) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a connection ended. `is_final` where another one with the same key would end likewise."""
+    """Why a connection ended. `is_final` where another one with the same key would end likewise; `error` is the refusal
+    of the login, if that was it.
+    """
 
     words: str
     is_final: bool = False
+    error: OkxError | None = None
 
     @classmethod
     def by_code(cls, closed: SocketClosed) -> "Ending":
@@ -70,10 +73,22 @@ class Ending:
 
 
 class Connection:
-    """Runs in `run` until it ends; `ending` says why. `news` rings when anything but rows has changed."""
+    """Runs in `run` until it ends; `ending` says why, and `ended` is called at that moment.
 
-    def __init__(self, socket: Socket, path: Path, clock: Clock, deliver: Callable[[Push], None], news: Bell) -> None:
+    `news` rings when anything but rows has changed.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        path: Path,
+        clock: Clock,
+        deliver: Callable[[Push], None],
+        news: Bell,
+        ended: "Callable[[Connection, Ending], None]",
+    ) -> None:
         self.deliver = deliver
+        self._ended = ended
         self.accepted: set[Channel] = set()
         self.refused: dict[Channel, OkxError] = {}
         self.closes_soon = False
@@ -114,6 +129,7 @@ class Connection:
         if self.ending is None:
             self.ending = ending
             self._scope.cancel()
+            self._ended(self, ending)
             self._news.ring()
 
     # --- what is asked of OKX -----------------------------------------------------------------------------------
@@ -271,6 +287,9 @@ class Connection:
         """Ping whatever is heard, so that it is known how far what is heard goes."""
         while True:
             await self._clock.sleep(_PROVE_EVERY_S)
+            if self._pinged_s and self._clock.monotonic_s() - self._pinged_s[0] > _PONG_WITHIN_S:
+                self.end(Ending("OKX did not answer a ping"))
+                return
             await self._ping()
 
     async def _ping(self) -> None:

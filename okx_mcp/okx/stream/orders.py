@@ -5,6 +5,7 @@ its request has come. What passes while there is no connection is asked for: ope
 Rules: OKX v5, order channel.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,7 +23,10 @@ from okx_mcp.okx.stream.messages import Push
 __all__ = ["Execution", "OrderEvent", "OrderFeed", "OrderSource", "execution_of"]
 
 _ENDED: Final = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.MMP_CANCELED})
-_ENDED_ORDERS_KEPT: Final = 1_000
+_ORDERS_KEPT: Final = 1_000
+"""Of those that have ended, and those of which nothing but fills is known; beside all that are open."""
+_CHANGES_KEPT: Final = 100
+"""Of one order, to know one that is told twice."""
 _OVERLAP_MS: Final = 5_000
 """What happened this long before the connection was lost is asked for again, as it may not have arrived."""
 _NOTICED_WITHIN_MS: Final = 60_000
@@ -83,7 +87,7 @@ class _Known:
     order: Order | None = None
     received_s: float = 0.0
     executions: dict[str, Execution] = field(default_factory=dict)
-    changes: set[str] = field(default_factory=set)
+    changes: deque[str] = field(default_factory=lambda: deque(maxlen=_CHANGES_KEPT))
 
 
 class OrderFeed(Events[OrderEvent]):
@@ -96,6 +100,7 @@ class OrderFeed(Events[OrderEvent]):
         self._source = source
         self._now_ms = now_ms
         self._known: dict[str, _Known] = {}
+        """By ordId; the one that was told of last is last."""
         self._by_cl_ord_id: dict[str, str] = {}
         self._whole_until_ms: int | None = None
         """Nothing before this moment was missed; None before anything was heard."""
@@ -161,25 +166,33 @@ class OrderFeed(Events[OrderEvent]):
     async def catch_up(self) -> None:
         """Ask for open orders, for those that ended meanwhile, and for fills. Raises an OkxError."""
         began_ms, losses, subscription = self._now_ms(), self._losses, self._subscriptions
+        began_s = self._clock.monotonic_s()
         open_orders = await _pages(lambda after: self._source.open_orders(after=after), lambda order: order.ord_id)
         self._take_rows(open_orders)
         if self._whole_until_ms is not None:
-            await self._ask_for_what_passed_since(self._whole_until_ms - _OVERLAP_MS, open_orders)
+            await self._ask_for_what_passed_since(self._whole_until_ms - _OVERLAP_MS)
+            await self._ask_for_those_not_listed(open_orders, began_s)
         if self._losses == losses:  # not lost again meanwhile
             self.is_complete = True
             self._caught_up_with = subscription
             self._whole_until_ms = began_ms
         self._bell.ring()
 
-    async def _ask_for_what_passed_since(self, since_ms: int, open_orders: Sequence[Order]) -> None:
+    async def _ask_for_what_passed_since(self, since_ms: int) -> None:
         for fill in await self._fills_since(since_ms):
             self._take_fill(fill)
         for kind in _KINDS:
             self._take_rows(await self._ended_of_those_made_since(kind, since_ms))
-        still_open = {order.ord_id for order in open_orders}
-        for order in [order for order in self._open() if order.ord_id not in still_open]:
-            if order.inst_id and (row := await self._source.order(order.inst_id, ord_id=order.ord_id)):
+
+    async def _ask_for_those_not_listed(self, open_orders: Sequence[Order], asked_s: float) -> None:
+        """What no answer shows any more is not known. OKX forgets an order 2 h after it was cancelled unfilled."""
+        listed = {order.ord_id for order in open_orders}
+        for order in [order for order in self._open() if order.ord_id not in listed]:
+            row = await self._source.order(order.inst_id, ord_id=order.ord_id) if order.inst_id else None
+            if row is not None:
                 self._take_rows([row])
+            elif order.ord_id and (known := self._known.get(order.ord_id)) and known.received_s < asked_s:
+                self._forget(order.ord_id)
 
     async def _ended_of_those_made_since(self, kind: InstType, since_ms: int) -> list[Order]:
         found: list[Order] = []
@@ -207,7 +220,7 @@ class OrderFeed(Events[OrderEvent]):
     def _take_push(self, pushed: OrderPush) -> None:
         if pushed.ord_id is None:
             return
-        known = self._known.setdefault(pushed.ord_id, _Known())
+        known = self._last_told(pushed.ord_id)
         execution = execution_of(pushed)
         if execution is not None and execution.trade_id in known.executions:
             execution = None
@@ -220,7 +233,7 @@ class OrderFeed(Events[OrderEvent]):
         if execution is not None:
             known.executions[execution.trade_id] = execution
         if change is not None:
-            known.changes.add(change)
+            known.changes.append(change)
         told = (pushed.req_id, pushed.amend_result) if change else (None, None)
         self._happened(OrderEvent(known.order, pushed.ord_id, execution, *told))
         self._forget_old()
@@ -230,7 +243,7 @@ class OrderFeed(Events[OrderEvent]):
         for order in sorted(orders, key=lambda row: row.u_time or 0):
             if order.ord_id is None:
                 continue
-            known = self._known.setdefault(order.ord_id, _Known())
+            known = self._last_told(order.ord_id)
             if self._move(known, order.ord_id, order):
                 self._happened(OrderEvent(known.order, order.ord_id, was_pushed=False))
         self._forget_old()
@@ -239,7 +252,7 @@ class OrderFeed(Events[OrderEvent]):
         execution = execution_of(fill)
         if fill.ord_id is None or execution is None:
             return
-        known = self._known.setdefault(fill.ord_id, _Known())
+        known = self._last_told(fill.ord_id)
         if execution.trade_id in known.executions:
             return
         known.executions[execution.trade_id] = execution
@@ -259,14 +272,22 @@ class OrderFeed(Events[OrderEvent]):
         orders = [known.order for known in self._known.values() if known.order is not None]
         return sorted((order for order in orders if order.state not in _ENDED), key=lambda order: order.c_time or 0)
 
+    def _last_told(self, ord_id: str) -> _Known:
+        known = self._known.pop(ord_id, None) or _Known()
+        self._known[ord_id] = known
+        return known
+
     def _forget_old(self) -> None:
-        if len(self._known) <= 2 * _ENDED_ORDERS_KEPT:
+        if len(self._known) <= 2 * _ORDERS_KEPT:
             return
-        ended = [ord_id for ord_id, known in self._known.items() if known.order and known.order.state in _ENDED]
-        for ord_id in ended[:-_ENDED_ORDERS_KEPT]:
-            order = self._known.pop(ord_id).order
-            if order and order.cl_ord_id and self._by_cl_ord_id.get(order.cl_ord_id) == ord_id:
-                del self._by_cl_ord_id[order.cl_ord_id]
+        not_open = [each for each, known in self._known.items() if known.order is None or known.order.state in _ENDED]
+        for ord_id in not_open[:-_ORDERS_KEPT]:
+            self._forget(ord_id)
+
+    def _forget(self, ord_id: str) -> None:
+        order = self._known.pop(ord_id).order
+        if order and order.cl_ord_id and self._by_cl_ord_id.get(order.cl_ord_id) == ord_id:
+            del self._by_cl_ord_id[order.cl_ord_id]
 
 
 def execution_of(row: OrderPush | Fill) -> Execution | None:

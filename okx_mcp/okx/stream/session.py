@@ -79,6 +79,10 @@ class Session:
         self._unused_since_s: dict[Channel, float] = {}
         self._news = Bell()
         self._failures = 0
+        self._is_turned_away = False
+        """The last attempt, or connection, ended so that another one would end likewise."""
+        self._carries: Connection | None = None
+        """What fills the feeds."""
 
     def feed(self, channel: Channel) -> Feed | None:
         """The feed of a channel that is wanted, or was until a moment ago."""
@@ -139,7 +143,7 @@ class Session:
         """A connection that is logged in and subscribed, or None. It takes over from the one `before` it."""
         socket = await self._socket()
         if socket is None:
-            self._failed("no connection to OKX's streams")
+            self._failed(Ending("no connection to OKX's streams"))
             return None
         held_back: list[Push] = []
 
@@ -150,7 +154,9 @@ class Session:
                 connection.end(Ending("too much came before the subscriptions were answered"))
 
         deliver = self._take if before is None else hold_back
-        connection = Connection(socket, self._path, self._clock, deliver, self._news)
+        connection = Connection(socket, self._path, self._clock, deliver, self._news, self._ended)
+        if before is None:
+            self._carries = connection
         tasks.start_soon(connection.run)
         if self._login is not None:
             await self._log_in(connection, self._login)
@@ -159,11 +165,10 @@ class Session:
             if before is None:
                 self._lost(connection.ending, held_s=0.0)
             else:
-                self._failed(connection.ending.words)
+                self._failed(connection.ending)
             return None
         if before is not None:
-            if before.ending is not None:  # it did not live to see this
-                self._void()
+            self._carries = connection
             before.end(Ending("another one took over"))
             for push in held_back:
                 self._take(push)
@@ -189,38 +194,37 @@ class Session:
         try:
             await connection.log_in(login.credentials, login.now_ms())
         except OkxError as error:
-            connection.end(Ending(str(error), is_final=error.again is Again.NO))
+            connection.end(Ending(str(error), is_final=error.again is Again.NO, error=error))
             if error.again is Again.RESYNC_CLOCK:
                 try:
                     await login.measure_clock()
                 except OkxError:
                     _log.info("streams: OKX's clock could not be measured")
-            elif error.again is Again.NO:
-                for feed in self._feeds.values():
-                    feed.refuse(error)
 
-    def _failed(self, words: str) -> None:
+    def _failed(self, ending: Ending) -> None:
         self._failures += 1
-        _log.info("stream %s: %s", self._path, words)
+        self._is_turned_away = ending.is_final
+        _log.info("stream %s: %s", self._path, ending.words)
 
     def _lost(self, ending: Ending, held_s: float) -> None:
         if held_s >= _STABLE_AFTER_S:
             self._failures = 0
-        self._failed(ending.words)
-        self._void()
-        if ending.is_final:
-            path = at_path(self._path)
-            for feed in self._feeds.values():
-                feed.refuse(feed.refused or NoConnection(f"{path}: {ending.words}", path))
+        self._failed(ending)
 
-    def _void(self) -> None:
+    def _ended(self, connection: Connection, ending: Ending) -> None:
+        """At once, also while a successor is on its way: nothing says any more that what was told is so."""
+        if connection is not self._carries:
+            return
+        self._carries, path = None, at_path(self._path)
         for feed in self._feeds.values():
             feed.is_out_of_step = False
             feed.lose()
+            if ending.is_final:
+                feed.refuse(feed.refused or ending.error or NoConnection(f"{path}: {ending.words}", path))
 
     async def _pause(self, current: Connection | None) -> None:
         """Before the next attempt: longer each time, and never the same, so that clients do not come back at once."""
-        if any(feed.refused is not None and self._login for feed in self._feeds.values()):
+        if self._is_turned_away:
             pause_s = _PAUSE_AFTER_REFUSAL_S
         else:
             pause_s = min(_FIRST_PAUSE_S * 2 ** (min(self._failures, 10) - 1), _LONGEST_PAUSE_S)
@@ -256,12 +260,12 @@ class Session:
             return []
         before = set(connection.accepted)
         await connection.subscribe([channel for channel in self._feeds if channel not in connection.refused])
-        for channel, error in connection.refused.items():
-            if channel in self._feeds:
-                self._feeds[channel].refuse(error)
         return [feed for channel, feed in self._feeds.items() if channel in connection.accepted - before]
 
     def _begin(self, feeds: list[Feed], connection: Connection, tasks: TaskGroup) -> None:
+        for channel, error in connection.refused.items():
+            if channel in self._feeds:
+                self._feeds[channel].refuse(error)
         for feed in feeds:
             feed.resume(lambda: connection.proven_s)
             if feed.closes_gaps:

@@ -153,6 +153,29 @@ def test_orders_that_ended_long_ago_are_forgotten_and_open_ones_are_not(clock: V
     assert feed.order(cl_ord_id="c4999") is not None
 
 
+def test_an_order_that_has_just_ended_is_not_among_those_forgotten_however_long_it_was_open(
+    clock: VirtualClock,
+) -> None:
+    others = [pushed("live", ordId=str(n), clOrdId=f"c{n}") for n in range(1_000, 2_500)]
+    others += [pushed("canceled", ordId=str(n), clOrdId=f"c{n}") for n in range(5_000, 6_000)]
+    end = filled("filled", "3", "t1", 9, fill_sz="3")
+
+    feed, events = told(clock, [pushed("live"), *others, end, end])
+
+    assert steps(events)[-1] == ("filled", "t1")
+    assert [event.execution.trade_id for event in events if event.execution] == ["t1"]
+    assert feed.executions("7") is not None
+
+
+def test_of_an_order_that_is_changed_for_weeks_the_last_changes_are_kept(clock: VirtualClock) -> None:
+    changes = [pushed("live", u_time=n, px=str(n), reqId=f"r{n}", amendResult="0") for n in range(1, 1_000)]
+
+    feed, events = told(clock, [*changes, changes[-1]])
+
+    assert [event.req_id for event in events] == [f"r{n}" for n in range(1, 1_000)]
+    assert len(feed._known["7"].changes) <= 100  # noqa: SLF001
+
+
 # --- gaps -----------------------------------------------------------------------------------------------------------
 
 
@@ -235,3 +258,63 @@ async def test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_order
         assert not feed.is_complete
         okx.is_down = False
         await until(lambda: feed.is_complete, clock)
+
+
+def fill_of(ord_id: int, now_ms: int) -> Fill:
+    row = {"instId": "BTC-USDT", "ordId": f"{ord_id}", "tradeId": f"t{ord_id}", "fillSz": "1", "fillTime": f"{now_ms}"}
+    return Fill.model_validate(row)
+
+
+@pytest.mark.anyio
+async def test_fills_of_orders_that_are_known_by_nothing_else_do_not_pile_up(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        for gap in range(30):
+            now_ms = clock.wall_ms()
+            asked.filled = [fill_of(gap * 200 + n, now_ms) for n in range(200)]
+            okx.line.cut(4006)
+            await until(lambda: not feed.is_complete, clock)
+            await until(lambda: feed.is_complete, clock)
+            await clock.sleep(100)
+
+        assert len(feed._known) <= 2_000  # noqa: SLF001
+
+
+@pytest.mark.anyio
+async def test_an_order_that_okx_has_forgotten_over_a_long_gap_is_not_told_as_open(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    """OKX forgets an order that was cancelled unfilled after two hours."""
+    asked.pending = [order(state="live", sz="3", accFillSz="0", uTime="1", cTime="1")]
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        okx.is_down = True
+        okx.line.cut(4006)
+        await clock.sleep(3 * 3600)
+        asked.pending = []
+        okx.is_down = False
+        await until(lambda: feed.is_complete, clock)
+
+        assert feed.open_orders == ()
+        assert feed.order(ord_id="7") is None
+        assert feed.order(cl_ord_id="a7") is None
+        assert feed._by_cl_ord_id == {}  # noqa: SLF001
+
+
+@pytest.mark.anyio
+async def test_an_order_that_is_pushed_while_it_is_asked_for_stays_open_though_no_answer_shows_it_yet(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        asked.takes_s = 5
+        okx.line.cut(4006)
+        await until(lambda: not feed.is_complete, clock)
+        await until(lambda: len(okx.lines) == 2 and len(okx.line.said) == 2, clock)
+        await clock.sleep(1)
+        okx.line.say({"arg": {"channel": "orders", "instType": "ANY"}, "data": [pushed("live")]})
+        await until(lambda: feed.is_complete, clock)
+
+        assert [each.ord_id for each in feed.open_orders or ()] == ["7"]

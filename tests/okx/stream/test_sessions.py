@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -301,6 +301,19 @@ async def test_a_stalled_connection_is_noticed_by_its_missing_pong(
         assert okx.lines[0].is_closed
 
 
+async def test_a_private_connection_that_goes_on_telling_but_answers_no_ping_is_given_up(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.balance():
+        await until(lambda: bool(okx.lines) and len(okx.line.said) == 2, clock)
+        okx.answers_pings = False
+        for _ in range(12):
+            okx.lines[0].say({"arg": {"channel": "account"}, "eventType": "event_update", "data": []})
+            await clock.sleep(1)
+
+        assert okx.lines[0].is_closed
+
+
 async def test_pings_are_not_sent_while_there_is_news(streams: Streams, okx: ScriptedOkx, clock: VirtualClock) -> None:
     async with streams.ticker(BTC):
         await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
@@ -414,6 +427,180 @@ async def test_a_successor_that_fails_leaves_the_old_connection_in_place(
         await until(lambda: len(okx.lines) == 2, clock)
         await clock.sleep(0.1)
         assert feed.latest is None
+
+
+SOON: Final = {"event": "notice", "code": "64008", "msg": "The connection will soon be closed for a service upgrade."}
+
+
+def trade(number: int) -> dict[str, Any]:
+    row = {"instId": BTC, "tradeId": str(number), "px": "1", "sz": "1", "side": "buy", "ts": "1"}
+    return {"arg": {"channel": "trades", "instId": BTC}, "data": [row]}
+
+
+async def test_trades_on_both_connections_of_a_change_are_told_once_each_and_none_is_missing(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.trades(BTC) as feed:
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        with feed.read() as events:
+            old = okx.line
+            okx.acknowledges = False
+            old.say(trade(1))
+            old.say(SOON)
+            await until(lambda: len(okx.lines) == 2 and bool(okx.line.said), clock)
+            for number in (2, 3):
+                old.say(trade(number))
+            for number in (3, 4):  # subscribed to, but not acknowledged yet
+                okx.line.say(trade(number))
+            await clock.sleep(0.1)
+            okx.acknowledges = True
+            okx.react(okx.line, okx.line.said[0])
+            okx.line.say(trade(5))
+            await until(lambda: old.is_closed, clock)
+            await clock.sleep(0.1)
+            told = [each.value.trade_id for each in events._waiting]  # noqa: SLF001
+
+    assert told == ["1", "2", "3", "4", "5"]
+    assert len(okx.lines) == 2
+
+
+async def test_an_order_that_both_connections_of_a_change_tell_of_is_one_event(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock, asked: AskedAccount
+) -> None:
+    row = {"instType": "SPOT", "instId": BTC, "ordId": "7", "state": "live", "accFillSz": "0", "uTime": "1", "sz": "1"}
+    push = {"arg": {"channel": "orders", "instType": "ANY"}, "data": [row]}
+    okx.first["orders"] = [{"data": [row]}]
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        with feed.read() as events:
+            old, asked.takes_s = okx.line, 5.0
+            old.say(SOON)
+            old.say(push)
+            await until(lambda: old.is_closed, clock)
+            okx.line.say(push)
+            await clock.sleep(3)
+
+            assert feed.is_complete
+            assert feed.whole_s is None  # what fell between the two is still asked for
+            await until(lambda: feed.whole_s is not None, clock)
+            assert not events._waiting  # noqa: SLF001
+
+        assert [request["op"] for request in okx.line.said] == ["login", "subscribe"]
+
+
+async def test_a_connection_that_ends_before_its_successor_is_there_shows_nothing_from_that_moment(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.ticker(BTC) as feed:
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        old = okx.line
+        old.say(ticker(BTC, "1", 1))
+        okx.acknowledges = False
+        old.say(SOON)
+        await until(lambda: len(okx.lines) == 2 and bool(okx.line.said), clock)
+        assert last_of(feed.latest) == "1"
+
+        old.cut(1001)
+        await clock.sleep(0.1)
+        assert feed.latest is None
+        okx.line.say(ticker(BTC, "2", 2))
+        okx.acknowledges = True
+        okx.react(okx.line, okx.line.said[0])
+        await until(lambda: feed.latest is not None, clock)
+        assert last_of(feed.latest) == "2"
+
+    assert len(okx.lines) == 2
+
+
+async def test_a_successor_that_gets_a_notice_too_is_replaced_likewise_and_one_is_left(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.ticker(BTC) as feed:
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        okx.acknowledges = False
+        okx.line.say(SOON)
+        okx.line.say(SOON)
+        await until(lambda: len(okx.lines) == 2 and bool(okx.line.said), clock)
+        okx.line.say(SOON)
+        okx.lines[0].say(SOON)
+        okx.acknowledges = True
+        okx.react(okx.line, okx.line.said[0])
+        await until(lambda: len(okx.open_lines) == 1 and len(okx.lines) == 3, clock)
+        okx.line.say(ticker(BTC, "3", 3))
+        await clock.sleep(30)
+
+        assert last_of(feed.latest) == "3"
+        assert okx.open_lines == [okx.line]
+        assert len(okx.lines) == 3
+
+
+async def test_a_successor_that_cannot_be_had_is_tried_for_less_and_less_often(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.ticker(BTC):
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        okx.is_down = True
+        okx.line.say(SOON)
+        await clock.sleep(55)
+
+    apart_s = [after - before for (_, before), (_, after) in pairwise(okx.opened[2:])]
+    assert 3 <= len(apart_s) <= 6
+    assert apart_s == sorted(apart_s)
+    assert apart_s[-1] > 8
+
+
+async def test_a_successor_whose_login_is_refused_leaves_the_old_connection_and_what_it_tells_in_place(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        old = okx.line
+        okx.refuses["login"] = "60024"
+        old.say(SOON)
+        await until(lambda: len(okx.lines) == 2 and okx.line.is_closed, clock)
+
+        assert not old.is_closed
+        assert feed.is_complete
+        assert feed.refused is None
+        await clock.sleep(40)
+        assert len(okx.lines) == 2  # nor is it tried again at once
+        old.cut(1001)
+        await until(lambda: isinstance(feed.refused, BadCredentials), clock)
+        assert not feed.is_complete
+
+
+async def test_what_is_wanted_during_a_change_is_subscribed_to_on_the_connection_that_stays(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    okx.first["tickers"] = [{"data": ticker("ETH-USDT", "9", 1)["data"]}]
+    async with streams.ticker(BTC):
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        okx.acknowledges = False
+        okx.line.say(SOON)
+        await until(lambda: len(okx.lines) == 2 and bool(okx.line.said), clock)
+        async with streams.ticker("ETH-USDT") as feed:
+            await clock.sleep(1)
+            okx.acknowledges = True
+            okx.react(okx.line, okx.line.said[0])
+
+            assert last_of(await feed.fresh(**NOW)) == "9"
+        assert [arg["instId"] for arg in okx.line.asked("subscribe")] == [BTC, "ETH-USDT"]
+
+
+async def test_a_successor_that_is_told_more_than_can_be_held_back_is_given_up(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    async with streams.trades(BTC):
+        await until(lambda: bool(okx.lines) and bool(okx.line.said), clock)
+        old = okx.line
+        okx.acknowledges = False
+        old.say(SOON)
+        await until(lambda: len(okx.lines) == 2 and bool(okx.line.said), clock)
+        for number in range(20_001):
+            okx.line.say(trade(number))
+        await until(lambda: okx.lines[1].is_closed, clock)
+
+        assert not old.is_closed
 
 
 # --- gaps -----------------------------------------------------------------------------------------------------------
@@ -533,6 +720,16 @@ async def test_a_key_that_is_no_longer_valid_is_told_to_readers(
         await until(lambda: not feed.is_complete, clock)
         with pytest.raises(NoConnection):
             await feed.changed()
+
+
+async def test_a_private_channel_that_is_refused_does_not_keep_the_others_waiting_after_a_cut(
+    streams: Streams, okx: ScriptedOkx, clock: VirtualClock
+) -> None:
+    okx.refuses["positions"] = "60018"
+    async with streams.positions(), streams.orders() as orders:
+        await until(lambda: orders.is_complete, clock)
+        okx.line.cut(4006)
+        await until(lambda: len(okx.lines) == 2, clock, within_s=2)
 
 
 async def test_a_login_that_is_answered_by_closing_is_told_and_not_repeated_at_once(
