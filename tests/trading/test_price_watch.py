@@ -17,8 +17,9 @@ from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.server import ServerParts
 from okx_mcp.tools.market import TickersReport, get_ticker
 from okx_mcp.trading.price_watch import PriceSeen, PriceTarget, watch_price
-from okx_mcp.trading.pushed import Source, Told
+from okx_mcp.trading.pushed import Told
 from okx_mcp.trading.refusals import NoSuchInstrument
+from okx_mcp.trading.sources import Source
 from tests.clocks import VirtualClock
 from tests.tools.served import settings_of
 
