@@ -196,6 +196,8 @@ class Journal:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if not receipt.state.supersedes(found.state) and not _is_what_became_of(found, receipt):
                 return found
+            if found.state.is_final and replace(receipt, at_ms=found.at_ms) == found:
+                return found  # no news, and when it ended stays when it ended
             _record(db, receipt)
         return receipt
 

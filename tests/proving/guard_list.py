@@ -1924,9 +1924,32 @@ _CHAINED: Final = (
     _guard(
         "a changed order that still works counts with its changes, however old",
         _USE,
-        "(SELECT * FROM works UNION ALL SELECT * FROM changed)",
-        "works",
+        "counted AS (SELECT id FROM old UNION ALL ",
+        "counted AS (SELECT id FROM old), none AS (",
         "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
+    ),
+    _guard(
+        "an old order that traded counts for a day from then",
+        _USE,
+        "*_ENDED_BY_TRADING)\n",
+        '*["not_sent"] * len(_ENDED_BY_TRADING))\n',
+        "trading/test_attacks_on_limits.py::test_what_an_order_traded_counts_for_a_day_from_then_however_old_it_was",
+        "trading/test_policy.py::test_what_a_policys_order_traded_counts_for_its_day_from_then_with_its_changes",
+    ),
+    _guard(
+        "of an old order that was cancelled unfilled the changes count no longer",
+        _USE,
+        "CAST(json_extract(receipt, '$.order.filled_size') AS REAL) > 0",
+        "1",
+        "trading/test_attacks_on_limits.py::"
+        "test_a_changed_order_that_traded_counts_for_a_day_from_then_with_its_changes",
+    ),
+    _guard(
+        "when an order ended stays when it ended",
+        _JOURNAL,
+        "            if found.state.is_final and replace(receipt, at_ms=found.at_ms) == found:",
+        "            if False:",
+        "trading/test_attacks_on_limits.py::test_that_an_order_ended_told_once_more_begins_no_further_day",
     ),
     _guard(
         "what risks no more waits for no count",

@@ -426,6 +426,7 @@ class _Example:
                 order.px or Decimal(0),
                 order.acc_fill_sz,
                 order.reduce_only,
+                order.fill_time_us // 1000,
             )
             for order in self.exchange.orders()
         }
