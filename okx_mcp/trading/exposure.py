@@ -14,11 +14,12 @@ from okx_mcp.trading.dollars import InDollars, in_dollars
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Terms
 from okx_mcp.trading.limits import Limits, SoFar
+from okx_mcp.trading.order_pages import all_open_orders
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
-from okx_mcp.trading.other_lookups import TRIGGER_LISTS
 from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.together import all_of
+from okx_mcp.trading.trigger_pages import all_waiting
 from okx_mcp.trading.valuation import Prices, quote_value
 from okx_mcp.trading.working import Working
 
@@ -93,10 +94,9 @@ async def read_working(exchange: "Exchange", *, waiting: bool = True) -> list[Wo
     Raises:
         OkxError: they could not be read.
     """
-    kinds = TRIGGER_LISTS if waiting else ()
-    lists = await all_of(*(partial(exchange.open_algo_orders, each) for each in kinds))
-    in_book = await exchange.open_orders()
-    return [*(Working.of_algo_order(row) for rows in lists for row in rows), *map(Working.of_order, in_book)]
+    waits = await all_waiting(exchange) if waiting else []
+    in_book = await all_open_orders(exchange)
+    return [*map(Working.of_algo_order, waits), *map(Working.of_order, in_book)]
 
 
 async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted) -> Exposure:

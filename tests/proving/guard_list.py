@@ -1929,6 +1929,22 @@ _CHAINED: Final = (
         "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
     ),
     _guard(
+        "open orders are counted to the last",
+        "okx/pages.py",
+        "        if len(page) < PAGE:",
+        "        if True:",
+        "trading/test_ways_around_limits.py::test_more_open_orders_than_a_page_are_counted_to_the_last",
+        "trading/test_ways_around_limits.py::test_what_closes_a_position_already_is_seen_behind_a_page_of_other_orders",
+    ),
+    _guard(
+        "beside more open orders than can be read nothing is sent",
+        "okx/pages.py",
+        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            raise Unknown(",
+        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            return found\n"
+        "            raise Unknown(",
+        f"{_AROUND}test_beside_more_open_orders_than_can_be_read_nothing_is_sent",
+    ),
+    _guard(
         "an old order that traded counts for a day from then",
         _USE,
         "*_ENDED_BY_TRADING)\n",
@@ -2858,8 +2874,8 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what waits counts among open orders",
         _EXPOSURE,
-        "kinds = TRIGGER_LISTS if waiting else ()",
-        "kinds: tuple[str, ...] = ()",
+        "await all_waiting(exchange) if waiting else []",
+        "[]",
         f"{_AROUND}test_what_waits_for_a_trigger_is_open_beside_every_other_order",
         "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
     ),
