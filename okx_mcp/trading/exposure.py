@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.errors import Unknown
 from okx_mcp.okx.names import InstType, Side, TdMode
+from okx_mcp.trading.account_worth import AccountWorth, read_account_worth
 from okx_mcp.trading.buying_power import Opening, buying_power
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
@@ -58,7 +59,7 @@ class Exposure:
     """One instrument's prices and the account's working orders and worth, as just read.
 
     `positions` are those in this instrument. `held` is by currency, None where OKX does not say how much, and
-    `equity_usd` the whole trading account. These are read only where a limit needs them. `buying_power` is None where
+    `worth` the whole trading account. These are read only where a limit needs them. `buying_power` is None where
     it was not asked or not said.
     """
 
@@ -67,7 +68,7 @@ class Exposure:
     working: tuple[Working, ...]
     positions: tuple[PositionView, ...]
     held: dict[str, Decimal | None]
-    equity_usd: Decimal | None
+    worth: AccountWorth | None
     began_ms: int
     buying_power: Decimal | None = None
 
@@ -125,7 +126,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         working=tuple(found.working),
         positions=tuple(found.positions),
         held={} if balance is None else _held(balance),
-        equity_usd=None if balance is None else balance.total_eq,
+        worth=found.account_worth,
         began_ms=began_ms,
         buying_power=found.buying_power,
     )
@@ -145,6 +146,7 @@ class _Reading:
         self.working: list[Working] = []
         self.positions: Sequence[PositionView] = ()
         self.balance: Balance | None = None
+        self.account_worth: AccountWorth | None = None
         self.walked: OrderBook | None = None
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
@@ -169,7 +171,10 @@ class _Reading:
         self.working = await read_working(exchange, waiting=self._wanted.counts)
         if limits.position_usd is not None:
             self.positions = await positions_in(exchange, self._instrument)
-        if limits.position_usd is not None or limits.day_loss_usd is not None:
+        if limits.day_loss_usd is not None:
+            self.account_worth = await read_account_worth(exchange)
+            self.balance = self.account_worth.balance
+        elif limits.position_usd is not None:
             self.balance = await exchange.balance()
 
     async def book(self) -> None:

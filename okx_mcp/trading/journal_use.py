@@ -18,9 +18,11 @@ from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Question
 __all__ = [
     "MICRO",
     "SAME_AGAIN_AFTER_MS",
+    "DayBegan",
     "Used",
     "approved_before_ms",
     "day_of",
+    "how_it_began",
     "policy_usd",
     "questions_to",
     "used_by",
@@ -80,6 +82,14 @@ class Used:
     policy_usd: Decimal = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class DayBegan:
+    """What the trading account was worth as a day began, and the billId of the last transfer before that, if any."""
+
+    equity_usd: Decimal
+    newest_transfer: str
+
+
 def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
     """What the account's orders have used up by now."""
     (old,) = db.execute(
@@ -111,6 +121,17 @@ def day_of(db: sqlite3.Connection, now_ms: int) -> str:
     day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
     seq, resumed_ms = _resumed(db, now_ms)
     return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
+
+
+def how_it_began(db: sqlite3.Connection, account: Account, day: str) -> DayBegan | None:
+    """How the account stood as that day began; None where it has not begun yet."""
+    found = db.execute(
+        f"SELECT equity, (SELECT json_extract(detail, '$.newest_transfer') FROM events WHERE what = 'day_began' "  # noqa: S608
+        "AND events.account = days.account AND json_extract(detail, '$.day') = ?2 ORDER BY seq DESC LIMIT 1) "
+        f"FROM days WHERE {OF_ACCOUNT} AND day = ?2",
+        (str(account), day),
+    ).fetchone()
+    return None if found is None else DayBegan(Decimal(found[0]), found[1] or "")
 
 
 def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:

@@ -62,6 +62,7 @@ _WAITING: Final = "trading/triggers.py"
 _BUYING_POWER: Final = "trading/buying_power.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
+_WORTH: Final = "trading/account_worth.py"
 _OPEN_ORDERS: Final = "trading/open_orders.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
@@ -1927,6 +1928,49 @@ _CHAINED: Final = (
         "counted AS (SELECT id FROM old UNION ALL ",
         "counted AS (SELECT id FROM old), none AS (",
         "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
+    ),
+    _guard(
+        "what is moved in hides no loss",
+        _RISK,
+        "worth.equity_usd - began.equity_usd - transferred",
+        "worth.equity_usd - began.equity_usd",
+        f"{_IN_LIMITS}test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none",
+    ),
+    _guard(
+        "what was moved before the day's first look is part of what it began with",
+        _WORTH,
+        "    return transfers[: ids.index(since)] if since in ids else None",
+        "    return transfers",
+        f"{_IN_LIMITS}test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none",
+        f"{_IN_LIMITS}test_a_transfer_that_the_day_began_with_and_that_is_not_listed_any_more_is_not_guessed_at",
+    ),
+    _guard(
+        "a look that a transfer comes into knows no result",
+        _WORTH,
+        "are_known = before == after and ",
+        "are_known = ",
+        f"{_IN_LIMITS}test_a_look_that_a_transfer_comes_into_knows_no_result_and_halts_nothing",
+    ),
+    _guard(
+        "a transfer without an id is none that could be told from others",
+        _WORTH,
+        " and all(each.bill_id for each in after)",
+        "",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
+    ),
+    _guard(
+        "a transfer of no known amount is not nothing",
+        _WORTH,
+        "        if not each.ccy or each.bal_chg is None:\n            return None",
+        "        if not each.ccy or each.bal_chg is None:\n            continue",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
+    ),
+    _guard(
+        "a transfer of a currency without a price is not nothing",
+        _WORTH,
+        "if len(values) == len(moved) else None",
+        "",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
     ),
     _guard(
         "open orders are counted to the last",
