@@ -16,8 +16,8 @@ _SUMS: Final = ("order_usd", "day_usd", "position_usd", "day_loss_usd", "leverag
 _COUNTS: Final = ("day_orders", "minute_orders", "open_orders", "instrument_open_orders", "burst_orders")
 _LISTS: Final = ("instruments", "order_types", "margin_modes")
 _CHOICES: Final = {"order_types": (*OrdType, *AlgoOrdType), "margin_modes": tuple(TdMode)}
-_MOST_OPEN: Final = 100
-"""One page of OKX's open orders; more are not counted."""
+_MOST_OPEN: Final = 1000
+"""As many open orders are read of each of OKX's lists; beside more no order is sent."""
 _MOST_BURST_MINUTES: Final = 24 * 60
 _CANCEL_ALL_AFTER_S: Final = range(10, 121)
 """What OKX takes (POST /trade/cancel-all-after)."""

@@ -21,6 +21,7 @@ _AROUND_AN_ORDER: Final = (
     "GET account/config",
     "GET account/trade-fee",
     "GET account/balance",
+    "GET account/bills",
     "GET account/positions",
     "GET account/leverage-info",
     "GET account/max-size",

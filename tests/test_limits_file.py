@@ -80,7 +80,7 @@ def test_a_profiles_limits_go_over_those_of_the_file(load: Load) -> None:
         "day_orders = 1.5",
         "day_orders = -1",
         "minute_orders = true",
-        "open_orders = 101",
+        "open_orders = 1001",
         "collar_percent = 101",
         "burst_minutes = 1441",
         "burst_minutes = 0",

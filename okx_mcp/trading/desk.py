@@ -47,6 +47,7 @@ from okx_mcp.trading.journal_use import Used
 from okx_mcp.trading.limits import Breach, Limits
 from okx_mcp.trading.lookups import order_at
 from okx_mcp.trading.modes import reduced_by
+from okx_mcp.trading.order_pages import all_open_orders
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Receipt, Ticket, body_digest
 from okx_mcp.trading.other_lookups import trigger_at, view_at
@@ -469,7 +470,7 @@ class OrderDesk:
         Raises:
             OkxError: they could not be read.
         """
-        return [OrderView.from_order(order) for order in await self._exchange.open_orders()]
+        return [OrderView.from_order(order) for order in await all_open_orders(self._exchange)]
 
     def others(self, views: Sequence[OrderView]) -> list[OrderView]:
         """Those of these orders that this journal did not send. They are told of and never taken for ours.

@@ -11,6 +11,7 @@ from okx_mcp.okx.models import (
     AlgoOrder,
     AmendAck,
     Balance,
+    Bill,
     CancelAck,
     CancelAllAfter,
     Candle,
@@ -147,6 +148,8 @@ class Exchange(Quotes, OrderLists, Protocol):
     ) -> TradeFee: ...
 
     async def balance(self) -> Balance: ...
+
+    async def bills(self, bill_type: str, *, begin: int | None = None, after: str | None = None) -> list[Bill]: ...
 
     async def max_size(
         self, inst_id: str, td_mode: str, *, ccy: str | None = None, px: str | None = None

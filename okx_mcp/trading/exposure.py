@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.errors import Unknown
 from okx_mcp.okx.names import InstType, Side, TdMode
+from okx_mcp.trading.account_worth import AccountWorth, read_account_worth
 from okx_mcp.trading.buying_power import Opening, buying_power
 from okx_mcp.trading.depth import Taken, take
 from okx_mcp.trading.dollars import InDollars, in_dollars
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import Terms
 from okx_mcp.trading.limits import Limits, SoFar
+from okx_mcp.trading.order_pages import all_open_orders
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
-from okx_mcp.trading.other_lookups import TRIGGER_LISTS
 from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.sources import PriceBasis, Source
 from okx_mcp.trading.together import all_of
+from okx_mcp.trading.trigger_pages import all_waiting
 from okx_mcp.trading.valuation import Prices, quote_value
 from okx_mcp.trading.working import Working
 
@@ -58,7 +60,7 @@ class Exposure:
     """One instrument's prices and the account's working orders and worth, as just read.
 
     `positions` are those in this instrument. `held` is by currency, None where OKX does not say how much, and
-    `equity_usd` the whole trading account. These are read only where a limit needs them. `buying_power` is None where
+    `worth` the whole trading account. These are read only where a limit needs them. `buying_power` is None where
     it was not asked or not said.
     """
 
@@ -67,7 +69,7 @@ class Exposure:
     working: tuple[Working, ...]
     positions: tuple[PositionView, ...]
     held: dict[str, Decimal | None]
-    equity_usd: Decimal | None
+    worth: AccountWorth | None
     began_ms: int
     buying_power: Decimal | None = None
 
@@ -94,10 +96,9 @@ async def read_working(exchange: "Exchange", *, waiting: bool = True) -> list[Wo
     Raises:
         OkxError: they could not be read.
     """
-    kinds = TRIGGER_LISTS if waiting else ()
-    lists = await all_of(*(partial(exchange.open_algo_orders, each) for each in kinds))
-    in_book = await exchange.open_orders()
-    return [*(Working.of_algo_order(row) for rows in lists for row in rows), *map(Working.of_order, in_book)]
+    waits = await all_waiting(exchange) if waiting else []
+    in_book = await all_open_orders(exchange)
+    return [*map(Working.of_algo_order, waits), *map(Working.of_order, in_book)]
 
 
 async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: Limits, wanted: Wanted) -> Exposure:
@@ -128,7 +129,7 @@ async def read_exposure(exchange: "Exchange", instrument: "Instrument", limits: 
         working=tuple(found.working),
         positions=tuple(found.positions),
         held={} if balance is None else _held(balance),
-        equity_usd=None if balance is None else balance.total_eq,
+        worth=found.account_worth,
         began_ms=began_ms,
         buying_power=found.buying_power,
     )
@@ -148,6 +149,7 @@ class _Reading:
         self.working: list[Working] = []
         self.positions: Sequence[PositionView] = ()
         self.balance: Balance | None = None
+        self.account_worth: AccountWorth | None = None
         self.walked: OrderBook | None = None
         self.taken: Taken | None = None
         self.leverages: list[Decimal] = []
@@ -172,7 +174,10 @@ class _Reading:
         self.working = await read_working(exchange, waiting=self._wanted.counts)
         if limits.position_usd is not None:
             self.positions = await positions_in(exchange, self._instrument)
-        if limits.position_usd is not None or limits.day_loss_usd is not None:
+        if limits.day_loss_usd is not None:
+            self.account_worth = await read_account_worth(exchange)
+            self.balance = self.account_worth.balance
+        elif limits.position_usd is not None:
             self.balance = await exchange.balance()
 
     async def book(self) -> None:

@@ -24,9 +24,11 @@ from okx_mcp.trading.journal_records import MAY_REST, OF_ACCOUNT, OPEN_ENDS, rec
 from okx_mcp.trading.journal_use import (
     MICRO,
     SAME_AGAIN_AFTER_MS,
+    DayBegan,
     Used,
     approved_before_ms,
     day_of,
+    how_it_began,
     policy_usd,
     questions_to,
     used_by,
@@ -200,6 +202,8 @@ class Journal:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if not receipt.state.supersedes(found.state) and not _is_what_became_of(found, receipt):
                 return found
+            if found.state.is_final and replace(receipt, at_ms=found.at_ms) == found:
+                return found  # no news, and when it ended stays when it ended
             _record(db, receipt)
         return receipt
 
@@ -293,8 +297,8 @@ class Journal:
         with self._file.usable() as db:
             return questions_to(db, account, now_ms)
 
-    async def day_began_with(self, account: Account, equity_usd: Decimal, now_ms: int) -> Decimal:
-        """What the account was worth when it was first looked at since 00:00 UTC; `equity_usd` if that is now.
+    async def day_began(self, account: Account, now: DayBegan, now_ms: int) -> DayBegan:
+        """How the account stood when it was first looked at since 00:00 UTC; `now` if that is now.
 
         A person who resumes trading knows of the loss that stopped it, so from then on it is counted anew.
 
@@ -303,13 +307,14 @@ class Journal:
         """
         async with self._file.transaction() as db:
             day = day_of(db, now_ms)
-            query = f"SELECT equity FROM days WHERE {OF_ACCOUNT} AND day = ?"  # noqa: S608
-            began_with = db.execute(query, (str(account), day)).fetchone()
-            if began_with is not None:
-                return Decimal(began_with[0])
-            db.execute("INSERT INTO days VALUES (?, ?, ?)", (str(account), day, str(equity_usd)))
-            _note(db, now_ms, str(account), None, "day_began", {"day": day, "equity": str(equity_usd)})
-            return equity_usd
+            began = how_it_began(db, account, day)
+            if began is not None:
+                return began
+            equity = str(now.equity_usd)
+            db.execute("INSERT INTO days VALUES (?, ?, ?)", (str(account), day, equity))
+            told = {"day": day, "equity": equity, "newest_transfer": now.newest_transfer}
+            _note(db, now_ms, str(account), None, "day_began", told)
+            return now
 
     # --- the chain ----------------------------------------------------------------------------------------------
 

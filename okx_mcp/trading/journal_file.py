@@ -15,7 +15,9 @@ __all__ = ["TRY_LOCK_FOR_S", "JournalFile"]
 
 TRY_LOCK_FOR_S: Final = 0.02
 """How long SQLite may hold up everything else in this process; then the wait for the lock goes on aside."""
-_VERSION: Final = 3
+_VERSION: Final = 4
+_VERSION_BEFORE: Final = 3
+"""Its index of states knew no times; all else is the same."""
 _FOREIGN: Final = "its tables are not those that okx-mcp made"
 
 _SCHEMA: Final = """
@@ -30,7 +32,7 @@ CREATE TABLE IF NOT EXISTS tickets (
     counts_micro_usd INTEGER,
     receipt          TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state);
+CREATE INDEX IF NOT EXISTS tickets_open ON tickets (account, state, changed_ms, begun_ms);
 CREATE INDEX IF NOT EXISTS tickets_ord_id ON tickets (account, ord_id);
 CREATE INDEX IF NOT EXISTS tickets_begun ON tickets (account, begun_ms);
 CREATE INDEX IF NOT EXISTS tickets_changing ON tickets (json_extract(receipt, '$.ticket.order.cl_ord_id'))
@@ -198,7 +200,9 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    if db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]:
+    if _version(db) == _VERSION_BEFORE:
+        db.execute("DROP INDEX IF EXISTS tickets_open")
+    elif db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone()[0]:
         raise sqlite3.DatabaseError("another version of okx-mcp wrote it: move it away")
     _make_tables(db)
     db.execute(f"PRAGMA user_version = {_VERSION}")

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,9 +18,11 @@ from okx_mcp.trading.questions import PAUSE_MS, QUESTIONS_COUNT_FOR_MS, Question
 __all__ = [
     "MICRO",
     "SAME_AGAIN_AFTER_MS",
+    "DayBegan",
     "Used",
     "approved_before_ms",
     "day_of",
+    "how_it_began",
     "policy_usd",
     "questions_to",
     "used_by",
@@ -39,14 +41,36 @@ _LATEST: Final = 10_000
 """Events among which questions are counted: far more than limits let come together in an hour."""
 _MAY_BE_UNSEEN: Final = (OrderState.LIVE, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
 _CAME_TO_NOTHING: Final = (OrderState.NOT_SENT, OrderState.REJECTED, OrderState.NO_EFFECT)
+_ENDED_BY_TRADING: Final = (OrderState.FILLED, OrderState.CANCELED, OrderState.TRIGGERED)
+"""A cancelled one if a part of it was filled, and a triggered one for all that is known."""
+
+
+def _marks(states: Sequence[OrderState]) -> str:
+    return ", ".join("?" * len(states))
+
+
+_OLD_THAT_COUNT: Final = (
+    f"WITH seen AS (SELECT id FROM tickets WHERE {OF_ACCOUNT} AND +begun_ms <= ?2 AND state IN ({_marks(MAY_REST)}) "  # noqa: S608
+    f"UNION ALL SELECT id FROM tickets WHERE {OF_ACCOUNT} AND +begun_ms <= ?2 AND changed_ms > ?2 "
+    f"AND state IN ({_marks(_ENDED_BY_TRADING)})), "
+    f"old AS (SELECT id FROM tickets WHERE id IN (SELECT id FROM seen) AND (state != '{OrderState.CANCELED}' "
+    "OR CAST(json_extract(receipt, '$.order.filled_size') AS REAL) > 0)), "
+    "counted AS (SELECT id FROM old UNION ALL SELECT tickets.id FROM old JOIN tickets ON tickets.state = 'amended' "
+    "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = old.id WHERE +tickets.begun_ms <= ?2) "
+)
+"""The account's orders that were begun a day ago or earlier and count today, with their changes: they work still, or
+were seen to have traded in that day. When they did is not known to the moment, but not after it was written down. The
+`+` keeps SQLite from looking through all that was ever begun."""
+_OLD_STATES: Final = (*MAY_REST, *_ENDED_BY_TRADING)
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
     """What the orders of this account that this journal knows have used up, the one in question left out.
 
-    `day` is the last 24 hours, `burst` the time that was asked for; in `day_usd` a cancelled order counts with what was
-    filled, and one that came to nothing not at all. `may_rest` are those that may be in the order book. `policy_usd` is
+    `day` is the last 24 hours, `burst` the time that was asked for. In `day_usd` a cancelled order counts with what was
+    filled, one that came to nothing not at all, and an older one as long as it works and a day more if it traded.
+    `may_rest` are those that may be in the order book. `policy_usd` is
     what the policy of the order in question approved in the last 24 hours.
     """
 
@@ -58,14 +82,24 @@ class Used:
     policy_usd: Decimal = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class DayBegan:
+    """What the trading account was worth as a day began, and the billId of the last transfer before that, if any."""
+
+    equity_usd: Decimal
+    newest_transfer: str
+
+
 def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
     """What the account's orders have used up by now."""
-    old = _old_that_works(db, account, now_ms)
-    nothing = ", ".join("?" * len(_CAME_TO_NOTHING))
+    (old,) = db.execute(
+        f"{_OLD_THAT_COUNT} SELECT sum(counts_micro_usd) FROM tickets WHERE id IN (SELECT id FROM counted)",  # noqa: S608
+        (str(account), now_ms - _DAY_MS, *_OLD_STATES),
+    ).fetchone()
     _, resumed_ms = _resumed(db, now_ms)
     micro_usd, day, minute, burst = db.execute(
         f"WITH begun AS (SELECT * FROM tickets WHERE {OF_ACCOUNT} AND begun_ms > ? AND state != ?) "  # noqa: S608
-        f"SELECT sum(CASE WHEN state IN ({nothing}) THEN 0 ELSE counts_micro_usd END), "
+        f"SELECT sum(CASE WHEN state IN ({_marks(_CAME_TO_NOTHING)}) THEN 0 ELSE counts_micro_usd END), "
         f"{', '.join(['count(*) FILTER (WHERE begun_ms > ?)'] * 3)} FROM begun",
         (
             str(account),
@@ -79,20 +113,7 @@ def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes
     ).fetchone()
     fresh = receipts_in(db, account, _MAY_BE_UNSEEN, now_ms - _UNSEEN_FOR_MS, read=read_before)
     may_rest = receipts_in(db, account, OPEN_ENDS) + fresh
-    return Used(Decimal((micro_usd or 0) + old) / MICRO, day, minute, burst, tuple(may_rest))
-
-
-def _old_that_works(db: sqlite3.Connection, account: Account, now_ms: int) -> int:
-    """What orders that were begun more than a day ago and still work come to, with their changes, in micro-dollars."""
-    works = ", ".join("?" * len(MAY_REST))
-    (micro_usd,) = db.execute(
-        f"WITH works AS (SELECT * FROM tickets WHERE {OF_ACCOUNT} AND state IN ({works})), "  # noqa: S608
-        "changed AS (SELECT tickets.* FROM works JOIN tickets ON tickets.state = 'amended' "
-        "AND json_extract(tickets.receipt, '$.ticket.order.cl_ord_id') = works.id) "
-        "SELECT sum(counts_micro_usd) FROM (SELECT * FROM works UNION ALL SELECT * FROM changed) WHERE begun_ms <= ?",
-        (str(account), *MAY_REST, now_ms - _DAY_MS),
-    ).fetchone()
-    return micro_usd or 0
+    return Used(Decimal((micro_usd or 0) + (old or 0)) / MICRO, day, minute, burst, tuple(may_rest))
 
 
 def day_of(db: sqlite3.Connection, now_ms: int) -> str:
@@ -100,6 +121,17 @@ def day_of(db: sqlite3.Connection, now_ms: int) -> str:
     day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
     seq, resumed_ms = _resumed(db, now_ms)
     return f"{day} since #{seq}" if resumed_ms >= now_ms - now_ms % _DAY_MS else day
+
+
+def how_it_began(db: sqlite3.Connection, account: Account, day: str) -> DayBegan | None:
+    """How the account stood as that day began; None where it has not begun yet."""
+    found = db.execute(
+        f"SELECT equity, (SELECT json_extract(detail, '$.newest_transfer') FROM events WHERE what = 'day_began' "  # noqa: S608
+        "AND events.account = days.account AND json_extract(detail, '$.day') = ?2 ORDER BY seq DESC LIMIT 1) "
+        f"FROM days WHERE {OF_ACCOUNT} AND day = ?2",
+        (str(account), day),
+    ).fetchone()
+    return None if found is None else DayBegan(Decimal(found[0]), found[1] or "")
 
 
 def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:
@@ -117,15 +149,16 @@ def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:
 def policy_usd(db: sqlite3.Connection, account: Account, now_ms: int, policy: str) -> Decimal:
     """What this policy approved in 24 hours.
 
-    Counted like a day of all orders: what works counts however old it is, what came to nothing does not. But an order
-    that only reduces, which uses up nothing of that day, counts here with its value: a policy is for so much trading.
+    Counted like a day of all orders: an older one counts too as long as it works and a day more if it traded, and what
+    came to nothing does not. But an order that only reduces, which uses up nothing of that day, counts here with its
+    value: a policy is for so much trading.
     """
-    nothing, works = (", ".join("?" * len(states)) for states in (_CAME_TO_NOTHING, MAY_REST))
     counted = db.execute(
-        "SELECT counts_micro_usd, added_micro_usd, json_extract(receipt, '$.ticket.limit_use.usd') "  # noqa: S608
-        f"FROM tickets WHERE {OF_ACCOUNT} AND (begun_ms > ? OR state IN ({works})) AND state NOT IN ({nothing}) "
-        "AND json_extract(receipt, '$.ticket.policy') = ?",
-        (str(account), now_ms - _DAY_MS, *MAY_REST, *_CAME_TO_NOTHING, policy),
+        f"{_OLD_THAT_COUNT} SELECT counts_micro_usd, added_micro_usd, json_extract(receipt, '$.ticket.limit_use.usd') "  # noqa: S608
+        "FROM tickets WHERE id IN (SELECT id FROM counted UNION ALL "
+        f"SELECT id FROM tickets WHERE {OF_ACCOUNT} AND begun_ms > ?2) "
+        f"AND state NOT IN ({_marks(_CAME_TO_NOTHING)}) AND json_extract(receipt, '$.ticket.policy') = ?",
+        (str(account), now_ms - _DAY_MS, *_OLD_STATES, *_CAME_TO_NOTHING, policy),
     )
     sums = (Decimal(counts) / MICRO if added else Decimal(usd or 0) for counts, added, usd in counted)
     return sum(sums, Decimal(0))

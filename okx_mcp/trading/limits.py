@@ -310,7 +310,7 @@ def _counts(ticket: "Ticket", limits: Limits, so_far: SoFar) -> Iterator[str]:
 
 def _sent(limits: Limits, so_far: SoFar) -> Iterator[str]:
     if limits.day_loss_usd is not None and so_far.day_result_usd is None:
-        yield "OKX does not say what the account is worth, so its loss of the day is not known."
+        yield "OKX does not say what the account is worth without transfers, so its loss of the day is not known."
     yield from _reached(so_far.minute_orders, limits.minute_orders, "were sent in the last minute")
     yield from _reached(so_far.day_orders, limits.day_orders, "were sent in the last 24 hours")
 

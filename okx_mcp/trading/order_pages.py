@@ -5,7 +5,9 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.names import InstType, OrdType, Side, TgtCcy
+from okx_mcp.okx.pages import PAGE, every_row
 from okx_mcp.trading.instruments import SizeUnit, kind_of
 from okx_mcp.trading.together import all_of
 
@@ -13,10 +15,21 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import Order
     from okx_mcp.trading.exchange import OrderLists
 
-__all__ = ["MOST_ORDERS", "OrderListing", "OrderPage", "OrderQuery", "newest_first", "read_orders", "size_unit_of"]
+__all__ = [
+    "MOST_ORDERS",
+    "MOST_PAGES",
+    "OrderListing",
+    "OrderPage",
+    "OrderQuery",
+    "all_open_orders",
+    "newest_first",
+    "read_orders",
+    "size_unit_of",
+]
 
-MOST_ORDERS: Final = 100
-"""OKX's page."""
+MOST_ORDERS: Final = PAGE
+MOST_PAGES: Final = 10
+"""Of a list that is read whole; an account with more open orders is beyond what is counted here."""
 _ALL_KINDS: Final = (InstType.SPOT, InstType.MARGIN, InstType.SWAP, InstType.FUTURES, InstType.OPTION)
 
 
@@ -68,6 +81,16 @@ async def read_orders(exchange: "OrderLists", query: OrderQuery) -> OrderPage:
     orders = tuple(rows[: query.most])
     is_full = len(orders) == query.most
     return OrderPage(orders, orders[-1].ord_id if is_full else None)
+
+
+async def all_open_orders(exchange: "OrderLists") -> list["Order"]:
+    """Every order of the account in the book (GET /trade/orders-pending), in one request where they are a page.
+
+    Raises:
+        Unknown: there are more than can be read. OkxError: they could not be read.
+    """
+    asked = endpoint("GET", "trade/orders-pending")
+    return await every_row(asked, lambda after: exchange.open_orders(after=after), lambda row: row.ord_id, MOST_PAGES)
 
 
 def _kinds(query: OrderQuery) -> tuple[InstType, ...]:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from okx_mcp.trading.account_worth import AccountWorth, read_account_worth, transferred_usd
 from okx_mcp.trading.exposure import Exposure, Wanted, read_exposure, read_working, so_far
 from okx_mcp.trading.halt import Halt
+from okx_mcp.trading.journal_use import DayBegan
 from okx_mcp.trading.limits import Breach, Limits, SoFar, check, check_account, standing
 from okx_mcp.trading.orders import AnyTicket, LimitUse, Ticket
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable
@@ -58,16 +60,22 @@ class Risk:
         Raises:
             OkxError, JournalUnavailable: it is not known what is at risk, so nothing may be sent.
         """
-        exposure, equity_usd = None, None
+        exposure, worth = None, None
         if instrument is not None:
             exposure = await read_exposure(self._exchange, instrument, self.limits, wanted)
-            equity_usd = exposure.equity_usd
+            worth = exposure.worth
         elif self.limits.day_loss_usd is not None:
-            equity_usd = (await self._exchange.balance()).total_eq
-        if self.limits.day_loss_usd is None or equity_usd is None:
-            return Look(exposure, None)
-        began_with = await self._journal.day_began_with(self._account, equity_usd, self._now_ms())
-        return Look(exposure, equity_usd - began_with)
+            worth = await read_account_worth(self._exchange)
+        return Look(exposure, None if worth is None else await self._day_result_usd(worth))
+
+    async def _day_result_usd(self, worth: AccountWorth) -> Decimal | None:
+        """What was won since the day began, transfers left out; None where that is not known."""
+        if worth.equity_usd is None:
+            return None
+        now = DayBegan(worth.equity_usd, worth.newest_transfer)
+        began = await self._journal.day_began(self._account, now, self._now_ms())
+        transferred = await transferred_usd(self._exchange, worth, began.newest_transfer)
+        return None if transferred is None else worth.equity_usd - began.equity_usd - transferred
 
     async def limit_use(self, ticket: AnyTicket, look: Look) -> LimitUse | None:
         """What a new ticket uses up of its limits, if it is within them; asked before anybody is asked about it.

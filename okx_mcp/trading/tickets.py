@@ -33,6 +33,7 @@ from okx_mcp.trading.modes import (
     terms_of_resting,
 )
 from okx_mcp.trading.open_orders import check_keeps_no_leverage, check_not_tied_up
+from okx_mcp.trading.order_pages import all_open_orders
 from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, body_digest, is_ord_id, new_ticket_id
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
@@ -134,7 +135,7 @@ class TicketMaker:
         if exposure is not None:
             check_largest(ticket, instrument, exposure.prices)
         if ticket.reduces and isinstance(intent, LimitOrder | MarketOrder | ClosePosition):  # those tie up at once
-            check_not_tied_up(ticket, await self._exchange.open_orders())
+            check_not_tied_up(ticket, await all_open_orders(self._exchange))
         ticket = replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
         if exposure is not None and exact.opens is not None:
             check_buying_power(instrument, exact.opens, exact.quantity, exposure.buying_power)
@@ -337,7 +338,7 @@ class TicketMaker:
         was = max(levers, default=None)
         if levers and set(levers) == {intent.leverage}:
             raise Misfit(f"The leverage is {plain(intent.leverage)}x already.")
-        check_keeps_no_leverage(intent, instrument, await self._exchange.open_orders())
+        check_keeps_no_leverage(intent, instrument, await all_open_orders(self._exchange))
         return was
 
     async def _sharing_leverage(self, intent: LeverageChange) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.names import AlgoState, InstType, TgtCcy
+from okx_mcp.okx.pages import every_row
 from okx_mcp.trading.instruments import SizeUnit, kind_of
-from okx_mcp.trading.order_pages import MOST_ORDERS, newest_first
+from okx_mcp.trading.order_pages import MOST_ORDERS, MOST_PAGES, newest_first
 from okx_mcp.trading.other_lookups import ENDED, TRIGGER_LISTS
 from okx_mcp.trading.together import all_of
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from okx_mcp.okx.models import AlgoOrder
     from okx_mcp.trading.exchange import OrderLists
 
-__all__ = ["TriggerPage", "TriggerQuery", "read_triggers", "trigger_size_unit"]
+__all__ = ["TriggerPage", "TriggerQuery", "all_waiting", "read_triggers", "trigger_size_unit"]
 
 _IN_COINS: Final = (InstType.SPOT, InstType.MARGIN)
 
@@ -59,6 +61,22 @@ async def read_triggers(exchange: "OrderLists", query: TriggerQuery) -> TriggerP
         : query.most
     ]
     return TriggerPage(tuple(newest), newest[-1].algo_id if len(newest) == query.most else None)
+
+
+async def all_waiting(exchange: "OrderLists") -> list["AlgoOrder"]:
+    """Every order of the account that waits for a trigger (GET /trade/orders-algo-pending), in a request a list.
+
+    Raises:
+        Unknown: there are more than can be read. OkxError: they could not be read.
+    """
+    asked = endpoint("GET", "trade/orders-algo-pending")
+
+    async def listed(kinds: str) -> list["AlgoOrder"]:
+        return await every_row(
+            asked, lambda after: exchange.open_algo_orders(kinds, after=after), lambda row: row.algo_id, MOST_PAGES
+        )
+
+    return [row for rows in await all_of(*(partial(listed, kinds) for kinds in TRIGGER_LISTS)) for row in rows]
 
 
 async def _waiting(exchange: "OrderLists", query: TriggerQuery, kinds: str) -> list["AlgoOrder"]:

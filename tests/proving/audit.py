@@ -22,6 +22,7 @@ import anyio
 
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal_use import DayBegan
 from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import OrderView, Receipt
 from tests.proving.tally import Story, Tally
@@ -324,7 +325,7 @@ async def _write(path: Path, draw: random.Random) -> None:
         for what in ("refused", "halted", "resumed"):
             await journal.note(None, _NOW_MS, what, {"why": f"It was {what}."})
         for each in range(draw.randint(4, 8)):
-            await journal.day_began_with(ACCOUNT, Decimal(1000 + each), _NOW_MS + each * 86_400_000)
+            await journal.day_began(ACCOUNT, DayBegan(Decimal(1000 + each), ""), _NOW_MS + each * 86_400_000)
             for end in draw.choices([state for state in OrderState if state is not OrderState.UNKNOWN], k=3):
                 await _write_ticket(journal, end, draw)
         await _write_ticket(journal, OrderState.UNKNOWN, draw)  # beside it none is begun

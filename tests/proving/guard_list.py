@@ -65,6 +65,7 @@ _WAITING: Final = "trading/triggers.py"
 _BUYING_POWER: Final = "trading/buying_power.py"
 _OTHER_LOOKUPS: Final = "trading/other_lookups.py"
 _EXPOSURE: Final = "trading/exposure.py"
+_WORTH: Final = "trading/account_worth.py"
 _OPEN_ORDERS: Final = "trading/open_orders.py"
 _APPROVING: Final = "trading/approving.py"
 _POLICY: Final = "trading/policy.py"
@@ -1934,9 +1935,91 @@ _CHAINED: Final = (
     _guard(
         "a changed order that still works counts with its changes, however old",
         _USE,
-        "(SELECT * FROM works UNION ALL SELECT * FROM changed)",
-        "works",
+        "counted AS (SELECT id FROM old UNION ALL ",
+        "counted AS (SELECT id FROM old), none AS (",
         "trading/test_attacks_on_limits.py::test_an_order_of_yesterday_that_was_changed_counts_with_its_change",
+    ),
+    _guard(
+        "what is moved in hides no loss",
+        _RISK,
+        "worth.equity_usd - began.equity_usd - transferred",
+        "worth.equity_usd - began.equity_usd",
+        f"{_IN_LIMITS}test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none",
+    ),
+    _guard(
+        "what was moved before the day's first look is part of what it began with",
+        _WORTH,
+        "    return transfers[: ids.index(since)] if since in ids else None",
+        "    return transfers",
+        f"{_IN_LIMITS}test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none",
+        f"{_IN_LIMITS}test_a_transfer_that_the_day_began_with_and_that_is_not_listed_any_more_is_not_guessed_at",
+    ),
+    _guard(
+        "a look that a transfer comes into knows no result",
+        _WORTH,
+        "are_known = before == after and ",
+        "are_known = ",
+        f"{_IN_LIMITS}test_a_look_that_a_transfer_comes_into_knows_no_result_and_halts_nothing",
+    ),
+    _guard(
+        "a transfer without an id is none that could be told from others",
+        _WORTH,
+        " and all(each.bill_id for each in after)",
+        "",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
+    ),
+    _guard(
+        "a transfer of no known amount is not nothing",
+        _WORTH,
+        "        if not each.ccy or each.bal_chg is None:\n            return None",
+        "        if not each.ccy or each.bal_chg is None:\n            continue",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
+    ),
+    _guard(
+        "a transfer of a currency without a price is not nothing",
+        _WORTH,
+        "if len(values) == len(moved) else None",
+        "",
+        f"{_IN_LIMITS}test_beside_a_transfer_whose_worth_is_not_known_no_result_is",
+    ),
+    _guard(
+        "open orders are counted to the last",
+        "okx/pages.py",
+        "        if len(page) < PAGE:",
+        "        if True:",
+        "trading/test_ways_around_limits.py::test_more_open_orders_than_a_page_are_counted_to_the_last",
+        "trading/test_ways_around_limits.py::test_what_closes_a_position_already_is_seen_behind_a_page_of_other_orders",
+    ),
+    _guard(
+        "beside more open orders than can be read nothing is sent",
+        "okx/pages.py",
+        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            raise Unknown(",
+        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            return found\n"
+        "            raise Unknown(",
+        f"{_AROUND}test_beside_more_open_orders_than_can_be_read_nothing_is_sent",
+    ),
+    _guard(
+        "an old order that traded counts for a day from then",
+        _USE,
+        "*_ENDED_BY_TRADING)\n",
+        '*["not_sent"] * len(_ENDED_BY_TRADING))\n',
+        "trading/test_attacks_on_limits.py::test_what_an_order_traded_counts_for_a_day_from_then_however_old_it_was",
+        "trading/test_policy.py::test_what_a_policys_order_traded_counts_for_its_day_from_then_with_its_changes",
+    ),
+    _guard(
+        "of an old order that was cancelled unfilled the changes count no longer",
+        _USE,
+        "CAST(json_extract(receipt, '$.order.filled_size') AS REAL) > 0",
+        "1",
+        "trading/test_attacks_on_limits.py::"
+        "test_a_changed_order_that_traded_counts_for_a_day_from_then_with_its_changes",
+    ),
+    _guard(
+        "when an order ended stays when it ended",
+        _JOURNAL,
+        "            if found.state.is_final and replace(receipt, at_ms=found.at_ms) == found:",
+        "            if False:",
+        "trading/test_attacks_on_limits.py::test_that_an_order_ended_told_once_more_begins_no_further_day",
     ),
     _guard(
         "what risks no more waits for no count",
@@ -2873,8 +2956,8 @@ _CONTRACTS_AND_TRIGGERS: Final = (
     _guard(
         "what waits counts among open orders",
         _EXPOSURE,
-        "kinds = TRIGGER_LISTS if waiting else ()",
-        "kinds: tuple[str, ...] = ()",
+        "await all_waiting(exchange) if waiting else []",
+        "[]",
         f"{_AROUND}test_what_waits_for_a_trigger_is_open_beside_every_other_order",
         "trading/test_what_others_wait_for.py::test_what_another_client_has_waiting_counts_where_one_more_is_to_wait",
     ),

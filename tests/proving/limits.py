@@ -22,7 +22,8 @@ import httpx2
 from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.names import MgnMode, OrdType, Side
-from okx_mcp.paper.account.bookkeeping import execute
+from okx_mcp.paper.account.bookkeeping import execute, transfer
+from okx_mcp.paper.account.orders import FUNDING, TRADING
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Channel
@@ -128,6 +129,7 @@ class _Example:
         self.waiting: list[tuple[OrderDesk, Ticket]] = []
         self.asked: dict[str, Asked] = {}
         self.limits = Limits(Decimal(1), Decimal(1))
+        self.moved = Decimal(0)
         self._days: dict[tuple[int, int], Decimal] = {}
 
     async def begins(self) -> None:
@@ -320,6 +322,14 @@ class _Example:
         """Another client of the account."""
         self.story.tell(f"{self._at()} another client places {self.others.place()}")
 
+    async def money_is_moved(self) -> None:
+        """The owner's, between the funding and the trading account; neither is a loss or a gain."""
+        to, amount = self.draw.choice((TRADING, FUNDING)), Decimal(self.draw.choice((20, 200, 900)))
+        with self.exchange.store.transaction() as ledger:
+            transfer(ledger, "", "USDT", amount, FUNDING if to == TRADING else TRADING, self.now_ms() * 1000)
+        self.moved += amount if to == TRADING else -amount
+        self.story.tell(f"{self._at()} {amount} USDT are moved to account {to}")
+
     async def time_passes(self) -> None:
         """To this side or that of the edge of a window, or over it."""
         edge_ms = self.draw.choice((MINUTE_MS, MINUTE_MS, self.limits.burst_minutes * MINUTE_MS, DAY_MS))
@@ -406,6 +416,7 @@ class _Example:
             worth, day = Decimal(row["totalEq"]), (self.now_ms() // DAY_MS, 0)
             if self.model.resumed_ms // DAY_MS == day[0]:
                 day = (day[0], self.model.resumed_ms)
+            worth -= self.moved
             self.model.lost = self._days.setdefault(day, worth) - worth
 
     def _looks(self) -> None:
@@ -426,6 +437,7 @@ class _Example:
                 order.px or Decimal(0),
                 order.acc_fill_sz,
                 order.reduce_only,
+                order.fill_time_us // 1000,
             )
             for order in self.exchange.orders()
         }
@@ -468,6 +480,7 @@ STEPS: Final[dict[str, tuple[int, Callable[[_Example], Awaitable[None]]]]] = {
     "check": (4, _Example.checks),
     "fill": (8, _Example.fills),
     "another client": (2, _Example.others_place),
+    "money moved": (3, _Example.money_is_moved),
     "time": (10, _Example.time_passes),
     "restart": (3, _Example.restarts),
     "clock set": (2, _Example.clock_is_set),

@@ -94,7 +94,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AtExchange:
-    """An order as the exchange has it."""
+    """An order as the exchange has it; `filled_ms` is the time of its last fill."""
 
     name: str
     inst_id: str
@@ -104,6 +104,7 @@ class AtExchange:
     price: Decimal
     filled: Decimal
     reduces: bool = False
+    filled_ms: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -112,7 +113,9 @@ class AtExchange:
 
 @dataclass(slots=True)
 class Sent:
-    """One order or change that left our side; `state` and `filled` as our side was last told."""
+    """One order or change that left our side; `state` and `filled` as our side was last told, `over_ms` when it was
+    first told that it is over.
+    """
 
     asked: Asked
     at_ms: int
@@ -121,6 +124,7 @@ class Sent:
     state: str = "unknown"
     filled: Decimal = _ZERO
     told_ms: int = 0
+    over_ms: int = 0
 
 
 @dataclass
@@ -172,6 +176,8 @@ class Model:
         """Our side was told how it stands."""
         if name in self.sent:
             sent = self.sent[name]
+            if state in _OVER and sent.state not in _OVER:
+                sent.over_ms = at_ms
             sent.state, sent.filled, sent.told_ms = state, filled, at_ms
 
     @property
@@ -233,26 +239,32 @@ class Model:
 
     def _day_usd(self, sent: Iterable[Sent], now_ms: int, *, least: bool) -> Decimal:
         since_ms = now_ms - DAY_MS + (EDGE_MS if least else -EDGE_MS)
-        return sum((self._counts_usd(each, is_today=each.at_ms > since_ms, least=least) for each in sent), _ZERO)
+        return sum((self._counts_usd(each, since_ms, least=least) for each in sent), _ZERO)
 
-    def _counts_usd(self, sent: Sent, *, is_today: bool, least: bool) -> Decimal:
-        """An order that works counts however old it is, with its changes; one that is over, on its day."""
+    def _counts_usd(self, sent: Sent, since_ms: int, *, least: bool) -> Decimal:
+        """An order that works counts however old it is, with its changes; one that is over, for a day from when it was
+        sent and from when it last traded, which our side may have been told later.
+        """
         name = sent.asked.changes or sent.asked.name
         if least:
             there = self.orders.get(name)
             if there is None or not sent.arrived or (sent.asked.changes and sent.state != "amended"):
                 return _ZERO
+            is_today = max(sent.at_ms, there.filled_ms) > since_ms
             if there.is_open or (is_today and there.state == "filled"):
                 return sent.usd
             is_partly = is_today and not sent.asked.changes
             return sent.usd * min(there.filled / sent.asked.size, Decimal(1)) if is_partly else _ZERO
         if sent.state in _NEVER:
             return _ZERO
-        if is_today and sent.state == "canceled" and sent.asked.size:
-            return sent.usd * min(sent.filled / sent.asked.size + Decimal("0.002"), Decimal(1))
+        if sent.state == "canceled" and sent.asked.size:
+            is_today = max(sent.at_ms, sent.over_ms) > since_ms
+            return sent.usd * min(sent.filled / sent.asked.size + Decimal("0.002"), Decimal(1)) if is_today else _ZERO
         placed = self.sent.get(name)
         may_work = placed is None or placed.state not in _OVER
-        return sent.usd + Decimal("0.000001") if is_today or may_work else _ZERO
+        has_traded = placed is not None and placed.filled > 0 and placed.over_ms > since_ms
+        may_count = sent.at_ms > since_ms or may_work or has_traded
+        return sent.usd + Decimal("0.000001") if may_count else _ZERO
 
     def _unseen(self, sent: Iterable[Sent], now_ms: int) -> list[Sent]:
         """New orders that the exchange does not list, and of which our side was told lately or never that they rest."""

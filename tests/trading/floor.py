@@ -14,6 +14,7 @@ from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.hosts import Site
 from okx_mcp.okx.names import OrdType, Side, TdMode
 from okx_mcp.okx.signing import Credentials
+from okx_mcp.paper.account.bookkeeping import execute
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.accounts import Account
 from okx_mcp.trading.approval import Approval, Channel
@@ -148,6 +149,14 @@ async def buy_at_once(client: OkxClient) -> LimitOrder:
     last = (await client.ticker("BTC-USDT")).last
     assert last is not None
     return buy(at=str(round(last * Decimal("1.03"), 0)))
+
+
+def fill_all(exchange: PaperExchange, clock: VirtualClock) -> None:
+    """The market takes all that rests."""
+    with exchange.store.transaction() as ledger:
+        for order in [each for each in ledger.orders if each.is_open]:
+            assert order.px is not None
+            execute(ledger, order, order.px, order.left, "M", str(order.px), exchange_time(clock)())
 
 
 async def approved(

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import httpx2
@@ -25,7 +25,7 @@ from okx_mcp.trading.intents import Amendment
 from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.limits import SoFar, check
 from okx_mcp.trading.order_state import OrderState
-from okx_mcp.trading.orders import Receipt, Ticket, body_digest, new_ticket_id
+from okx_mcp.trading.orders import OrderView, Receipt, Ticket, body_digest, new_ticket_id
 from okx_mcp.trading.refusals import AboveLimits, JournalUnavailable, TradingHalted
 from okx_mcp.trading.valuation import added_usd
 from tests.clocks import VirtualClock
@@ -40,6 +40,7 @@ from tests.trading.floor import (
     buy,
     buy_at_once,
     exchange_time,
+    fill_all,
     locked,
 )
 from tests.trading.test_limits import LIMITS, PRICES, a_buy, a_sale, an_order
@@ -121,6 +122,79 @@ async def test_an_order_of_yesterday_that_was_changed_counts_with_its_change(
         assert journal.used(desk.account, clock.wall_ms() + 25 * HOUR_MS, 60).day_usd == 90
         await desk.cancel(order.ticket.id)
         assert journal.used(desk.account, clock.wall_ms() + 25 * HOUR_MS, 60).day_usd == 0
+
+
+DAY_MS: Final = 24 * HOUR_MS
+FILLED_AFTER_MS: Final = 30 * HOUR_MS
+ENDS: Final[dict[str, tuple[OrderView, int]]] = {
+    "filled": (replace(an_order("10", "100"), filled_size=Decimal(10), state=OrderState.FILLED), 1000),
+    "filled in part": (replace(an_order("10", "100"), filled_size=Decimal("0.0003"), state=OrderState.CANCELED), 300),
+    "not filled": (replace(an_order("10", "100"), state=OrderState.CANCELED), 0),
+    "triggered": (replace(an_order("10", "100"), state=OrderState.TRIGGERED, waits=True), 1000),
+}
+"""How an order ended that was for 0.001 BTC and 1,000 USD, and what of it was traded."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ENDS)
+async def test_what_an_order_traded_counts_for_a_day_from_then_however_old_it_was(end: str, journal_path: Path) -> None:
+    order, usd = ENDS[end]
+    with closing(Journal(journal_path)) as journal:
+        receipt = await sent(journal, a_ticket(), Decimal(1000))
+        await journal.record(replace(receipt, state=OrderState.LIVE, order=an_order("10", "100"), ord_id="1"))
+        ended_ms = receipt.at_ms + FILLED_AFTER_MS
+        await journal.record(replace(receipt, state=order.state, order=order, ord_id="1", at_ms=ended_ms))
+
+        days = [journal.used(ACCOUNT, ended_ms + after_ms, 60) for after_ms in (1, DAY_MS - 1, DAY_MS)]
+
+    assert [each.day_usd for each in days] == [usd, usd, 0]
+    assert [each.day_orders for each in days] == [0, 0, 0]
+
+
+@pytest.mark.anyio
+async def test_an_order_that_is_filled_within_its_day_counts_once_and_for_a_day_from_then(journal_path: Path) -> None:
+    order, usd = ENDS["filled"]
+    with closing(Journal(journal_path)) as journal:
+        receipt = await sent(journal, a_ticket(), Decimal(1000))
+        filled_ms = receipt.at_ms + 20 * HOUR_MS
+        await journal.record(replace(receipt, state=order.state, order=order, ord_id="1", at_ms=filled_ms))
+
+        at_ms = (filled_ms, receipt.at_ms + DAY_MS, filled_ms + DAY_MS - 1, filled_ms + DAY_MS)
+        assert [journal.used(ACCOUNT, each, 60).day_usd for each in at_ms] == [usd, usd, usd, 0]
+
+
+@pytest.mark.anyio
+async def test_that_an_order_ended_told_once_more_begins_no_further_day(
+    limited: Desks, client: OkxClient, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = limited()
+    order = await desk.commit(await approved(desk, await buy_at_once(client)))
+    clock.advance(23 * HOUR_MS / 1000)
+    assert (await desk.cancel(order.ticket.id)).state is OrderState.FILLED
+
+    with closing(Journal(journal_path)) as journal:
+        assert journal.used(desk.account, clock.wall_ms(), 60).day_usd > 0
+        assert journal.used(desk.account, clock.wall_ms() + 2 * HOUR_MS, 60).day_usd == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("filled", [True, False])
+async def test_a_changed_order_that_traded_counts_for_a_day_from_then_with_its_changes(
+    filled: bool, limited: Desks, exchange: PaperExchange, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = limited()
+    order = await desk.commit(await approved(desk))
+    change = await desk.commit(await approved(desk, Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.003"))))
+    assert (order.state, change.state) == (OrderState.LIVE, OrderState.AMENDED)
+    clock.advance(30 * HOUR_MS / 1000)
+
+    if filled:
+        fill_all(exchange, clock)
+    assert (await desk.cancel(order.ticket.id)).state is (OrderState.FILLED if filled else OrderState.CANCELED)
+
+    with closing(Journal(journal_path)) as journal:
+        usd = [journal.used(desk.account, clock.wall_ms() + hours * HOUR_MS, 60).day_usd for hours in (0, 23, 25)]
+    assert usd == ([90, 90, 0] if filled else [0, 0, 0])
 
 
 @pytest.mark.anyio

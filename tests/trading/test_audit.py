@@ -14,6 +14,7 @@ import pytest
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.audit import BEGINNING, Event, faults
 from okx_mcp.trading.journal import Journal
+from okx_mcp.trading.journal_use import DayBegan
 from tests.trading.floor import ACCOUNT, a_ticket
 
 pytestmark = pytest.mark.anyio
@@ -158,7 +159,7 @@ async def test_what_is_not_even_text_is_found_where_it_is(path: Path, column: st
 
 async def test_a_day_that_was_changed_is_found_at_its_event(path: Path) -> None:
     with closing(Journal(path)) as journal:
-        await journal.day_began_with(ACCOUNT, Decimal(1000), NOW_MS)
+        await journal.day_began(ACCOUNT, DayBegan(Decimal(1000), ""), NOW_MS)
         await journal.note(None, NOW_MS, "halted", {"why": "Stop."})
     with by_hand(path) as db:
         db.execute("UPDATE days SET equity = '900'")

@@ -421,6 +421,23 @@ async def test_a_journal_that_cannot_be_used_says_so(journal: Journal, journal_p
     assert not (journal_path.parent / "elsewhere").exists()
 
 
+async def test_a_journal_of_the_version_before_is_taken_over_with_all_that_it_counts(
+    journal: Journal, journal_path: Path
+) -> None:
+    ticket = await proposed(journal)
+    await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS, added_usd=Decimal(70))
+    journal.close()
+    with closing(sqlite3.connect(journal_path, isolation_level=None)) as db:
+        db.execute("DROP INDEX tickets_open")
+        db.execute("CREATE INDEX tickets_open ON tickets (account, state)")
+        db.execute("PRAGMA user_version = 3")
+
+    await proposed(journal)
+
+    assert journal.used(ACCOUNT, NOW_MS, 60).day_usd == 70
+    assert journal.faults() == []
+
+
 async def test_a_journal_that_another_writes_can_be_read_and_not_written(journal: Journal, journal_path: Path) -> None:
     ticket = await proposed(journal)
 

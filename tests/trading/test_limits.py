@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from okx_mcp.okx.client import OkxClient
 from okx_mcp.okx.names import OrdType, Side
+from okx_mcp.paper.account.bookkeeping import transfer
+from okx_mcp.paper.account.orders import FUNDING, TRADING
 from okx_mcp.paper.exchange import PaperExchange
 from okx_mcp.trading.desk import OrderDesk
 from okx_mcp.trading.halt import Halt
@@ -27,8 +29,8 @@ from okx_mcp.trading.refusals import AboveLimits, TradingHalted
 from okx_mcp.trading.sources import PriceBasis, Source
 from okx_mcp.trading.valuation import Prices, added_usd
 from tests.clocks import VirtualClock
-from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy
-from tests.wire import Deliver, Wire, changed, cut, no_rows, row_code, server_error
+from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, a_ticket, approved, buy, exchange_time
+from tests.wire import Deliver, Fault, Wire, changed, cut, no_rows, row_code, server_error
 
 LIMITS: Final = Limits(order_usd=Decimal(1000), day_usd=Decimal(5000), position_usd=Decimal(3000))
 PRICES: Final = Prices(Decimal(100), Decimal(101), PriceBasis(Source.REST, 0), Decimal(1))
@@ -386,6 +388,132 @@ async def test_after_a_resume_the_loss_is_counted_anew(
         await approved(desk)
     with closing(Journal(journal_path)) as journal:
         assert journal.faults() == []
+
+
+BALANCE: Final = "GET /account/balance"
+BILLS: Final = "GET /account/bills"
+
+
+def move(exchange: PaperExchange, clock: VirtualClock, to: str, amount: str = "100", ccy: str = "USDT") -> None:
+    """The owner moves money between the funding and the trading account."""
+    source = TRADING if to == FUNDING else FUNDING
+    with exchange.store.transaction() as ledger:
+        transfer(ledger, "", ccy, Decimal(amount), source, exchange_time(clock)())
+
+
+def poorer_by(usd: str) -> Fault:
+    def poorer(envelope: dict[str, Any]) -> None:
+        row = envelope["data"][0]
+        row["totalEq"] = str(Decimal(row["totalEq"]) - Decimal(usd))
+
+    return changed(poorer)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("amount", "ccy"), [("100", "USDT"), ("0.01", "BTC")])
+@pytest.mark.parametrize("to", [TRADING, FUNDING])
+async def test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none(
+    to: str,
+    amount: str,
+    ccy: str,
+    limited: Callable[..., OrderDesk],
+    exchange: PaperExchange,
+    clock: VirtualClock,
+    wire: Wire,
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    for account in (TRADING, FUNDING, to):  # before the day's first look
+        move(exchange, clock, account, amount, ccy)
+    await approved(desk)
+    move(exchange, clock, to, amount, ccy)
+    await approved(desk)
+    wire.breaks(BALANCE, poorer_by("52"))
+
+    with pytest.raises(AboveLimits, match=r"has lost 5\d\.\d\d USD since"):
+        await approved(desk)
+    assert desk.halted() is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("asked", [BALANCE, BILLS])
+@pytest.mark.parametrize("to", [FUNDING, TRADING])
+async def test_a_look_that_a_transfer_comes_into_knows_no_result_and_halts_nothing(
+    is_first: bool,
+    asked: str,
+    to: str,
+    limited: Callable[..., OrderDesk],
+    exchange: PaperExchange,
+    clock: VirtualClock,
+    wire: Wire,
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    if not is_first:
+        await approved(desk)
+
+    async def moved_meanwhile(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        move(exchange, clock, to)
+        return response
+
+    wire.breaks(asked, moved_meanwhile)
+
+    with pytest.raises(AboveLimits, match="its loss of the day is not known"):
+        await approved(desk)
+    assert desk.halted() is None
+    await approved(desk)
+
+
+def _of_no_price(row: dict[str, str]) -> None:
+    row["ccy"] = "NOPAIR"
+
+
+def _of_no_amount(row: dict[str, str]) -> None:
+    row["balChg"] = ""
+
+
+def _of_no_id(row: dict[str, str]) -> None:
+    row["billId"] = ""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("spoil", [_of_no_price, _of_no_amount, _of_no_id])
+async def test_beside_a_transfer_whose_worth_is_not_known_no_result_is(
+    spoil: Callable[[dict[str, str]], None],
+    limited: Callable[..., OrderDesk],
+    exchange: PaperExchange,
+    clock: VirtualClock,
+    wire: Wire,
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    await approved(desk)
+    move(exchange, clock, TRADING)
+    wire.breaks(BILLS, changed(lambda envelope: spoil(envelope["data"][0])), times=2)
+
+    with pytest.raises(AboveLimits, match="its loss of the day is not known"):
+        await approved(desk)
+
+
+@pytest.mark.anyio
+async def test_a_transfer_that_the_day_began_with_and_that_is_not_listed_any_more_is_not_guessed_at(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, clock: VirtualClock, wire: Wire
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    move(exchange, clock, TRADING)
+    await approved(desk)
+    wire.breaks(BILLS, changed(lambda envelope: envelope["data"].clear()), times=2)
+
+    with pytest.raises(AboveLimits, match="its loss of the day is not known"):
+        await approved(desk)
+
+
+@pytest.mark.anyio
+async def test_transfers_are_asked_for_only_where_a_loss_is_limited(
+    limited: Callable[..., OrderDesk], wire: Wire
+) -> None:
+    await approved(limited(position_usd=Decimal(10**9)))
+
+    assert wire.tried[BILLS] == 0
 
 
 @pytest.mark.anyio

@@ -25,7 +25,7 @@ from okx_mcp.trading.orders import LimitUse, Ticket
 from okx_mcp.trading.policy import Policy, matching_policy, objections
 from okx_mcp.trading.refusals import NotApproved, NotAsked
 from tests.clocks import VirtualClock
-from tests.trading.floor import ACCOUNT, a_desk, a_ticket, buy
+from tests.trading.floor import ACCOUNT, a_desk, a_ticket, buy, fill_all
 from tests.wire import Wire
 
 pytestmark = pytest.mark.anyio
@@ -163,6 +163,29 @@ async def test_what_only_closes_counts_for_a_policys_day(journal_path: Path) -> 
 
         assert journal.policy_usd(ACCOUNT, closes.created_ms + 1, "small") == 30
         assert journal.used(ACCOUNT, closes.created_ms + 1, 60).day_usd == 0
+
+
+async def test_what_a_policys_order_traded_counts_for_its_day_from_then_with_its_changes(
+    desk_with: Desk, exchange: PaperExchange, journal_path: Path, clock: VirtualClock
+) -> None:
+    desk = desk_with(ALONE)
+    order = await desk.commit(approval_by_policy(await desk.propose(buy("0.001"), None)))
+    change = Amendment("BTC-USDT", order.ticket.id, size=Decimal("0.002"))
+    await desk.commit(approval_by_policy(await desk.propose(change, None)))
+
+    def counted() -> Decimal:
+        return journal.policy_usd(desk.account, clock.wall_ms(), "small")
+
+    with closing(Journal(journal_path)) as journal:
+        clock.advance(30 * 3600)
+        while_it_rests = counted()
+        fill_all(exchange, clock)
+        await desk.check(order.ticket.id)
+        clock.advance(23 * 3600)
+        for_a_day = counted()
+        clock.advance(2 * 3600)
+
+        assert [while_it_rests, for_a_day, counted()] == [60, 60, 0]
 
 
 async def test_any_other_order_waits_for_a_person_and_no_policy_approves_that_ticket(

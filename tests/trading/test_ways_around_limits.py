@@ -25,13 +25,14 @@ from okx_mcp.trading.refusals import AboveLimits, Misfit, NotApproved, NotTradab
 from okx_mcp.views.order_ticket import ticket_lines
 from tests.clocks import VirtualClock
 from tests.trading.contract_floor import CROSS, SWAP, Owner, market, sent, trigger
-from tests.trading.floor import LOOSE_LIMITS, PLACE, a_desk, buy
+from tests.trading.floor import LOOSE_LIMITS, PENDING, PLACE, a_desk, buy
 from tests.wire import Wire, changed, cut
 
 pytestmark = pytest.mark.anyio
 
 BOOK: Final = "GET /market/books"
 READ_LEVERAGE: Final = "GET /account/leverage-info"
+WAITING: Final = "GET /trade/orders-algo-pending"
 ISOLATED: Final = MgnMode.ISOLATED
 
 Desks = Callable[..., OrderDesk]
@@ -304,6 +305,56 @@ async def test_what_waits_for_a_trigger_is_open_beside_every_other_order(limited
     with pytest.raises(AboveLimits, match="2 orders are open; the limit is 2"):
         await desk.propose(buy(), Channel.HOST)
     assert "open orders: 2, 0 left" in await desk.limits_left()
+
+
+@pytest.mark.parametrize("kind", ["rests", "waits"])
+async def test_more_open_orders_than_a_page_are_counted_to_the_last(kind: str, limited: Desks, owner: Owner) -> None:
+    desk = limited(instrument_open_orders=3)
+    opened = getattr(owner, kind)
+    for inst_id in ["BTC-USDT"] * 3 + ["ETH-USDT"] * 98:
+        opened(inst_id)
+
+    assert any("open orders: 1000000, 999899 left" in each for each in await desk.limits_left())
+    with pytest.raises(AboveLimits, match="3 orders are open of BTC-USDT; the limit is 3"):
+        await desk.propose(buy(), Channel.HOST)
+
+
+async def test_what_closes_a_position_already_is_seen_behind_a_page_of_other_orders(
+    limited: Desks, owner: Owner
+) -> None:
+    owner.order("buy", "5")
+    owner.order("sell", "5", ordType="limit", px=str(near(owner, "1.02")), reduceOnly=True)
+    for _ in range(100):
+        owner.rests()
+
+    with pytest.raises(Misfit, match="Open orders are to close 5 of the 5 contracts"):
+        await limited().propose(market("sell", "5", "contracts", mode=CROSS, reduces=True), Channel.HOST)
+
+
+async def test_orders_that_are_a_page_are_asked_for_once(limited: Desks, owner: Owner, wire: Wire) -> None:
+    desk = limited()
+    owner.rests()
+
+    await desk.propose(buy(), Channel.HOST)
+
+    assert (wire.tried[PENDING], wire.tried[WAITING]) == (1, 3)
+
+
+@pytest.mark.parametrize("of_list", [PENDING, WAITING])
+async def test_beside_more_open_orders_than_can_be_read_nothing_is_sent(
+    of_list: str, limited: Desks, owner: Owner, wire: Wire
+) -> None:
+    def never_ends(envelope: Envelope) -> None:
+        envelope["data"] = [{"ordId": "1", "algoId": "1"}] * 100
+
+    desk = limited()
+    ticket = await desk.propose(buy(), Channel.HOST)
+    wire.breaks(of_list, changed(never_ends), times=100)
+
+    with pytest.raises(Unknown, match="OKX shows 1000 rows and does not end there"):
+        await desk.commit(Approval(ticket.id, ticket.digest, Channel.HOST))
+
+    assert wire.tried[PLACE] == 0
 
 
 async def test_what_waits_for_a_trigger_is_part_of_the_position_at_the_price_it_waits_for(

@@ -284,3 +284,45 @@ class Leverage(Row):
     mgn_mode: n.MgnModeName = None
     pos_side: n.PosSideName = None
     lever: Number = None
+
+
+class Bill(Row):
+    """GET /account/bills: one change of the trading account. `bal_chg` and `bal` in `ccy`, `ts` in ms; 1 is a transfer.
+
+    `sz` is what was moved or traded; what is about a trade says which.
+    """
+
+    inst_type: n.InstTypeName = None
+    bill_id: Name = None
+    type: Name = None
+    sub_type: Name = None
+    ts: Ms = None
+    bal_chg: Number = None
+    pos_bal_chg: Number = None
+    bal: Number = None
+    pos_bal: Number = None
+    sz: Number = None
+    px: Number = None
+    ccy: Ccy = None
+    pnl: Number = None
+    fee: Number = None
+    earn_amt: Number = None
+    earn_apr: Number = None
+    mgn_mode: n.MgnModeName = None
+    inst_id: Name = None
+    ord_id: Name = None
+    exec_type: n.ExecTypeName = None
+    from_: Name = None
+    to: Name = None
+    notes: Text = None
+    interest: Number = None
+    tag: Name = None
+    fill_time: Ms = None
+    trade_id: Name = None
+    cl_ord_id: Name = None
+    fill_idx_px: Number = None
+    fill_mark_px: Number = None
+    fill_px_vol: Number = None
+    fill_px_usd: Number = None
+    fill_mark_vol: Number = None
+    fill_fwd_px: Number = None

@@ -6,16 +6,18 @@ Rules: OKX v5, order channel.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from okx_mcp.okx.catalog import endpoint
 from okx_mcp.okx.clock import Clock
 from okx_mcp.okx.models import Fill, Order, OrderPush
 from okx_mcp.okx.names import InstType, OrderState
+from okx_mcp.okx.pages import PAGE, every_row
 from okx_mcp.okx.stream.channels import Channel
 from okx_mcp.okx.stream.feeds import Events, Seen
 from okx_mcp.okx.stream.messages import Push
@@ -32,7 +34,7 @@ _OVERLAP_MS: Final = 5_000
 _NOTICED_WITHIN_MS: Final = 60_000
 """How long a connection can be dead before its ping shows it, twice over."""
 _KINDS: Final = (InstType.SPOT, InstType.MARGIN, InstType.SWAP, InstType.FUTURES, InstType.OPTION)
-_PAGE: Final = 100
+_PENDING: Final = endpoint("GET", "trade/orders-pending")
 
 
 class OrderSource(Protocol):
@@ -167,7 +169,9 @@ class OrderFeed(Events[OrderEvent]):
         """Ask for open orders, for those that ended meanwhile, and for fills. Raises an OkxError."""
         began_ms, losses, subscription = self._now_ms(), self._losses, self._subscriptions
         began_s = self._clock.monotonic_s()
-        open_orders = await _pages(lambda after: self._source.open_orders(after=after), lambda order: order.ord_id)
+        open_orders = await every_row(
+            _PENDING, lambda after: self._source.open_orders(after=after), lambda order: order.ord_id
+        )
         self._take_rows(open_orders)
         if self._whole_until_ms is not None:
             await self._ask_for_what_passed_since(self._whole_until_ms - _OVERLAP_MS)
@@ -201,7 +205,7 @@ class OrderFeed(Events[OrderEvent]):
             page = await self._source.order_history(kind, after=after)
             found += (order for order in page if (order.c_time or since_ms) >= since_ms)
             after = page[-1].ord_id if page else None
-            if len(page) < _PAGE or after is None or (page[-1].c_time or since_ms) < since_ms:
+            if len(page) < PAGE or after is None or (page[-1].c_time or since_ms) < since_ms:
                 return found
 
     async def _fills_since(self, since_ms: int) -> list[Fill]:
@@ -212,7 +216,7 @@ class OrderFeed(Events[OrderEvent]):
             page = await self._source.fills(after=after)
             found += (fill for fill in page if (fill.fill_time or fill.ts or since_ms) >= since_ms)
             after = page[-1].bill_id if page else None
-            if len(page) < _PAGE or after is None or (page[-1].fill_time or since_ms) < since_ms:
+            if len(page) < PAGE or after is None or (page[-1].fill_time or since_ms) < since_ms:
                 return found[::-1]
 
     # --- what becomes of a row ----------------------------------------------------------------------------------
@@ -308,17 +312,3 @@ def _same(row: Order, known: Order) -> bool:
         return (order.state, order.px, order.sz, order.acc_fill_sz, order.fee, order.u_time)
 
     return told(row) == told(known)
-
-
-async def _pages(
-    ask: Callable[[str | None], Awaitable[list[Order]]], key: Callable[[Order], str | None]
-) -> list[Order]:
-    """Every row of a list that comes a hundred at a time."""
-    found: list[Order] = []
-    after: str | None = None
-    while True:
-        page = await ask(after)
-        found += page
-        after = key(page[-1]) if page else None
-        if len(page) < _PAGE or after is None:
-            return found
