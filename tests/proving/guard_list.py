@@ -2459,7 +2459,7 @@ _STREAMS: Final = (
     _guard(
         "a private stream that answers no ping is given up though it goes on telling",
         _CONNECTION,
-        "            if self._pinged_s and self._clock.monotonic_s() - self._pinged_s[0] > _PONG_WITHIN_S:",
+        "            if self._pings and self._clock.monotonic_s() - self._pings[0].sent_s > _PONG_WITHIN_S:",
         "            if False:",
         _IN_SESSIONS + "test_a_private_connection_that_goes_on_telling_but_answers_no_ping_is_given_up",
     ),
@@ -2584,9 +2584,16 @@ _PUSHED_OF_ACCOUNT: Final = (
     _guard(
         "a pong proves what was said before its ping",
         _CONNECTION,
-        "self.proven_s = self._pinged_s.popleft()",
-        "self.proven_s = self._clock.monotonic_s()",
+        "self._answered_ping = self._pings.popleft()",
+        "self._answered_ping = _Ping(self._clock.monotonic_s(), wall_ahead_ms(self._clock))",
         _ACCOUNT_TOLD + "test_a_pong_proves_what_was_said_before_its_ping_and_no_more",
+    ),
+    _guard(
+        "after this machine slept a pong of before proves nothing",
+        _CONNECTION,
+        "None if ping is None or have_parted(self._clock, ping.wall_ahead_ms) else",
+        "None if ping is None else",
+        _ACCOUNT_TOLD + "test_after_this_machine_slept_an_order_is_asked_for_until_the_next_pong",
     ),
     _guard(
         "a connection that took over is caught up with before an order is told from it",
