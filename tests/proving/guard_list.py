@@ -2507,6 +2507,13 @@ _STREAMS: Final = (
         _TOLD + "test_an_order_that_okx_has_forgotten_over_a_long_gap_is_not_told_as_open",
     ),
     _guard(
+        "what was missed while this machine slept is asked for",
+        _STREAMED,
+        "_NOTICED_WITHIN_MS + suspended_ms",
+        "_NOTICED_WITHIN_MS",
+        _TOLD + "test_what_was_filled_while_this_machine_slept_is_told_though_the_clock_was_measured_anew",
+    ),
+    _guard(
         "a stream's ticker that was overtaken is left out",
         _FEEDS,
         "            if (len(ts), ts) < (len(self._ts), self._ts):",
@@ -2533,6 +2540,13 @@ _STREAMS: Final = (
         "    closes_gaps = True",
         "    closes_gaps = False",
         _TOLD + "test_what_is_open_is_asked_for_since_the_channel_begins_without_a_snapshot",
+    ),
+    _guard(
+        "a resource is told of at most once a second",
+        "subscriptions.py",
+        "                            await self._parts.clock.sleep(_PAUSE_S)",
+        "                            pass",
+        "whole/test_streaming.py::test_a_client_is_told_of_what_changed_at_most_once_a_second",
     ),
     _guard(
         "a connection that takes over is subscribed before the one that OKX announced to end goes",
