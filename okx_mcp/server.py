@@ -92,8 +92,8 @@ class ServerParts:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._clock = clock or SystemClock()
-        self._pace = Pace(self._clock)
+        self.clock = clock or SystemClock()
+        self._pace = Pace(self.clock)
         self.beside: TaskGroup | None = None
         self._new_streams: Callable[[], Streams] | None = None
         self._streams: Streams | None = None
@@ -110,7 +110,7 @@ class ServerParts:
             from okx_mcp.embedded import EMBEDDED_URL, embedded_client, embedded_exchange, embedded_sockets
 
             paper = embedded_exchange(settings)
-            client = embedded_client(paper, self._clock)
+            client = embedded_client(paper, self.clock)
             self._stream_from(EMBEDDED_URL, paper.owner, client, embedded_sockets(paper))
             return client
         client = OkxClient(
@@ -118,7 +118,7 @@ class ServerParts:
             settings.credentials,
             demo=settings.environment is not Environment.LIVE,
             proxy=settings.proxy,
-            clock=self._clock,
+            clock=self.clock,
         )
         self._stream_from(settings.base_url, settings.credentials, client, opener(settings.proxy))
         return client
@@ -132,7 +132,7 @@ class ServerParts:
             from okx_mcp.okx.stream.streams import Streams
 
             url = stream_url(base_url, demo=self._settings.environment is not Environment.LIVE)
-            return Streams(url, credentials, client, open_socket, clock=self._clock)
+            return Streams(url, credentials, client, open_socket, clock=self.clock)
 
         self._new_streams = new_streams
 
@@ -165,8 +165,8 @@ class ServerParts:
         desk = OrderDesk(
             Account(self._settings.environment, self._settings.site, self.exchange.key_fingerprint),
             self.exchange,
-            Journal(self._journal_file, clock=self._clock),
-            self._clock,
+            Journal(self._journal_file, clock=self.clock),
+            self.clock,
             limits=self._settings.limits,
             halt=Halt(halt_file(self._settings.state_dir)),
             rules=self._settings.approval,
@@ -202,7 +202,7 @@ class ServerParts:
         return ApprovalSocket(
             self._settings.state_dir,
             self.desk,
-            self._clock,
+            self.clock,
             self._secret,
             self.beside,
             of_receipt=lambda receipt: of_receipt(receipt).summary,
@@ -220,28 +220,28 @@ class ServerParts:
         """Prices of this exchange."""
         from okx_mcp.trading.market import Market
 
-        return Market(self.exchange, self.desk.instruments, self.streams, self._clock)
+        return Market(self.exchange, self.desk.instruments, self.streams, self.clock)
 
     @cached_property
     def watch(self) -> "OrderWatch":
         """What waits for orders to change."""
         from okx_mcp.trading.order_watch import OrderWatch
 
-        return OrderWatch(self.desk, self.streams, self._clock)
+        return OrderWatch(self.desk, self.streams, self.clock)
 
     @cached_property
     def pushed(self) -> "PushedAccount":
         """What this exchange pushes about the account."""
         from okx_mcp.trading.pushed_account import PushedAccount
 
-        return PushedAccount(self.streams, self._clock, self.exchange)
+        return PushedAccount(self.streams, self.clock, self.exchange)
 
     @cached_property
     def diagnosis(self) -> "Diagnosis":
         """What looks for the reason when something does not work."""
         from okx_mcp.tools.diagnosis import Diagnosis
 
-        return Diagnosis(self.desk, self.exchange, self._clock)
+        return Diagnosis(self.desk, self.exchange, self.clock)
 
     async def part(self, name: str, context: Context[Any, Any]) -> Any:
         """The part a tool asks for by the name of its parameter."""
@@ -249,7 +249,7 @@ class ServerParts:
             case "ask":
                 return Asker(context, self.desk, self.terminal)
             case "progress":
-                return Progress(context, self._clock)
+                return Progress(context, self.clock)
             case _:
                 return getattr(self, name)
 

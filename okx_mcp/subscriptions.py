@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
     from mcp.server.session import ServerSession
 
+    from okx_mcp.okx.clock import Clock
     from okx_mcp.okx.stream.feeds import Kept
     from okx_mcp.okx.stream.orders import OrderFeed
     from okx_mcp.okx.stream.streams import Streams
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Subscriptions"]
 
 _PAUSE_S: Final = 1.0
+_PAUSE_AFTER_REFUSAL_S: Final = 60.0
 _MOST_WATCHED: Final = 50
 _WATCHABLE: Final = re.compile(
     r"okx://(?:(?P<kind>ticker|book)/(?P<inst_id>[A-Za-z0-9][A-Za-z0-9_-]{0,39})"
@@ -44,6 +46,7 @@ class Streaming(Protocol):
     """What a server's parts give to its subscriptions."""
 
     beside: "TaskGroup | None"
+    clock: "Clock"
 
     async def streams(self) -> "Streams | None":
         """What the exchange pushes; None where nothing is pushed."""
@@ -129,13 +132,15 @@ class Subscriptions:
             streams = await self._parts.streams()
             if streams is None:
                 return
-            try:
-                async with aclosing(_changes(streams, uri)) as changes:
-                    async for _ in changes:
-                        await self._tell(uri)
-                        await anyio.sleep(_PAUSE_S)
-            except OkxError as error:
-                _log.warning("%s is not pushed: %s", uri, error)
+            while True:
+                try:
+                    async with aclosing(_changes(streams, uri)) as changes:
+                        async for _ in changes:
+                            await self._tell(uri)
+                            await self._parts.clock.sleep(_PAUSE_S)
+                except OkxError as error:
+                    _log.warning("%s is not pushed: %s", uri, error)
+                    await self._parts.clock.sleep(_PAUSE_AFTER_REFUSAL_S)
 
     async def _tell(self, uri: str) -> None:
         await self.bus.publish(ResourceUpdated(uri=uri))

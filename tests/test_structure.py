@@ -59,7 +59,7 @@ MAY_IMPORT: Final = {
         "okx",
     ),
     "resources": ("tools", "trading", "okx.client", "okx.error_codes", "okx.errors", "views"),
-    "subscriptions": ("okx.errors", "okx.stream"),
+    "subscriptions": ("okx.clock", "okx.errors", "okx.stream"),
     "prompts": ("okx.foreign_text",),
     "first_run": (),
     "cli": ("config", "first_run", "logs", "paper", "server", "serving", "terminal"),

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import anyio
 
-__all__ = ["Clock", "ExchangeClock", "SystemClock"]
+__all__ = ["Clock", "ExchangeClock", "SystemClock", "have_parted", "wall_ahead_ms"]
 
 _MEASURE_AGAIN_AFTER_S: Final = 600.0
 _APART_MS: Final = 1_000
@@ -43,6 +43,16 @@ class SystemClock:
         await anyio.sleep(seconds)
 
 
+def wall_ahead_ms(clock: Clock) -> float:
+    """How far the wall clock is ahead of the monotonic one."""
+    return clock.wall_ms() - clock.monotonic_s() * 1000
+
+
+def have_parted(clock: Clock, ahead_ms: float) -> bool:
+    """Whether this machine was suspended, or its wall clock set, since the wall clock was so far ahead."""
+    return abs(wall_ahead_ms(clock) - ahead_ms) > _APART_MS
+
+
 class ExchangeClock:
     """The exchange's time; until it is measured, this machine's."""
 
@@ -50,7 +60,7 @@ class ExchangeClock:
         self._clock = clock
         self._exchange_minus_monotonic_ms: float | None = None
         self._measured_at_s = 0.0
-        self._wall_minus_monotonic_ms = 0.0
+        self._wall_ahead_ms = 0.0
         self._half_round_trip_ms = 0.0
 
     def record(self, *, sent_s: float, received_s: float, exchange_ms: int) -> None:
@@ -61,7 +71,7 @@ class ExchangeClock:
         self._exchange_minus_monotonic_ms = exchange_ms - (sent_s + received_s) * 500
         self._half_round_trip_ms = (received_s - sent_s) * 500
         self._measured_at_s = received_s
-        self._wall_minus_monotonic_ms = self._clock.wall_ms() - received_s * 1000
+        self._wall_ahead_ms = self._clock.wall_ms() - received_s * 1000
 
     def forget(self) -> None:
         """Distrust the last measurement: OKX has just refused a timestamp made from it."""
@@ -73,8 +83,8 @@ class ExchangeClock:
         if self._exchange_minus_monotonic_ms is None:
             return True
         now_s = self._clock.monotonic_s()
-        parted_ms = self._clock.wall_ms() - now_s * 1000 - self._wall_minus_monotonic_ms
-        return now_s - self._measured_at_s > _MEASURE_AGAIN_AFTER_S or abs(parted_ms) > _APART_MS
+        is_old = now_s - self._measured_at_s > _MEASURE_AGAIN_AFTER_S
+        return is_old or have_parted(self._clock, self._wall_ahead_ms)
 
     def now_ms(self) -> int:
         """Unix milliseconds on the exchange's clock."""

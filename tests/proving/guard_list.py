@@ -2552,7 +2552,7 @@ _STREAMS: Final = (
     _guard(
         "a private stream that answers no ping is given up though it goes on telling",
         _CONNECTION,
-        "            if self._pinged_s and self._clock.monotonic_s() - self._pinged_s[0] > _PONG_WITHIN_S:",
+        "            if self._pings and self._clock.monotonic_s() - self._pings[0].sent_s > _PONG_WITHIN_S:",
         "            if False:",
         _IN_SESSIONS + "test_a_private_connection_that_goes_on_telling_but_answers_no_ping_is_given_up",
     ),
@@ -2600,6 +2600,13 @@ _STREAMS: Final = (
         _TOLD + "test_an_order_that_okx_has_forgotten_over_a_long_gap_is_not_told_as_open",
     ),
     _guard(
+        "what was missed while this machine slept is asked for",
+        _STREAMED,
+        "_NOTICED_WITHIN_MS + suspended_ms",
+        "_NOTICED_WITHIN_MS",
+        _TOLD + "test_what_was_filled_while_this_machine_slept_is_told_though_the_clock_was_measured_anew",
+    ),
+    _guard(
         "a stream's ticker that was overtaken is left out",
         _FEEDS,
         "            if (len(ts), ts) < (len(self._ts), self._ts):",
@@ -2626,6 +2633,13 @@ _STREAMS: Final = (
         "    closes_gaps = True",
         "    closes_gaps = False",
         _TOLD + "test_what_is_open_is_asked_for_since_the_channel_begins_without_a_snapshot",
+    ),
+    _guard(
+        "a resource is told of at most once a second",
+        "subscriptions.py",
+        "                            await self._parts.clock.sleep(_PAUSE_S)",
+        "                            pass",
+        "whole/test_streaming.py::test_a_client_is_told_of_what_changed_at_most_once_a_second",
     ),
     _guard(
         "a connection that takes over is subscribed before the one that OKX announced to end goes",
@@ -2677,9 +2691,16 @@ _PUSHED_OF_ACCOUNT: Final = (
     _guard(
         "a pong proves what was said before its ping",
         _CONNECTION,
-        "self.proven_s = self._pinged_s.popleft()",
-        "self.proven_s = self._clock.monotonic_s()",
+        "self._answered_ping = self._pings.popleft()",
+        "self._answered_ping = _Ping(self._clock.monotonic_s(), wall_ahead_ms(self._clock))",
         _ACCOUNT_TOLD + "test_a_pong_proves_what_was_said_before_its_ping_and_no_more",
+    ),
+    _guard(
+        "after this machine slept a pong of before proves nothing",
+        _CONNECTION,
+        "None if ping is None or have_parted(self._clock, ping.wall_ahead_ms) else",
+        "None if ping is None else",
+        _ACCOUNT_TOLD + "test_after_this_machine_slept_an_order_is_asked_for_until_the_next_pong",
     ),
     _guard(
         "a connection that took over is caught up with before an order is told from it",

@@ -123,6 +123,19 @@ async def test_without_pongs_an_order_is_not_told_whatever_else_arrives(
     assert await told(followed) is None
 
 
+async def test_after_this_machine_slept_an_order_is_asked_for_until_the_next_pong(
+    followed: PushedAccount, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    assert await told(followed) is not None
+
+    clock.set_wall(clock.wall_ms() + 3_600_000)  # its monotonic clock stood still
+    now_s = clock.monotonic_s()
+    asked.exchange_clock.record(sent_s=now_s, received_s=now_s, exchange_ms=clock.wall_ms())
+    assert await told(followed) is None
+    await clock.sleep(3)
+    assert await told(followed) is not None
+
+
 async def test_a_pong_proves_what_was_said_before_its_ping_and_no_more(
     followed: PushedAccount, okx: ScriptedOkx, clock: VirtualClock
 ) -> None:

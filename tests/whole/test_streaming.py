@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 from mcp import Client, MCPError
 from mcp.types import ResourceUpdatedNotification
 
@@ -316,83 +318,100 @@ async def test_a_call_that_is_cancelled_holds_no_subscription(tmp_path: Path, mo
 # --- subscriptions ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("uri", ["okx://ticker/BTC-USDT", "okx://book/BTC-USDT", "okx://positions"])
-async def test_a_listening_client_is_told_what_changed(tmp_path: Path, uri: str) -> None:
-    async with served(tmp_path) as (client, _), client.listen(resource_subscriptions=[uri]) as changes:
-        with anyio.fail_after(5):
-            event = await anext(changes)
-        read = await client.read_resource(uri)
+class Heard:
+    """What a client is told of, in the way of its era."""
 
-    assert event.uri == uri  # type: ignore[union-attr]
-    assert read.contents
+    def __init__(self, era: Era, clock: VirtualClock) -> None:
+        self.uris: list[str] = []
+        self.moments_s: list[float] = []
+        self._era = era
+        self._clock = clock
 
+    def _hear(self, uri: str) -> None:
+        self.uris.append(uri)
+        self.moments_s.append(self._clock.monotonic_s())
 
-@ERAS
-async def test_a_client_is_told_when_an_order_changes(tmp_path: Path, era: Era) -> None:
-    told: list[str] = []
+    async def notified(self, message: Any) -> None:
+        if self._era == "legacy" and isinstance(message, ResourceUpdatedNotification):
+            self._hear(str(message.params.uri))
 
-    async def heard(message: Any) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
-            told.append(str(message.params.uri))
-
-    async with served(tmp_path, era, message_handler=heard) as (client, _), anyio.create_task_group() as tasks:
-        ticket_id = await a_resting_order(client)
-        uris = [f"okx://order/{ticket_id}", "okx://orders/open"]
-        if era == "legacy":
+    async def subscribe(self, client: Client, uris: list[str], tasks: TaskGroup) -> None:
+        if self._era == "legacy":
             with warnings.catch_warnings(action="ignore"):
                 for uri in uris:
                     await client.subscribe_resource(uri)
         else:
+            tasks.start_soon(self._listen, client, uris)
 
-            async def listen() -> None:
-                async with client.listen(resource_subscriptions=uris) as changes:
-                    async for event in changes:
-                        told.append(event.uri)  # type: ignore[union-attr]  # noqa: PERF401  # they come one by one
+    async def _listen(self, client: Client, uris: list[str]) -> None:
+        async with client.listen(resource_subscriptions=uris) as changes:
+            async for event in changes:
+                self._hear(event.uri)  # type: ignore[union-attr]  # the only kind that was asked for
 
-            tasks.start_soon(listen)
 
-        async def is_watched() -> bool:
-            return set(uris) <= set(told)
+@pytest.fixture
+def heard(era: Era, clock: VirtualClock) -> Heard:
+    return Heard(era, clock)
 
-        await until(is_watched)
-        await anyio.sleep(1.2)
-        told.clear()
+
+@ERAS
+@pytest.mark.parametrize("uri", ["okx://ticker/BTC-USDT", "okx://book/BTC-USDT", "okx://positions"])
+async def test_a_client_is_told_of_what_changed_at_most_once_a_second(
+    tmp_path: Path, clock: VirtualClock, era: Era, heard: Heard, uri: str
+) -> None:
+    async with (
+        served(tmp_path, era, clock, message_handler=heard.notified) as (client, parts),
+        anyio.create_task_group() as tasks,
+    ):
+        Owner(parts.paper, clock).mode("2")
+        Owner(parts.paper, clock).order("buy", "10")
+        await heard.subscribe(client, [uri], tasks)
+        await clock.sleep(20)
+        read = await client.read_resource(uri)
+        tasks.cancel_scope.cancel()
+
+    assert set(heard.uris) == {uri}
+    apart_s = [after - before for before, after in pairwise(heard.moments_s)]
+    assert len(apart_s) >= 8
+    assert min(apart_s) > 0.99
+    assert read.contents
+
+
+@ERAS
+async def test_a_client_is_told_when_an_order_changes(
+    tmp_path: Path, clock: VirtualClock, era: Era, heard: Heard
+) -> None:
+    async with (
+        served(tmp_path, era, clock, message_handler=heard.notified) as (client, _),
+        anyio.create_task_group() as tasks,
+    ):
+        ticket_id = await a_resting_order(client)
+        uris = [f"okx://order/{ticket_id}", "okx://orders/open"]
+        await heard.subscribe(client, uris, tasks)
+        await clock.sleep(3)
+        assert set(heard.uris) == set(uris)
+        heard.uris.clear()
+        await clock.sleep(10)
+        assert heard.uris == []
         await result(client, "cancel_order", order_id=ticket_id)
-        await until(is_watched)
-        assert len(told) <= 2 * len(uris)
+        await clock.sleep(1)
+        assert sorted(heard.uris) == sorted(uris)
         tasks.cancel_scope.cancel()
 
 
 @pytest.mark.filterwarnings("ignore")
-async def test_an_older_client_takes_its_subscription_back(tmp_path: Path) -> None:
-    told: list[str] = []
-
-    async def heard(message: Any) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
-            told.append(str(message.params.uri))
-
-    async with served(tmp_path, "legacy", message_handler=heard) as (client, _):
+@pytest.mark.parametrize("era", ["legacy"])
+async def test_an_older_client_takes_its_subscription_back(
+    tmp_path: Path, clock: VirtualClock, era: Era, heard: Heard
+) -> None:
+    async with served(tmp_path, era, clock, message_handler=heard.notified) as (client, _):
         await client.subscribe_resource("okx://ticker/BTC-USDT")
-
-        async def it_is_told() -> bool:
-            return len(told) > 1
-
-        await until(it_is_told)
+        await clock.sleep(3)
+        assert len(heard.uris) > 1
         await client.unsubscribe_resource("okx://ticker/BTC-USDT")
-        told.clear()
-        await anyio.sleep(1.5)
+        heard.uris.clear()
+        await clock.sleep(10)
         with pytest.raises(MCPError):
             await client.subscribe_resource("okx://limits")
 
-    assert told == []
-
-
-async def test_a_resource_is_told_of_at_most_once_a_second(tmp_path: Path) -> None:
-    times = 0
-    async with served(tmp_path) as (client, _):
-        with anyio.move_on_after(3):
-            async with client.listen(resource_subscriptions=["okx://ticker/BTC-USDT"]) as changes:
-                async for _event in changes:
-                    times += 1
-
-    assert 2 <= times <= 3
+    assert heard.uris == []

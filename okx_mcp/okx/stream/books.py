@@ -66,7 +66,7 @@ class Book:
             self.clear()
         elif self._seq_id is None:
             return False
-        elif seq_id <= self._seq_id and before < self._seq_id and seq_id > before:
+        elif before < seq_id <= self._seq_id and (ts or 0) <= (self._ts or 0):
             return False  # sent twice, or also on the connection before
         elif before != self._seq_id:
             raise self._out_of_step(f"the book is at {self._seq_id}, and an update follows {before}")

@@ -7,12 +7,12 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 
 from okx_mcp.okx.catalog import CountedBy, Endpoint, Permission
-from okx_mcp.okx.clock import Clock
+from okx_mcp.okx.clock import Clock, have_parted, wall_ahead_ms
 from okx_mcp.okx.error_codes import Again
 from okx_mcp.okx.errors import OkxError, refusal
 from okx_mcp.okx.rate_limits import RateLimits, WaitTooLong
@@ -72,6 +72,13 @@ class Ending:
         return cls(_CLOSE_CODES.get(closed.code, f"closed with {closed.code}"), closed.code in _LOGIN_IS_OVER)
 
 
+class _Ping(NamedTuple):
+    """When it was sent, by the monotonic clock, and how far the wall clock was ahead of that."""
+
+    sent_s: float
+    wall_ahead_ms: float
+
+
 class Connection:
     """Runs in `run` until it ends; `ending` says why, and `ended` is called at that moment.
 
@@ -93,11 +100,10 @@ class Connection:
         self.refused: dict[Channel, OkxError] = {}
         self.closes_soon = False
         self.ending: Ending | None = None
-        self.proven_s: float | None = None
-        """Everything that OKX said here until then has arrived, by the monotonic clock: the last ping that a pong has
-        answered was sent then, and a connection keeps its order."""
         self._is_private = path is Path.PRIVATE
-        self._pinged_s: deque[float] = deque()
+        self._pings: deque[_Ping] = deque()
+        """Those that are not answered yet."""
+        self._answered_ping: _Ping | None = None
         self._socket = socket
         self._endpoint = at_path(path)
         self._clock = clock
@@ -108,6 +114,16 @@ class Connection:
         self._requests = 0
         self._login: OkxError | bool | None = None
         self._scope = anyio.CancelScope()
+
+    @property
+    def proven_s(self) -> float | None:
+        """Everything that OKX said here until then has arrived, by the monotonic clock.
+
+        The last ping that a pong has answered was sent then, and a connection keeps its order. None before the first
+        one, and where this machine was suspended since: the monotonic clock stood still meanwhile.
+        """
+        ping = self._answered_ping
+        return None if ping is None or have_parted(self._clock, ping.wall_ahead_ms) else ping.sent_s
 
     async def run(self) -> None:
         """Read until the connection ends, and close it. Raises nothing."""
@@ -235,8 +251,8 @@ class Connection:
             case messages.ClosingSoon():
                 self.closes_soon = True
             case messages.Pong():
-                if self._pinged_s:
-                    self.proven_s = self._pinged_s.popleft()
+                if self._pings:
+                    self._answered_ping = self._pings.popleft()
                 return
             case _:
                 return
@@ -287,13 +303,13 @@ class Connection:
         """Ping whatever is heard, so that it is known how far what is heard goes."""
         while True:
             await self._clock.sleep(_PROVE_EVERY_S)
-            if self._pinged_s and self._clock.monotonic_s() - self._pinged_s[0] > _PONG_WITHIN_S:
+            if self._pings and self._clock.monotonic_s() - self._pings[0].sent_s > _PONG_WITHIN_S:
                 self.end(Ending("OKX did not answer a ping"))
                 return
             await self._ping()
 
     async def _ping(self) -> None:
-        self._pinged_s.append(self._clock.monotonic_s())
+        self._pings.append(_Ping(self._clock.monotonic_s(), wall_ahead_ms(self._clock)))
         await self._say("ping")
 
 

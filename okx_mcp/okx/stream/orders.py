@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from okx_mcp.okx.catalog import endpoint
-from okx_mcp.okx.clock import Clock
+from okx_mcp.okx.clock import Clock, wall_ahead_ms
 from okx_mcp.okx.models import Fill, Order, OrderPush
 from okx_mcp.okx.names import InstType, OrderState
 from okx_mcp.okx.pages import PAGE, every_row
@@ -106,6 +106,8 @@ class OrderFeed(Events[OrderEvent]):
         self._by_cl_ord_id: dict[str, str] = {}
         self._whole_until_ms: int | None = None
         """Nothing before this moment was missed; None before anything was heard."""
+        self._wall_ahead_ms = wall_ahead_ms(clock)
+        """When that was so; it has grown by how long this machine was suspended since."""
         self._losses = 0
         self.is_complete = False
         """Connected, and everything that was missed was asked for."""
@@ -160,7 +162,9 @@ class OrderFeed(Events[OrderEvent]):
 
     def lose(self) -> None:
         if self.is_complete:
-            self._whole_until_ms = max(self._whole_until_ms or 0, self._now_ms() - _NOTICED_WITHIN_MS)
+            suspended_ms = round(abs(wall_ahead_ms(self._clock) - self._wall_ahead_ms))
+            noticed_within_ms = _NOTICED_WITHIN_MS + suspended_ms
+            self._whole_until_ms = max(self._whole_until_ms or 0, self._now_ms() - noticed_within_ms)
         self.is_complete = False
         self._losses += 1
         self._bell.ring()
@@ -180,6 +184,7 @@ class OrderFeed(Events[OrderEvent]):
             self.is_complete = True
             self._caught_up_with = subscription
             self._whole_until_ms = began_ms
+            self._wall_ahead_ms = wall_ahead_ms(self._clock)
         self._bell.ring()
 
     async def _ask_for_what_passed_since(self, since_ms: int) -> None:

@@ -86,6 +86,14 @@ def test_a_recorded_session_without_one_message_is_out_of_step(missing: int) -> 
     assert not book.is_complete
 
 
+def test_what_follows_a_count_anew_that_was_missed_is_a_gap_and_not_something_sent_twice() -> None:
+    book = begun()
+
+    with pytest.raises(OutOfStep, match="the book is at 10, and an update follows 3"):
+        book.apply("update", row(5, 3) | {"ts": "2"})
+    assert not book.is_complete
+
+
 def test_a_snapshot_and_what_changed_are_the_book() -> None:
     book = begun()
 

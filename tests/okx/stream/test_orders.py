@@ -233,6 +233,24 @@ async def test_after_a_loss_orders_are_unknown_until_what_was_missed_is_asked_fo
 
 
 @pytest.mark.anyio
+async def test_what_was_filled_while_this_machine_slept_is_told_though_the_clock_was_measured_anew(
+    streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
+) -> None:
+    async with streams.orders() as feed:
+        await until(lambda: feed.is_complete, clock)
+        with feed.read() as reader:
+            asked.filled = [fill_of(7, clock.wall_ms() + 60_000)]
+            clock.set_wall(clock.wall_ms() + 3 * 3_600_000)  # the monotonic one stood still
+            now_s = clock.monotonic_s()
+            asked.exchange_clock.record(sent_s=now_s, received_s=now_s, exchange_ms=clock.wall_ms())
+            okx.line.cut(1006)
+            await until(lambda: not feed.is_complete, clock)
+            await until(lambda: feed.is_complete, clock)
+
+            assert [event.execution and event.execution.trade_id for event in reader._waiting] == ["t7"]  # noqa: SLF001
+
+
+@pytest.mark.anyio
 async def test_an_order_that_cannot_be_read_is_asked_for(
     streams: Streams, okx: ScriptedOkx, asked: AskedAccount, clock: VirtualClock
 ) -> None:
