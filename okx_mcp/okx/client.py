@@ -221,12 +221,13 @@ class OkxClient:
         """What is available to buy with and to sell. GET /account/max-avail-size."""
         return await self._of(inst_id, models.MaxAvailSize, "account/max-avail-size", tdMode=td_mode)
 
-    async def bills(self, bill_type: str, *, begin: int | None = None, after: str | None = None) -> list[models.Bill]:
+    async def bills(self, bill_type: str, *, begin: int, end: int, after: str | None = None) -> list[models.Bill]:
         """Changes of the trading account of a type, newest first, a hundred at most; `after` is a billId.
 
-        Since `begin`, in Unix ms, and of seven days at most. GET /account/bills.
+        From `begin` to `end`, both in Unix ms and of seven days at most: without `end` OKX lists what comes next after
+        `begin`. GET /account/bills.
         """
-        return await self._all(models.Bill, "account/bills", type=bill_type, begin=begin, after=after)
+        return await self._all(models.Bill, "account/bills", type=bill_type, begin=begin, end=end, after=after)
 
     async def funding_balances(self, ccys: Sequence[str] = ()) -> list[models.FundingBalance]:
         """The funding account. GET /asset/balances."""

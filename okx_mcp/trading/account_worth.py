@@ -83,10 +83,10 @@ async def transferred_usd(exchange: "Exchange", worth: AccountWorth, since: str)
 
 
 async def _transfers(exchange: "Exchange", since_ms: int) -> "list[Bill]":
-    asked = endpoint("GET", "account/bills")
-    return await every_row(
-        asked, lambda after: exchange.bills(_TRANSFER, begin=since_ms, after=after), lambda row: row.bill_id, MOST_PAGES
-    )
+    async def listed(after: str | None) -> "list[Bill]":
+        return await exchange.bills(_TRANSFER, begin=since_ms, end=since_ms + 2 * _DAY_MS, after=after)
+
+    return await every_row(endpoint("GET", "account/bills"), listed, lambda row: row.bill_id, MOST_PAGES)
 
 
 def _later(transfers: "Sequence[Bill]", since: str) -> "Sequence[Bill] | None":

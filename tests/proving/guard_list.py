@@ -1962,6 +1962,13 @@ _CHAINED: Final = (
         f"{_IN_LIMITS}test_a_look_that_a_transfer_comes_into_knows_no_result_and_halts_nothing",
     ),
     _guard(
+        "the newest transfers are read and not those next after the day began",
+        _WORTH,
+        "end=since_ms + 2 * _DAY_MS, after=after)",
+        "end=None, after=after)",
+        f"{_IN_LIMITS}test_more_transfers_than_a_page_are_counted_to_the_last",
+    ),
+    _guard(
         "a transfer without an id is none that could be told from others",
         _WORTH,
         " and all(each.bill_id for each in after)",

@@ -435,6 +435,21 @@ async def test_what_is_moved_in_hides_no_loss_and_what_is_moved_out_is_none(
 
 
 @pytest.mark.anyio
+async def test_more_transfers_than_a_page_are_counted_to_the_last(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, clock: VirtualClock
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    await approved(desk)
+    for _ in range(160):
+        move(exchange, clock, FUNDING, "1")
+        clock.advance(0.001)
+
+    await approved(desk)
+
+    assert desk.halted() is None
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("asked", [BALANCE, BILLS])
 @pytest.mark.parametrize("to", [FUNDING, TRADING])
