@@ -129,10 +129,7 @@ class Subscriptions:
         from okx_mcp.okx.errors import OkxError
 
         with scope:
-            streams = await self._parts.streams()
-            if streams is None:
-                return
-            while True:
+            while (streams := await self._parts.streams()) is not None:
                 try:
                     async with aclosing(_changes(streams, uri)) as changes:
                         async for _ in changes:

@@ -72,3 +72,22 @@ async def test_what_okx_refuses_for_a_while_is_told_of_when_it_gives_it_again(
     okx.refuses.clear()
     await clock.sleep(150)
     assert session.told == [ORDERS]
+
+
+async def test_streams_that_fail_while_okx_refuses_end_nothing_else(okx: ScriptedOkx, clock: VirtualClock) -> None:
+    streams = Streams(URL, CREDENTIALS, AskedAccount(clock), okx.open_socket, clock=clock)
+    have_failed = False
+    okx.refuses["login"] = "60024"
+
+    async def now() -> Streams | None:
+        return None if have_failed else streams
+
+    async with anyio.create_task_group() as beside:
+        subscriptions = Subscriptions(SimpleNamespace(beside=beside, clock=clock, streams=now))
+        async with streams:
+            await subscribe(subscriptions, Session(), ORDERS)
+            await clock.sleep(30)
+        have_failed = True
+
+        await clock.sleep(300)
+        beside.cancel_scope.cancel()

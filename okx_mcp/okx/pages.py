@@ -23,7 +23,8 @@ async def every_row(
     """The whole list, newest first. `ask` is given the id of the oldest row so far, None at first.
 
     Raises:
-        Unknown: it goes on after `most_pages`, or after a row without an id. OkxError: it could not be read.
+        Unknown: it goes on after `most_pages`, or after a row without an id, or begins anew. OkxError: it could not be
+            read.
     """
     found: list[_AnyRow] = []
     after: str | None = None
@@ -32,6 +33,7 @@ async def every_row(
         found += page
         if len(page) < PAGE:
             return found
-        after = id_of(page[-1])
-        if after is None or len(found) == PAGE * (most_pages or 0):
+        before, after = after, id_of(page[-1])
+        is_too_long = most_pages is not None and len(found) >= PAGE * most_pages
+        if after in (None, before) or is_too_long:
             raise Unknown(f"{asked}: OKX shows {len(found)} rows and does not end there; the whole is not known", asked)

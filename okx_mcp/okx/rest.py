@@ -44,9 +44,10 @@ _FIRST_PAUSE_S: Final = 0.4
 _CONNECT_WITHIN_S: Final = 5.0
 _KEPT_ALIVE: Final = 20
 _KEPT_ALIVE_S: Final = 15.0
-"""Connections of public requests only, and of these not one that is asked again: a connection that was kept may be dead
-without telling, and so may all of them. On one that is used again, bytes that were left over from the answer before are
-taken for the next one's, and a request may meet it just as the other side closes it: nothing for an order."""
+"""Connections of public requests only, and of these not one that is asked again, nor one for OKX's time: a connection
+that was kept may be dead without telling, and so may all of them. On one that is used again, bytes that were left over
+from the answer before are taken for the next one's, and a request may meet it just as the other side closes it: nothing
+for an order."""
 
 
 class Rest:
@@ -256,7 +257,7 @@ class Rest:
         if deadline_s is None:
             deadline_s = self._clock.monotonic_s() + self._write_within_s
         await self._wait_for_turn(asked, None, deadline_s)
-        connections = self._of(asked)
+        connections = self._of_one_use
         request = connections.build_request(asked.method, self._url(asked))
         sent_s = self._clock.monotonic_s()
         answer = await self._send(asked, request, connections)

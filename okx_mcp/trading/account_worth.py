@@ -28,9 +28,10 @@ _CLOCKS_APART_MS: Final = 60 * 60_000
 @dataclass(frozen=True, slots=True)
 class AccountWorth:
     """The trading account at one moment. `transfers` are those of the day until then, newest first, None where one came
-    in between, so that nobody can tell whether the balance has it already.
+    in between, so that nobody can tell whether the balance has it already. The day is that of `began_ms`.
     """
 
+    began_ms: int
     balance: "Balance"
     transfers: "tuple[Bill, ...] | None"
 
@@ -51,17 +52,19 @@ async def read_account_worth(exchange: "Exchange") -> AccountWorth:
     Raises:
         OkxError: one of them could not be read.
     """
-    now_ms = exchange.exchange_clock.now_ms()
-    since_ms = now_ms - now_ms % _DAY_MS - _CLOCKS_APART_MS
+    began_ms = exchange.exchange_clock.now_ms()
+    since_ms = began_ms - began_ms % _DAY_MS - _CLOCKS_APART_MS
     before = await _transfers(exchange, since_ms)
     balance = await exchange.balance()
     after = await _transfers(exchange, since_ms)
     are_known = before == after and all(each.bill_id for each in after)
-    return AccountWorth(balance, tuple(after) if are_known else None)
+    return AccountWorth(began_ms, balance, tuple(after) if are_known else None)
 
 
-async def transferred_usd(exchange: "Exchange", worth: AccountWorth, since: str) -> Decimal | None:
+async def transferred_usd(exchange: "Exchange", worth: AccountWorth, since: str | None) -> Decimal | None:
     """What came into the trading account after the transfer `since`, less what left it, at the prices of now.
+
+    `since` is empty where all came after, and None where nobody knows which did.
 
     None where that is not known: a transfer does not say of how much, its currency has no price, or `since` is not
     among those that were read.
@@ -89,8 +92,8 @@ async def _transfers(exchange: "Exchange", since_ms: int) -> "list[Bill]":
     return await every_row(endpoint("GET", "account/bills"), listed, lambda row: row.bill_id, MOST_PAGES)
 
 
-def _later(transfers: "Sequence[Bill]", since: str) -> "Sequence[Bill] | None":
-    if not since:
+def _later(transfers: "Sequence[Bill]", since: str | None) -> "Sequence[Bill] | None":
+    if since == "" or not (since or transfers):
         return transfers
     ids = [each.bill_id for each in transfers]
     return transfers[: ids.index(since)] if since in ids else None

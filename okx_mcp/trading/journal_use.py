@@ -84,10 +84,13 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class DayBegan:
-    """What the trading account was worth as a day began, and the billId of the last transfer before that, if any."""
+    """What the trading account was worth as a day began, and the billId of the last transfer before that.
+
+    That is empty where there was none, and None where it was not written down.
+    """
 
     equity_usd: Decimal
-    newest_transfer: str
+    newest_transfer: str | None
 
 
 def used_by(db: sqlite3.Connection, account: Account, now_ms: int, burst_minutes: int) -> Used:
@@ -131,7 +134,7 @@ def how_it_began(db: sqlite3.Connection, account: Account, day: str) -> DayBegan
         f"FROM days WHERE {OF_ACCOUNT} AND day = ?2",
         (str(account), day),
     ).fetchone()
-    return None if found is None else DayBegan(Decimal(found[0]), found[1] or "")
+    return None if found is None else DayBegan(Decimal(found[0]), found[1])
 
 
 def _resumed(db: sqlite3.Connection, now_ms: int) -> tuple[int, int]:

@@ -73,7 +73,7 @@ class Risk:
         if worth.equity_usd is None:
             return None
         now = DayBegan(worth.equity_usd, worth.newest_transfer)
-        began = await self._journal.day_began(self._account, now, self._now_ms())
+        began = await self._journal.day_began(self._account, now, worth.began_ms)
         transferred = await transferred_usd(self._exchange, worth, began.newest_transfer)
         return None if transferred is None else worth.equity_usd - began.equity_usd - transferred
 

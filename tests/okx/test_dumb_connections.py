@@ -68,3 +68,16 @@ async def test_a_price_is_told_though_every_connection_that_was_kept_has_gone_du
 
     assert str(ticker.last) == "64000"
     assert exchange.connections == KEPT + 1
+
+
+async def test_okxs_time_is_measured_though_every_connection_that_was_kept_has_gone_dumb() -> None:
+    """As after this machine slept, when a cancel is not taken without it."""
+    exchange = Exchange()
+
+    async with exchange.client() as client:
+        async with anyio.create_task_group() as asking:
+            for _ in range(KEPT):
+                asking.start_soon(partial(client.ticker, "BTC-USDT"))
+        await client.measure_clock()
+
+    assert exchange.connections == KEPT + 1

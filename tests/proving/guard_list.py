@@ -2000,10 +2000,30 @@ _CHAINED: Final = (
     _guard(
         "beside more open orders than can be read nothing is sent",
         "okx/pages.py",
-        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            raise Unknown(",
-        "        if after is None or len(found) == PAGE * (most_pages or 0):\n            return found\n"
-        "            raise Unknown(",
+        "        if after in (None, before) or is_too_long:\n            raise Unknown(",
+        "        if after in (None, before) or is_too_long:\n            return found\n            raise Unknown(",
         f"{_AROUND}test_beside_more_open_orders_than_can_be_read_nothing_is_sent",
+    ),
+    _guard(
+        "a list that begins anew is not read for ever",
+        "okx/pages.py",
+        "if after in (None, before) or",
+        "if after is None or",
+        "okx/test_pages.py::test_a_list_that_shows_the_same_page_again_has_no_end",
+    ),
+    _guard(
+        "a look that midnight comes into is one of the day in which it began",
+        _RISK,
+        "self._account, now, worth.began_ms)",
+        "self._account, now, self._now_ms())",
+        f"{_IN_LIMITS}test_a_look_that_midnight_comes_into_begins_no_day_whose_loss_can_not_be_known",
+    ),
+    _guard(
+        "of a day whose first transfers were not written down no loss is made up",
+        _WORTH,
+        'if since == "" or not (since or transfers):',
+        "if not since:",
+        f"{_IN_LIMITS}test_a_day_that_a_version_before_began_is_known_where_nothing_was_moved_on_it",
     ),
     _guard(
         "an old order that traded counts for a day from then",
@@ -2598,6 +2618,34 @@ _STREAMS: Final = (
         "        if self._losses == losses:",
         "        if True:",
         _TOLD + "test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_orders_unknown",
+    ),
+    _guard(
+        "what was told long before a connection took over is not asked for again",
+        _STREAMED,
+        "        super().resume(proven_s)\n        self._was_whole()\n",
+        "        super().resume(proven_s)\n",
+        _TOLD + "test_after_a_connection_took_over_what_was_told_long_ago_is_not_told_again",
+    ),
+    _guard(
+        "what was missed as a connection took over is asked for however late",
+        _STREAMED,
+        "        if self.is_complete and self._caught_up_with == self._subscriptions:\n            suspended_ms",
+        "        if self.is_complete:\n            suspended_ms",
+        _TOLD + "test_what_was_missed_as_a_connection_took_over_is_asked_for_though_that_one_is_lost_first",
+    ),
+    _guard(
+        "OKX's time is not asked for over a connection that may be dead",
+        _REST,
+        "        connections = self._of_one_use\n",
+        "        connections = self._keeping\n",
+        "okx/test_dumb_connections.py::test_okxs_time_is_measured_though_every_connection_that_was_kept_has_gone_dumb",
+    ),
+    _guard(
+        "streams that failed are not listened to again",
+        "subscriptions.py",
+        "            while (streams := await self._parts.streams()) is not None:\n",
+        "            streams = await self._parts.streams()\n            while streams is not None:\n",
+        "test_subscriptions.py::test_streams_that_fail_while_okx_refuses_end_nothing_else",
     ),
     _guard(
         "a stream does not tell for ever that an order is open which OKX has forgotten",

@@ -1,5 +1,6 @@
 """Limits: each at its very edge, all that is broken is said; slicing, other desks and restarts do not help."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -520,6 +521,54 @@ async def test_a_transfer_that_the_day_began_with_and_that_is_not_listed_any_mor
 
     with pytest.raises(AboveLimits, match="its loss of the day is not known"):
         await approved(desk)
+
+
+@pytest.mark.anyio
+async def test_a_look_that_midnight_comes_into_begins_no_day_whose_loss_can_not_be_known(
+    limited: Callable[..., OrderDesk], exchange: PaperExchange, clock: VirtualClock, wire: Wire
+) -> None:
+    desk = limited(day_loss_usd=Decimal(50))
+    to_midnight_s = 24 * 60 * 60 - clock.wall_ms() / 1000 % (24 * 60 * 60)
+    clock.advance(to_midnight_s - 7200)
+    move(exchange, clock, TRADING)
+    clock.advance(7199)
+
+    async def late(_: httpx2.Request, deliver: Deliver) -> httpx2.Response:
+        response = await deliver()
+        clock.advance(2)
+        return response
+
+    wire.breaks(BALANCE, late)
+    await approved(desk)
+
+    await approved(desk)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("has_moved", [True, False])
+async def test_a_day_that_a_version_before_began_is_known_where_nothing_was_moved_on_it(
+    has_moved: bool,
+    limited: Callable[..., OrderDesk],
+    exchange: PaperExchange,
+    clock: VirtualClock,
+    journal_path: Path,
+) -> None:
+    """It did not write down which transfers it had seen."""
+    desk = limited(day_loss_usd=Decimal(50))
+    if has_moved:
+        move(exchange, clock, TRADING)
+    await approved(desk)
+    with closing(sqlite3.connect(journal_path, isolation_level=None)) as db:
+        db.execute(
+            "UPDATE events SET detail = json_remove(detail, '$.newest_transfer') WHERE what = 'day_began'",
+        )
+
+    if has_moved:
+        with pytest.raises(AboveLimits, match="its loss of the day is not known"):
+            await approved(desk)
+    else:
+        await approved(desk)
+    assert desk.halted() is None
 
 
 @pytest.mark.anyio

@@ -345,7 +345,8 @@ async def test_beside_more_open_orders_than_can_be_read_nothing_is_sent(
     of_list: str, limited: Desks, owner: Owner, wire: Wire
 ) -> None:
     def never_ends(envelope: Envelope) -> None:
-        envelope["data"] = [{"ordId": "1", "algoId": "1"}] * 100
+        oldest = f"{10_000 - wire.tried[of_list]}"
+        envelope["data"] = [{"ordId": oldest, "algoId": oldest}] * 100
 
     desk = limited()
     ticket = await desk.propose(buy(), Channel.HOST)

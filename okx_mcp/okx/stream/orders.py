@@ -148,6 +148,7 @@ class OrderFeed(Events[OrderEvent]):
 
     def resume(self, proven_s: Callable[[], float | None]) -> None:
         super().resume(proven_s)
+        self._was_whole()
         self._subscriptions += 1
 
     def take(self, push: Push) -> None:
@@ -161,13 +162,17 @@ class OrderFeed(Events[OrderEvent]):
             self._take_push(pushed)
 
     def lose(self) -> None:
-        if self.is_complete:
-            suspended_ms = round(abs(wall_ahead_ms(self._clock) - self._wall_ahead_ms))
-            noticed_within_ms = _NOTICED_WITHIN_MS + suspended_ms
-            self._whole_until_ms = max(self._whole_until_ms or 0, self._now_ms() - noticed_within_ms)
+        self._was_whole()
         self.is_complete = False
         self._losses += 1
         self._bell.ring()
+
+    def _was_whole(self) -> None:
+        """What was told until now was all there is, but for what a dead connection may have kept back."""
+        if self.is_complete and self._caught_up_with == self._subscriptions:
+            suspended_ms = round(abs(wall_ahead_ms(self._clock) - self._wall_ahead_ms))
+            noticed_within_ms = _NOTICED_WITHIN_MS + suspended_ms
+            self._whole_until_ms = max(self._whole_until_ms or 0, self._now_ms() - noticed_within_ms)
 
     async def catch_up(self) -> None:
         """Ask for open orders, for those that ended meanwhile, and for fills. Raises an OkxError."""

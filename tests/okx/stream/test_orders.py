@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from okx_mcp.okx.errors import NoConnection
 from okx_mcp.okx.models import Fill, Order
 from okx_mcp.okx.stream.channels import Channel
 from okx_mcp.okx.stream.messages import Push
@@ -336,3 +337,48 @@ async def test_an_order_that_is_pushed_while_it_is_asked_for_stays_open_though_n
         await until(lambda: feed.is_complete, clock)
 
         assert [each.ord_id for each in feed.open_orders or ()] == ["7"]
+
+
+@pytest.mark.anyio
+async def test_after_a_connection_took_over_what_was_told_long_ago_is_not_told_again(clock: VirtualClock) -> None:
+    account = AskedAccount(clock)
+    feed = OrderFeed(ORDERS, clock, account, account.exchange_clock.now_ms)
+    feed.resume(lambda: None)
+    await feed.catch_up()
+    for number in range(3000):
+        row = filled("filled", "3", f"t1{number}", fill_sz="3") | {"ordId": f"1{number}", "clOrdId": f"a{number}"}
+        feed.take(Push(ORDERS, [row]))
+    account.filled = [fill_of(10, clock.wall_ms())]
+    clock.advance(3600)
+
+    with feed.read() as events:
+        feed.resume(lambda: None)
+        await feed.catch_up()
+        feed.take(Push(ORDERS, [pushed("live")]))
+
+        assert (await anext(events)).ord_id == "7"
+
+
+@pytest.mark.anyio
+async def test_what_was_missed_as_a_connection_took_over_is_asked_for_though_that_one_is_lost_first(
+    clock: VirtualClock,
+) -> None:
+    account = AskedAccount(clock)
+    feed = OrderFeed(ORDERS, clock, account, account.exchange_clock.now_ms)
+    feed.resume(lambda: None)
+    await feed.catch_up()
+    clock.advance(3600)
+    feed.resume(lambda: None)
+    account.filled, account.fails = [fill_of(7, clock.wall_ms())], 1
+    with pytest.raises(NoConnection):
+        await feed.catch_up()
+    clock.advance(600)
+    feed.lose()
+
+    with feed.read() as events:
+        feed.resume(lambda: None)
+        await feed.catch_up()
+
+        feed.take(Push(ORDERS, [pushed("live") | {"ordId": "8", "clOrdId": "a8"}]))
+
+        assert (await anext(events)).ord_id == "7"
