@@ -2615,8 +2615,8 @@ _STREAMS: Final = (
     _guard(
         "a stream that is lost again while it catches up is not complete",
         _STREAMED,
-        "        if self._losses == losses:",
-        "        if True:",
+        "        if self._losses == losses and self",
+        "        if self",
         _TOLD + "test_a_connection_that_is_lost_while_it_is_caught_up_with_leaves_orders_unknown",
     ),
     _guard(
@@ -2632,6 +2632,13 @@ _STREAMS: Final = (
         "        if self.is_complete and self._caught_up_with == self._subscriptions:\n            suspended_ms",
         "        if self.is_complete:\n            suspended_ms",
         _TOLD + "test_what_was_missed_as_a_connection_took_over_is_asked_for_though_that_one_is_lost_first",
+    ),
+    _guard(
+        "a late answer about the connection before takes nothing back",
+        _STREAMED,
+        "and self._caught_up_with <= subscription:",
+        "and True:",
+        _TOLD + "test_a_question_of_before_a_connection_took_over_that_is_answered_late_unsettles_nothing",
     ),
     _guard(
         "OKX's time is not asked for over a connection that may be dead",

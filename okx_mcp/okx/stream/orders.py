@@ -185,7 +185,7 @@ class OrderFeed(Events[OrderEvent]):
         if self._whole_until_ms is not None:
             await self._ask_for_what_passed_since(self._whole_until_ms - _OVERLAP_MS)
             await self._ask_for_those_not_listed(open_orders, began_s)
-        if self._losses == losses:  # not lost again meanwhile
+        if self._losses == losses and self._caught_up_with <= subscription:  # not lost, or overtaken, meanwhile
             self.is_complete = True
             self._caught_up_with = subscription
             self._whole_until_ms = began_ms

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -382,3 +383,21 @@ async def test_what_was_missed_as_a_connection_took_over_is_asked_for_though_tha
         feed.take(Push(ORDERS, [pushed("live") | {"ordId": "8", "clOrdId": "a8"}]))
 
         assert (await anext(events)).ord_id == "7"
+
+
+@pytest.mark.anyio
+async def test_a_question_of_before_a_connection_took_over_that_is_answered_late_unsettles_nothing(
+    clock: VirtualClock,
+) -> None:
+    account = AskedAccount(clock)
+    feed = OrderFeed(ORDERS, clock, account, account.exchange_clock.now_ms)
+    feed.resume(clock.monotonic_s)
+    account.takes_s = 5
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(feed.catch_up)
+        await clock.sleep(1)
+        feed.resume(clock.monotonic_s)
+        account.takes_s = 1
+        await feed.catch_up()
+
+    assert feed.whole_s == clock.monotonic_s()
