@@ -20,7 +20,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.sources import PriceBasis, Source
-from okx_mcp.trading.together import all_of
+from okx_mcp.trading.together import REDUCING_WAITS_S, all_of, if_told
 from okx_mcp.trading.trigger_pages import all_waiting
 from okx_mcp.trading.valuation import Prices, quote_value
 from okx_mcp.trading.working import Working
@@ -169,6 +169,13 @@ class _Reading:
         self.ticker = await self._exchange.ticker(self._instrument.inst_id)
 
     async def at_risk(self) -> None:
+        """What is held against limits; of an order that can only reduce nothing is, so it goes out without them."""
+        if self._wanted.counts:
+            await self._read_at_risk()
+        else:
+            await if_told(REDUCING_WAITS_S, self._read_at_risk)
+
+    async def _read_at_risk(self) -> None:
         """What works first, then what is held: what is filled in between counts twice and not never."""
         limits, exchange = self._limits, self._exchange
         self.working = await read_working(exchange, waiting=self._wanted.counts)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from okx_mcp.okx.names import InstType, MgnMode, PosMode, PosSide, Side, TdMode
@@ -38,6 +39,7 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, 
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
+from okx_mcp.trading.together import REDUCING_WAITS_S, if_told
 from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger, check_is_counted_one_way
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class TicketMaker:
         if exposure is not None:
             check_largest(ticket, instrument, exposure.prices)
         if ticket.reduces and isinstance(intent, LimitOrder | MarketOrder | ClosePosition):  # those tie up at once
-            check_not_tied_up(ticket, await all_open_orders(self._exchange))
+            check_not_tied_up(ticket, await if_told(REDUCING_WAITS_S, partial(all_open_orders, self._exchange)) or ())
         ticket = replace(ticket, limit_use=await self._risk.limit_use(ticket, exact.look))
         if exposure is not None and exact.opens is not None:
             check_buying_power(instrument, exact.opens, exact.quantity, exposure.buying_power)

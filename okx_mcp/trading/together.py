@@ -1,13 +1,18 @@
 """Waiting for several things at once, and for no longer than a time."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 import anyio
 
-__all__ = ["all_of", "within"]
+from okx_mcp.okx.errors import OkxError
+
+__all__ = ["REDUCING_WAITS_S", "all_of", "if_told", "within"]
 
 _Result = TypeVar("_Result")
+REDUCING_WAITS_S: Final = 2.0
+"""What can only reduce waits no longer than this for figures that it is not held against."""
 
 
 async def all_of(*started: Callable[[], Awaitable[_Result]]) -> list[_Result]:
@@ -35,6 +40,13 @@ async def within(seconds: float, start: Callable[[], Awaitable[_Result]]) -> _Re
     """
     with anyio.move_on_after(seconds):
         return await start()
+    return None
+
+
+async def if_told(seconds: float, start: Callable[[], Awaitable[_Result]]) -> _Result | None:
+    """Its result, or None where it was not there after this time, or OKX did not tell."""
+    with suppress(OkxError):
+        return await within(seconds, start)
     return None
 
 

@@ -1720,6 +1720,29 @@ _CHAINED: Final = (
         '    dict({**detail, "approved_by"',
         f"{_IN_CHAIN}test_what_was_written_has_no_fault",
     ),
+    *(
+        _guard(
+            f"what can only reduce goes out without {what}",
+            file,
+            guarded,
+            without,
+            _POSITIONS + "test_closing_does_not_wait_for_what_only_an_order_that_opens_is_held_against",
+        )
+        for what, file, guarded, without in (
+            (
+                "what is at risk",
+                _EXPOSURE,
+                "await if_told(REDUCING_WAITS_S, self._read_at_risk)",
+                "await self._read_at_risk()",
+            ),
+            (
+                "the list of open orders",
+                _TICKETS,
+                "await if_told(REDUCING_WAITS_S, partial(all_open_orders, self._exchange)) or ())",
+                "await all_open_orders(self._exchange))",
+            ),
+        )
+    ),
     _guard(
         "the journal tells which prices the decision to send rests on",
         _JOURNAL,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from okx_mcp.okx.client import OkxClient
+from okx_mcp.okx.errors import OkxError
 from okx_mcp.okx.names import MgnMode, OrdType, PosMode, PosSide, Side, TdMode
 from okx_mcp.trading.approval import Approval, Channel
 from okx_mcp.trading.desk import OrderDesk
@@ -247,6 +248,24 @@ async def test_a_reduce_only_order_waits_for_no_value_count_leverage_or_unknown_
     assert receipt.state is OrderState.FILLED
     assert len(desk.unsettled()) == 1
     with pytest.raises(AboveLimits):
+        await desk.propose(market("buy", "1", "contracts", mode=CROSS), Channel.HOST)
+
+
+@pytest.mark.parametrize(
+    "unread",
+    ["GET /account/bills", "GET /account/balance", "GET /trade/orders-pending", "GET /trade/orders-algo-pending"],
+)
+async def test_closing_does_not_wait_for_what_only_an_order_that_opens_is_held_against(
+    client: OkxClient, journal_path: Path, clock: VirtualClock, owner: Owner, wire: Wire, unread: str
+) -> None:
+    desk = limited(client, journal_path, clock, day_loss_usd=Decimal(500), position_usd=Decimal(10**7))
+    owner.order("buy", "10")
+    wire.breaks(unread, cut(acted=False), times=999)
+
+    receipt = await sent(desk, close("10"))
+
+    assert receipt.state is OrderState.FILLED
+    with pytest.raises(OkxError):
         await desk.propose(market("buy", "1", "contracts", mode=CROSS), Channel.HOST)
 
 
