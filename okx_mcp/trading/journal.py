@@ -202,6 +202,7 @@ class Journal:
             found = _find(db, receipt.ticket.id, receipt.ticket.account)
             if not receipt.state.supersedes(found.state) and not _is_what_became_of(found, receipt):
                 return found
+            receipt = _with_how_it_was_sent(receipt, found)
             if found.state.is_final and replace(receipt, at_ms=found.at_ms) == found:
                 return found  # no news, and when it ended stays when it ended
             _record(db, receipt)
@@ -378,6 +379,12 @@ def _find(db: sqlite3.Connection, ticket_id: str, account: Account) -> Receipt:
 
 def _moved(receipt: Receipt, state: OrderState, now_ms: int, **changes: Any) -> Receipt:
     return replace(receipt, state=state, at_ms=now_ms, **changes)
+
+
+def _with_how_it_was_sent(told: Receipt, known: Receipt) -> Receipt:
+    """Who read the ticket before its own process sent it knows neither who approved it nor until when it was valid."""
+    exp_time_ms = known.exp_time_ms if told.exp_time_ms is None else told.exp_time_ms
+    return replace(told, approved_by=told.approved_by or known.approved_by, exp_time_ms=exp_time_ms)
 
 
 def _is_what_became_of(known: Receipt, told: Receipt) -> bool:

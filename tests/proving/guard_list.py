@@ -1744,6 +1744,14 @@ _CHAINED: Final = (
         )
     ),
     _guard(
+        "an outcome that another process found forgets nothing of how the order was sent",
+        _JOURNAL,
+        "            receipt = _with_how_it_was_sent(receipt, found)\n",
+        "",
+        "trading/test_journal.py::"
+        "test_who_read_the_ticket_before_it_was_sent_takes_nothing_back_of_what_was_written_since",
+    ),
+    _guard(
         "the journal tells which prices the decision to send rests on",
         _JOURNAL,
         '"prices": basis})',

@@ -144,6 +144,21 @@ async def test_everything_of_a_receipt_survives_the_file(journal: Journal) -> No
     assert journal.receipt(written.ticket.id, ACCOUNT) == written == journal.receipt("1", ACCOUNT)
 
 
+async def test_who_read_the_ticket_before_it_was_sent_takes_nothing_back_of_what_was_written_since(
+    journal: Journal,
+) -> None:
+    ticket = await proposed(journal)
+    read_before = journal.receipt(ticket.id, ACCOUNT)
+    assert read_before is not None
+    begun = (await journal.begin(approval_of(ticket), ACCOUNT, NOW_MS)).receipt
+    sent = await journal.sending(begun, NOW_MS + 5_000, NOW_MS)
+
+    told = await journal.record(replace(read_before, state=OrderState.FILLED, ord_id="1"))
+
+    assert told == replace(sent, state=OrderState.FILLED, ord_id="1", at_ms=read_before.at_ms)
+    assert journal.receipt(ticket.id, ACCOUNT) == told
+
+
 # --- what is not used -------------------------------------------------------------------------------------------------
 
 
