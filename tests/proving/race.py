@@ -112,6 +112,7 @@ class Done:
     ticket: AnyTicket | None = None
     ticket_id: str = ""
     state: str = ""
+    reason: str | None = None
     failed: str = ""
 
 
@@ -150,7 +151,7 @@ async def _obey(desk: OrderDesk, command: Command) -> Done:
         case _:
             found = await desk.check(command.ticket.id)
     assert isinstance(found, Receipt)
-    return Done(ticket_id=found.ticket.id, state=found.state.value)
+    return Done(ticket_id=found.ticket.id, state=found.state.value, reason=found.reason)
 
 
 # --- the course ----------------------------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ def _may_go_beside(body: Mapping[str, object], doubtful: Mapping[str, object]) -
 
 def _told(story: Story, commands: dict[int, Command], results: dict[int, Done]) -> None:
     for racer, done in results.items():
-        story.tell(f"{racer} {commands[racer].what}: {done.state}")
+        story.tell(f"{racer} {commands[racer].what}: {done.state}{f' ({done.reason})' if done.reason else ''}")
 
 
 def _judge(course: Course, story: Story, tally: Tally) -> None:
