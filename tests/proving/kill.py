@@ -42,6 +42,7 @@ from okx_mcp.trading.intents import (
     LimitOrder,
     OrderIntent,
 )
+from okx_mcp.trading.journal import Journal
 from okx_mcp.trading.orders import AnyTicket, OrderView, Receipt
 from okx_mcp.trading.refusals import JournalUnavailable, Refusal
 from tests.clocks import VirtualClock
@@ -502,6 +503,8 @@ class Death:
 def run(numbers: range, seed: int, folder: Path) -> Tally:
     """Two cases of three die at steps, each at its own until all were met; the third is of any kind."""
     tally = Tally()
+    with closing(Journal(folder / "known.sqlite3")) as journal:
+        journal.events()  # a process learns once what the tables are like, and all that are forked know it
     steps = [(name, number, step) for name in _LIVES for number, step in enumerate(_steps_of(name, folder))]
     tally.cells = dict.fromkeys((f"{name}, step {number}: {step}" for name, number, step in steps), "not run")
     random.Random(len(steps)).shuffle(steps)  # noqa: S311  # the same for every seed
