@@ -504,7 +504,8 @@ def run(numbers: range, seed: int, folder: Path) -> Tally:
     """Two cases of three die at steps, each at its own until all were met; the third is of any kind."""
     tally = Tally()
     with closing(Journal(folder / "known.sqlite3")) as journal:
-        journal.events()  # a process learns once what the tables are like, and all that are forked know it
+        # A process learns once what the tables are like, and all that are forked from it know.
+        anyio.run(journal.note, None, 0, "started", {})
     steps = [(name, number, step) for name in _LIVES for number, step in enumerate(_steps_of(name, folder))]
     tally.cells = dict.fromkeys((f"{name}, step {number}: {step}" for name, number, step in steps), "not run")
     random.Random(len(steps)).shuffle(steps)  # noqa: S311  # the same for every seed
