@@ -20,7 +20,7 @@ from okx_mcp.trading.order_state import OrderState
 from okx_mcp.trading.orders import Ticket
 from okx_mcp.trading.positions import PositionView
 from okx_mcp.trading.sources import PriceBasis, Source
-from okx_mcp.trading.together import REDUCING_WAITS_S, all_of, if_told
+from okx_mcp.trading.together import all_of, if_told
 from okx_mcp.trading.trigger_pages import all_waiting
 from okx_mcp.trading.valuation import Prices, quote_value
 from okx_mcp.trading.working import Working
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from okx_mcp.trading.instruments import Instrument
     from okx_mcp.trading.journal_use import Used
 
-__all__ = ["Exposure", "Wanted", "positions_in", "read_exposure", "read_working", "so_far"]
+__all__ = ["REDUCING_WAITS_S", "Exposure", "Wanted", "positions_in", "read_exposure", "read_working", "so_far"]
 
 _ZERO: Final = Decimal(0)
 _WHOLE_BOOK: Final = 400
 """Levels a side, as many as there are to have (GET /market/books)."""
+REDUCING_WAITS_S: Final = 2.0
+"""What can only reduce waits no longer than this for figures that it is not held against."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from okx_mcp.okx.names import InstType, MgnMode, PosMode, PosSide, Side, TdMode
 from okx_mcp.trading.buying_power import Opening, check_buying_power, opening
 from okx_mcp.trading.decimals import plain
-from okx_mcp.trading.exposure import Wanted, positions_in
+from okx_mcp.trading.exposure import REDUCING_WAITS_S, Wanted, positions_in
 from okx_mcp.trading.instruments import SizeUnit
 from okx_mcp.trading.intents import (
     TAG,
@@ -39,7 +39,7 @@ from okx_mcp.trading.orders import AccountTicket, AnyTicket, OrderView, Ticket, 
 from okx_mcp.trading.other_lookups import trigger_at
 from okx_mcp.trading.price_rules import check_can_have_exits, check_exits, check_price_band, check_trigger
 from okx_mcp.trading.refusals import Misfit, NoSuchOrder, NotTradable
-from okx_mcp.trading.together import REDUCING_WAITS_S, if_told
+from okx_mcp.trading.together import if_told
 from okx_mcp.trading.triggers import changed_trigger, check_changed_trigger, check_is_counted_one_way
 
 if TYPE_CHECKING:

@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import anyio
 
 from okx_mcp.okx.errors import OkxError
 
-__all__ = ["REDUCING_WAITS_S", "all_of", "if_told", "within"]
+__all__ = ["all_of", "if_told", "within"]
 
 _Result = TypeVar("_Result")
-REDUCING_WAITS_S: Final = 2.0
-"""What can only reduce waits no longer than this for figures that it is not held against."""
 
 
 async def all_of(*started: Callable[[], Awaitable[_Result]]) -> list[_Result]:
